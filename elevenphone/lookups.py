@@ -23,7 +23,7 @@ class Found(_Common, frozen=True):
     Attributes:
         index: Position in the input, from 0.
         phone_number_id: The id as it was given.
-        attempts: Requests that were counted; 0 where an equal id was asked before.
+        attempts: Requests it took; an equal id elsewhere in the input shows the same ones.
         elapsed: Seconds from the first attempt to the answer, waits included.
         number: The number.
     """
@@ -41,7 +41,7 @@ class Failed(_Common, frozen=True):
     Attributes:
         index: Position in the input, from 0.
         phone_number_id: The id as it was given.
-        attempts: Requests that were counted; 0 where nothing was sent.
+        attempts: Requests it took; 0 where nothing was sent.
         elapsed: Seconds from the first attempt to the last answer, waits included.
         error: Why.
     """

@@ -174,7 +174,8 @@ class OtherPhoneNumber(_Common, frozen=True, kw_only=True, gc=False):
 PhoneNumber: TypeAlias = TwilioPhoneNumber | ExotelPhoneNumber | SIPTrunkPhoneNumber | OtherPhoneNumber
 """What a lookup finds; `match` on the class, or on `.provider`."""
 
-_KNOWN = msgspec.json.Decoder(TwilioPhoneNumber | ExotelPhoneNumber | SIPTrunkPhoneNumber)
+_Known: TypeAlias = TwilioPhoneNumber | ExotelPhoneNumber | SIPTrunkPhoneNumber
+_KNOWN: msgspec.json.Decoder[_Known] = msgspec.json.Decoder(_Known)
 _ANY_OBJECT = msgspec.json.Decoder(dict[str, object])
 _ENCODER = msgspec.json.Encoder()
 _PROVIDERS = {"twilio", "exotel", "sip_trunk"}

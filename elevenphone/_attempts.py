@@ -1,0 +1,238 @@
+"""The one loop that attempts a lookup: admission, send, parse, wait, again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from elevenphone._admission import Admission
+from elevenphone._limits import Limits
+from elevenphone._protocol import Response
+from elevenphone.errors import (
+    ConfigurationError,
+    DeadlineExceededError,
+    ElevenPhoneError,
+    RateLimitError,
+    RequestTimeoutError,
+)
+from elevenphone.retry import RetryPolicy, RetryQuota, is_passing
+
+if TYPE_CHECKING:
+    from elevenphone._transport import Transport
+
+_log = logging.getLogger("elevenphone")
+_T = TypeVar("_T")
+
+
+class ClientStats(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client has done so far.
+
+    Attributes:
+        requests: Requests put on the wire, each resend and retry included.
+        retries: Attempts that were not a lookup's first.
+        found: Lookups that found their number.
+        failed: Lookups that did not.
+        throttled: Attempts answered 429.
+        in_flight: Requests in flight now.
+        concurrency_limit: Most requests that may be in flight now.
+        connections_opened: Connections made; 0 with a borrowed session.
+    """
+
+    requests: int
+    retries: int
+    found: int
+    failed: int
+    throttled: int
+    in_flight: int
+    concurrency_limit: int
+    connections_opened: int
+
+
+class Job:
+    """One lookup under way.
+
+    Attributes:
+        url: What to GET.
+        timeout: Seconds for one attempt.
+        retry: What to try again, and when.
+        before_attempt: For a lookup of a bulk run, told of each attempt; `None` for
+            a single one.
+        attempts: Attempts begun.
+        expires: The moment at which the deadline passes.
+        elapsed: Seconds from the first attempt to the end.
+        last_error: What the attempt before ended with.
+    """
+
+    __slots__ = (
+        "_deadline",
+        "_started",
+        "attempts",
+        "before_attempt",
+        "elapsed",
+        "expires",
+        "last_error",
+        "retry",
+        "timeout",
+        "url",
+    )
+
+    def __init__(
+        self,
+        url: str,
+        timeout: float,
+        deadline: float | None,
+        retry: RetryPolicy,
+        before_attempt: Callable[[bool], None] | None = None,
+    ) -> None:
+        self.url = url
+        self.timeout = timeout
+        self.retry = retry
+        self.before_attempt = before_attempt
+        self.attempts = 0
+        self.expires = math.inf
+        self.elapsed = 0.0
+        self.last_error: ElevenPhoneError | None = None
+        self._deadline = math.inf if deadline is None else deadline
+        self._started = 0.0
+
+    def begin_attempt(self, now: float) -> None:
+        """Count an attempt; the first starts the deadline.
+
+        Raises:
+            ElevenPhoneError: The bulk run that this belongs to has been stopped.
+        """
+        if self.before_attempt is not None:
+            self.before_attempt(not self.attempts)
+        if not self.attempts:
+            self._started = now
+            self.expires = now + self._deadline
+        self.attempts += 1
+
+    def end_attempt(self, now: float) -> None:
+        """Note how long the lookup has taken so far."""
+        self.elapsed = now - self._started
+
+
+class Attempts:
+    """Attempts lookups over one transport, within one set of limits, in one event loop."""
+
+    def __init__(self, transport: Transport, limits: Limits) -> None:
+        self._transport = transport
+        self._limits = limits
+        self._quota = RetryQuota()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._admission: Admission | None = None
+        self._closed = False
+        self._retries = self._found = self._failed = self._throttled = 0
+
+    async def complete(self, job: Job, parse: Callable[[Response], _T]) -> _T:
+        """Attempt a lookup until there is an answer, a lasting error, or no time.
+
+        Args:
+            job: The lookup.
+            parse: Makes a result of an answer, or raises what is wrong with it.
+
+        Returns:
+            What `parse` made.
+
+        Raises:
+            ElevenPhoneError: What the last attempt ended with.
+        """
+        admission = self._bind()
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                result = await self._attempt(job, parse, admission)
+            except ElevenPhoneError as error:
+                job.end_attempt(loop.time())
+                wait = self._wait_before_next(job, error)
+                if wait is None:
+                    self._failed += 1
+                    raise
+                job.last_error = error.with_traceback(None)
+            else:
+                job.end_attempt(loop.time())
+                self._found += 1
+                self._quota.refund()
+                return result
+            self._retries += 1
+            await asyncio.sleep(wait)
+
+    async def _attempt(self, job: Job, parse: Callable[[Response], _T], admission: Admission) -> _T:
+        permit = await admission.enter(bulk=job.before_attempt is not None)
+        try:
+            job.begin_attempt(permit.started)
+            async with asyncio.timeout_at(min(permit.started + job.timeout, job.expires)):
+                response = await self._transport.send(job.url)
+            result = parse(response)
+        except ElevenPhoneError as caught:
+            error = caught
+        except TimeoutError:
+            error = _timed_out(job, asyncio.get_running_loop().time())
+        except BaseException:
+            admission.withdraw(permit)
+            raise
+        else:
+            admission.leave(permit, None)
+            return result
+        admission.leave(permit, error)
+        _log.debug("%s: attempt %d: %s", job.url, job.attempts, error)
+        # Raised out here, so that what hangs on it does not reach into the transport.
+        raise error
+
+    def _wait_before_next(self, job: Job, error: ElevenPhoneError) -> float | None:
+        """Say how many seconds to wait before the next attempt; `None`: there is none."""
+        throttled = isinstance(error, RateLimitError)
+        self._throttled += throttled
+        if job.before_attempt is None:
+            wait = job.retry.wait(error, job.attempts)
+        elif throttled and is_passing(error):
+            wait = job.retry.backoff(error, job.attempts)
+        else:
+            wait = job.retry.wait(error, job.attempts)
+        if wait is None or asyncio.get_running_loop().time() + wait >= job.expires:
+            return None
+        return wait if job.before_attempt is not None or self._quota.take() else None
+
+    def _bind(self) -> Admission:
+        """Tie this to the running event loop at the first use, and refuse any other."""
+        if self._closed:
+            raise ConfigurationError("this client is closed: make a new one")
+        loop = asyncio.get_running_loop()
+        if self._admission is None:
+            self._loop, self._admission = loop, Admission(self._limits, loop)
+        if self._loop is not loop:
+            raise ConfigurationError(
+                "this client belongs to another event loop, where its connections are: "
+                "make one client in each event loop"
+            )
+        return self._admission
+
+    def stats(self) -> ClientStats:
+        """Take a snapshot of the counters."""
+        return ClientStats(
+            requests=self._transport.requests,
+            retries=self._retries,
+            found=self._found,
+            failed=self._failed,
+            throttled=self._throttled,
+            in_flight=self._limits.in_flight,
+            concurrency_limit=int(self._limits.limit),
+            connections_opened=self._transport.connections_opened,
+        )
+
+    async def aclose(self) -> None:
+        """Refuse what comes, and close the transport."""
+        self._closed = True
+        await self._transport.aclose()
+
+
+def _timed_out(job: Job, now: float) -> ElevenPhoneError:
+    if now >= job.expires:
+        return DeadlineExceededError("the lookup's deadline passed", job.last_error)
+    return RequestTimeoutError(f"no complete answer within {job.timeout:g} s")

@@ -1,0 +1,234 @@
+"""Bulk runs: workers over a lazy iterator. Knows order, backpressure and cancellation, and no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Protocol, Self
+
+import msgspec
+
+from elevenphone.errors import ElevenPhoneError
+from elevenphone.lookups import Failed, Lookup
+
+# Most positions pulled from the input and not yet handed to the consumer, which bounds all a run holds.
+WINDOW = 2_000
+# Answers kept for equal ids that come later; those in flight are joined whatever their number.
+REMEMBERED = 4_096
+# Workers that wait for a place in flight before the surplus retires: so few that none is made for each id.
+_SPARE_WORKERS = 16
+# Workers in all: those in flight, and those that wait before they ask again.
+_MAX_WORKERS = 1_000
+
+
+class LookUp(Protocol):
+    """Looks one id up; what a run's workers await."""
+
+    async def __call__(
+        self, index: int, phone_number_id: str, before_attempt: Callable[[bool], None]
+    ) -> Lookup:
+        """Look up.
+
+        Args:
+            index: Position in the input.
+            phone_number_id: The id.
+            before_attempt: Called when a request is about to be sent, with whether
+                it is this lookup's first; raises what has stopped the run.
+
+        Returns:
+            What became of it; no `ElevenPhoneError` is raised.
+        """
+        ...
+
+
+class Run(AsyncIterator[Lookup]):
+    """One bulk run: an async context manager, and the async iterator of its lookups.
+
+    One worker always stands by for the next place in flight; when it gets it, it
+    makes the next. So there are as many workers as the limit lets be of use.
+    """
+
+    def __init__(
+        self,
+        ids: Iterable[str] | AsyncIterable[str],
+        look_up: LookUp,
+        stops: Callable[[ElevenPhoneError], bool],
+        *,
+        ordered: bool = False,
+        remembered: int | None = REMEMBERED,
+        window: int = WINDOW,
+    ) -> None:
+        self._ids = ids
+        self._look_up = look_up
+        self._stops = stops
+        self._window = window
+        self._source: Iterator[str] | AsyncIterator[str] | None = None
+        self._pulling = asyncio.Lock()
+        self._pulled = 0
+        self._exhausted = False
+        self._stopped_by: ElevenPhoneError | None = None
+        self._crash: BaseException | None = None
+        self._answers = _Answers(remembered)
+        self._outbox = _InOrder() if ordered else _AsCompleted()
+        self._handed_over = 0
+        self._workers: set[asyncio.Task[None]] = set()
+        self._standing_by = 0
+        self._changed = asyncio.Event()
+        self._room = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        """Start the first worker."""
+        self._source = aiter(self._ids) if isinstance(self._ids, AsyncIterable) else iter(self._ids)
+        self._add_worker()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Cancel what is under way, and wait until it has gone."""
+        workers = list(self._workers)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+    async def __anext__(self) -> Lookup:
+        """Wait for the next lookup.
+
+        Raises:
+            StopAsyncIteration: Every id has been answered.
+            RuntimeError: The run was not entered with `async with`.
+        """
+        if self._source is None:
+            raise RuntimeError("enter the stream first: async with client.stream(ids) as lookups")
+        while (lookup := self._outbox.take()) is None:
+            if not self._workers:
+                if self._crash is not None:
+                    raise self._crash
+                raise StopAsyncIteration
+            self._changed.clear()
+            await self._changed.wait()
+        self._handed_over += 1
+        self._room.set()
+        return lookup
+
+    def _add_worker(self) -> None:
+        worker = asyncio.create_task(self._work())
+        self._workers.add(worker)
+        self._standing_by += 1
+        worker.add_done_callback(self._worker_done)
+
+    def _worker_done(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        if not worker.cancelled() and (error := worker.exception()) is not None:
+            self._crash = self._crash or error
+            self._exhausted = True
+        self._changed.set()
+
+    async def _work(self) -> None:
+        while (pulled := await self._pull()) is not None:
+            index, phone_number_id = pulled
+            if self._stopped_by is not None:
+                self._emit(Failed(index, phone_number_id, 0, 0.0, self._stopped_by))
+            elif self._answers.must_ask(index, phone_number_id, self._emit):
+                lookup = await self._look_up(index, phone_number_id, self._before_attempt)
+                if isinstance(lookup, Failed) and self._stops(lookup.error):
+                    self._stopped_by = self._stopped_by or lookup.error
+                self._answers.settle(lookup, self._emit)
+                if lookup.attempts:
+                    self._standing_by += 1
+                if self._standing_by > _SPARE_WORKERS + len(self._workers) // 2:
+                    break
+        self._standing_by -= 1
+
+    def _before_attempt(self, first: bool) -> None:
+        if self._stopped_by is not None:
+            raise self._stopped_by
+        if first:
+            self._standing_by -= 1
+            if not self._standing_by and not self._exhausted and len(self._workers) < _MAX_WORKERS:
+                self._add_worker()
+
+    async def _pull(self) -> tuple[int, str] | None:
+        """Take the next id from the input, in its turn and when there is room for its answer."""
+        async with self._pulling:
+            while self._pulled - self._handed_over >= self._window:
+                self._room.clear()
+                await self._room.wait()
+            if self._exhausted or self._source is None:
+                return None
+            try:
+                if isinstance(self._source, AsyncIterator):
+                    phone_number_id = await anext(self._source)
+                else:
+                    phone_number_id = next(self._source)
+            except (StopIteration, StopAsyncIteration):
+                self._exhausted = True
+                return None
+            self._pulled += 1
+            return self._pulled - 1, phone_number_id
+
+    def _emit(self, lookup: Lookup) -> None:
+        self._outbox.put(lookup)
+        self._changed.set()
+
+
+class _Answers:
+    """Which ids are being asked and which have been, so that equal ones are asked once."""
+
+    def __init__(self, remembered: int | None) -> None:
+        self._remembered = remembered
+        self._asked: dict[str, list[int]] = {}
+        self._known: OrderedDict[str, Lookup] = OrderedDict()
+
+    def must_ask(self, index: int, phone_number_id: str, emit: Callable[[Lookup], None]) -> bool:
+        """Say whether this id is to be asked; where not, `emit` gets its answer, now or when it comes."""
+        if not isinstance(phone_number_id, str):
+            return True  # refused later, with a clear error
+        if (known := self._known.get(phone_number_id)) is not None:
+            emit(msgspec.structs.replace(known, index=index))
+            return False
+        if (waiting := self._asked.get(phone_number_id)) is not None:
+            waiting.append(index)
+            return False
+        self._asked[phone_number_id] = []
+        return True
+
+    def settle(self, lookup: Lookup, emit: Callable[[Lookup], None]) -> None:
+        """Emit an answer at every position that waits for it."""
+        emit(lookup)
+        for index in self._asked.pop(lookup.phone_number_id, ()):
+            emit(msgspec.structs.replace(lookup, index=index))
+        self._known[lookup.phone_number_id] = lookup
+        if self._remembered is not None and len(self._known) > self._remembered:
+            self._known.popitem(last=False)
+
+
+class _AsCompleted:
+    """Answers in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._ready: deque[Lookup] = deque()
+
+    def put(self, lookup: Lookup) -> None:
+        self._ready.append(lookup)
+
+    def take(self) -> Lookup | None:
+        return self._ready.popleft() if self._ready else None
+
+
+class _InOrder:
+    """Answers in the order of the input."""
+
+    def __init__(self) -> None:
+        self._ready: dict[int, Lookup] = {}
+        self._next = 0
+
+    def put(self, lookup: Lookup) -> None:
+        self._ready[lookup.index] = lookup
+
+    def take(self) -> Lookup | None:
+        lookup = self._ready.pop(self._next, None)
+        self._next += lookup is not None
+        return lookup

@@ -1,0 +1,261 @@
+"""How bytes travel: the `Transport` protocol, and its form on aiohttp.
+
+The only module that imports aiohttp's client, and the only place where its
+exceptions become ours.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from elevenphone._protocol import USER_AGENT, Response, redacted
+from elevenphone.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    ProtocolError,
+    RequestTimeoutError,
+    ResponseTooLargeError,
+    TransportError,
+)
+
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.tracing import Trace
+
+_OK = 200
+MAX_BODY_BYTES = 1_048_576
+"""Longest body that is read; a phone number's is about 1,000 bytes."""
+
+
+class Transport(Protocol):
+    """Sends requests; the seam between policy and sockets.
+
+    Attributes:
+        requests: Requests put on the wire so far, resends included.
+        connections_opened: Connections made so far.
+    """
+
+    requests: int
+    connections_opened: int
+
+    async def send(self, url: str) -> Response:
+        """GET a URL and read the answer whole.
+
+        Args:
+            url: Absolute, percent-encoded.
+
+        Returns:
+            The answer, whatever its status.
+
+        Raises:
+            TransportError: There is none.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection; a second call does nothing."""
+        ...
+
+
+class AiohttpTransport:
+    """`Transport` over an `aiohttp.ClientSession`, its own or a borrowed one.
+
+    Redirects are not followed, compression is not asked for, no cookie is kept
+    and the environment's proxies are not looked at, unless a borrowed session
+    says so. A session of its own is made by the first request, in that request's
+    event loop.
+    """
+
+    def __init__(self, api_key: str, session: aiohttp.ClientSession | None = None) -> None:
+        self.requests = 0
+        self.connections_opened = 0
+        self._api_key = api_key
+        self._headers = {
+            "xi-api-key": api_key,
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": USER_AGENT,
+        }
+        self._borrowed = session is not None
+        self._session = session
+        # aiohttp has no public way to add a middleware to those that a session has.
+        theirs: Sequence[aiohttp.ClientMiddlewareType] = getattr(session, "_middlewares", ())
+        self._middlewares = (_send_once, *theirs)
+
+    async def send(self, url: str) -> Response:
+        """GET a URL and read the answer whole; see `Transport.send`."""
+        session = self._session or self._open()
+        if session.closed:
+            raise ConfigurationError("the aiohttp session that this client was given is closed")
+        while True:
+            self.requests += 1
+            _connected.set(False)
+            try:
+                return await self._exchange(session, URL(url, encoded=True))
+            except _ClosedUnansweredError as error:
+                # The server had closed a kept-alive connection: no fault of this request's (RFC 9112, 9.3.1).
+                if not self._borrowed and not _connected.get():
+                    continue
+                failure = _translate(error.reason, url)
+            except (aiohttp.ClientError, OSError) as error:
+                failure = _translate(error, url)
+            # Raised out here, so that no frame of aiohttp's, whose locals hold the key, hangs on it.
+            raise failure
+
+    async def _exchange(self, session: aiohttp.ClientSession, url: URL) -> Response:
+        async with session.get(
+            url,
+            headers=self._headers,
+            allow_redirects=False,
+            raise_for_status=False,
+            auto_decompress=False,
+            timeout=_NO_TIMEOUT,
+            middlewares=self._middlewares,
+        ) as answer:
+            response = Response(answer.status, answer.headers, await _read(answer))
+        if response.status != _OK or self._api_key.encode() in response.body:
+            return redacted(response, self._api_key)
+        return response
+
+    def _open(self) -> aiohttp.ClientSession:
+        self._session = aiohttp.ClientSession(
+            connector=_CountingConnector(self),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=_NO_TIMEOUT,
+            auto_decompress=False,
+        )
+        return self._session
+
+    async def aclose(self) -> None:
+        """Close a session of its own; a borrowed one is left open."""
+        if self._session is not None and not self._borrowed:
+            await self._session.close()
+
+
+# The client bounds each attempt itself: aiohttp's clock would run while a request waits for a connection.
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+
+_connected: ContextVar[bool] = ContextVar("elevenphone_connected")
+"""Whether the request under way in this task made a connection rather than reuse one."""
+
+
+class _CountingConnector(aiohttp.TCPConnector):
+    """A connector that tells which requests opened a connection.
+
+    It sets no limit: how many are in flight is decided before a request comes here.
+    """
+
+    def __init__(self, transport: AiohttpTransport) -> None:
+        super().__init__(limit=0)  # pyright: ignore[reportUnknownMemberType] - partly untyped in aiohttp
+        self._transport = transport
+
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
+    ) -> ResponseHandler:
+        self._transport.connections_opened += 1
+        _connected.set(True)
+        return await super()._create_connection(req, traces, timeout)
+
+
+class _ClosedUnansweredError(Exception):
+    """A connection ended before a byte of the answer."""
+
+    def __init__(self, reason: Exception) -> None:
+        self.reason = reason
+
+
+async def _send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a GET again by itself, which it does on just these two exceptions."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _ClosedUnansweredError(error) from None
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Read a body of at most `MAX_BODY_BYTES`."""
+    length = response.content_length
+    encoding = response.headers.get("content-encoding", "identity")
+    if length is not None and length <= MAX_BODY_BYTES:
+        body = await response.read()
+    else:
+        body = await _read_capped(response)
+    if encoding.lower() not in ("", "identity"):
+        raise _unasked_encoding(encoding, body)
+    return body
+
+
+async def _read_capped(response: aiohttp.ClientResponse) -> bytes:
+    chunks: list[bytes] = []
+    room = MAX_BODY_BYTES
+    async for chunk in response.content.iter_any():
+        room -= len(chunk)
+        if room < 0:
+            raise _too_large()
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large() -> ResponseTooLargeError:
+    return ResponseTooLargeError(
+        f"the answer is longer than {MAX_BODY_BYTES:,} bytes, which no phone number is; reading stopped"
+    )
+
+
+def _unasked_encoding(encoding: str, body: bytes) -> TransportError:
+    """Say what is wrong with a body compressed though `identity` was asked for."""
+    inflater = zlib.decompressobj(wbits=47)  # gzip or zlib, told apart by their headers
+    try:
+        inflated = inflater.decompress(body, MAX_BODY_BYTES + 1)
+    except zlib.error:
+        inflated = b""
+    if len(inflated) > MAX_BODY_BYTES:
+        return _too_large()
+    cut = "" if inflater.eof else ", and it is cut short or damaged"
+    return ProtocolError(
+        f"the answer is compressed ({encoding!r}) though that was not asked for{cut}; "
+        "is there a proxy in between?"
+    )
+
+
+def _translate(error: Exception, url: str) -> TransportError:
+    """Map what aiohttp raises to what this package raises, the most specific first."""
+    host = urlsplit(url).netloc
+    match error:
+        case TransportError():
+            return error
+        case TimeoutError():
+            return RequestTimeoutError(f"{host}: timed out in the session's own settings")
+        case aiohttp.ClientConnectorCertificateError():
+            return ConnectionFailedError(
+                f"{host}: its TLS certificate is not trusted: {error.certificate_error}"
+            )
+        case aiohttp.ClientConnectorDNSError():
+            return ConnectionFailedError(f"{host}: the name could not be resolved: {error.os_error}")
+        case aiohttp.ClientConnectorError():
+            return ConnectionFailedError(f"{host}: could not connect: {error.os_error}")
+        case aiohttp.ClientPayloadError():
+            return ConnectionFailedError(f"{host}: the answer was cut short")
+        case aiohttp.ClientResponseError():
+            # aiohttp makes up a status of 400 here; nothing readable came from the server.
+            return ProtocolError(f"{host}: the answer is not HTTP: {' '.join(error.message.split())[:200]}")
+        case aiohttp.ServerDisconnectedError():
+            return ConnectionFailedError(f"{host}: the connection was closed before an answer")
+        case aiohttp.ClientConnectionError() | OSError():
+            return ConnectionFailedError(f"{host}: the connection failed: {error}")
+        case _:
+            return TransportError(f"{host}: {type(error).__name__}: {error}")
