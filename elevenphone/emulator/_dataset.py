@@ -1,0 +1,194 @@
+"""The phone numbers that the emulator has, made from a seed."""
+
+from __future__ import annotations
+
+import zlib
+from random import Random
+
+from elevenphone import models
+from elevenphone.emulator import _samples as samples
+
+_LOWER = "0123456789abcdefghjkmnpqrstvwxyz"
+_ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_TO_LOWER = bytes(ord(_LOWER[byte % len(_LOWER)]) for byte in range(256))
+_TO_ALPHANUMERIC = bytes(ord(_ALPHANUMERIC[byte % len(_ALPHANUMERIC)]) for byte in range(256))
+
+_CACHED_BODIES = 4_096
+_IDS_TO_ONE_UNKNOWN = 50
+
+
+class Dataset:
+    """Ids made at once, numbers made when asked for.
+
+    Args:
+        numbers: How many there are.
+        seed: What they are made from.
+
+    Attributes:
+        ids: The ids that are known.
+        unknown_ids: Ids of the same looks that are not.
+    """
+
+    def __init__(self, numbers: int, seed: int) -> None:
+        made = _ids(numbers + max(1, numbers // _IDS_TO_ONE_UNKNOWN), Random(f"{seed}/ids"))
+        self.ids = tuple(made[:numbers])
+        self.unknown_ids = tuple(made[numbers:])
+        self._known = frozenset(self.ids)
+        self._seed = seed
+        self._bodies: dict[str, bytes] = {}
+
+    def __contains__(self, phone_number_id: str) -> bool:
+        return phone_number_id in self._known
+
+    def number(self, phone_number_id: str) -> models.PhoneNumber:
+        """Make the number of an id, the same each time.
+
+        Raises:
+            KeyError: There is none.
+        """
+        if phone_number_id not in self._known:
+            raise KeyError(phone_number_id)
+        random = Random(zlib.crc32(phone_number_id.encode()) << 32 ^ self._seed)
+        kind = random.random()
+        if kind < 0.55:
+            return _twilio(phone_number_id, random)
+        return _sip_trunk(phone_number_id, random) if kind < 0.9 else _exotel(phone_number_id, random)
+
+    def body(self, phone_number_id: str) -> bytes | None:
+        """Make the body of an id as it goes over the wire; `None` if there is none."""
+        body = self._bodies.get(phone_number_id)
+        if body is None and phone_number_id in self._known:
+            body = models.encode(self.number(phone_number_id))
+            if len(self._bodies) >= _CACHED_BODIES:
+                del self._bodies[next(iter(self._bodies))]
+            self._bodies[phone_number_id] = body
+        return body
+
+
+def _ids(count: int, random: Random) -> list[str]:
+    """Make ids of the three ages; in bulk, since there may be a million."""
+    kinds = random.randbytes(count)
+    lower = random.randbytes(count * 27).translate(_TO_LOWER).decode()
+    alphanumeric = random.randbytes(count * 20).translate(_TO_ALPHANUMERIC).decode()
+    made: list[str] = []
+    for index, kind in enumerate(kinds):
+        if kind < 10:
+            made.append(alphanumeric[index * 20 : index * 20 + 20])
+        else:
+            shard = f"{kind % 10}1" if kind < 50 else ""
+            century = "j" if kind % 2 else "k"
+            made.append(f"phnum_{shard}01{century}{lower[index * 27 : index * 27 + 23]}")
+    return made
+
+
+def _twilio(phone_number_id: str, random: Random) -> models.TwilioPhoneNumber:
+    return models.TwilioPhoneNumber(
+        phone_number=_phone_number(random.choice(samples.NUMBER_PATTERNS), random),
+        label=_label(random),
+        phone_number_id=phone_number_id,
+        supports_inbound=random.random() < 0.95,
+        supports_outbound=random.random() < 0.9,
+        assigned_agent=_agent(random),
+    )
+
+
+def _exotel(phone_number_id: str, random: Random) -> models.ExotelPhoneNumber:
+    return models.ExotelPhoneNumber(
+        phone_number=_phone_number(samples.EXOTEL_PATTERN, random),
+        label=_label(random),
+        phone_number_id=phone_number_id,
+        supports_inbound=random.random() < 0.95,
+        supports_outbound=random.random() < 0.9,
+        assigned_agent=_agent(random),
+    )
+
+
+def _sip_trunk(phone_number_id: str, random: Random) -> models.SIPTrunkPhoneNumber:
+    direction = random.choices(("both", "outbound", "inbound", "neither"), (45, 25, 20, 10))[0]
+    outbound = _outbound_trunk(random) if direction in {"both", "outbound"} else None
+    inbound = _inbound_trunk(random) if direction in {"both", "inbound"} else None
+    return models.SIPTrunkPhoneNumber(
+        phone_number=_phone_number(random.choice(samples.NUMBER_PATTERNS), random),
+        label=_label(random),
+        phone_number_id=phone_number_id,
+        supports_inbound=direction != "outbound",
+        supports_outbound=direction != "inbound",
+        assigned_agent=_agent(random),
+        livekit_stack=random.choice(("standard", "standard", "static")),
+        store_sip_messages=random.random() < 0.8,
+        provider_config=outbound if random.random() < 0.3 else None,
+        outbound_trunk=outbound,
+        inbound_trunk=inbound,
+    )
+
+
+def _outbound_trunk(random: Random) -> models.OutboundTrunk:
+    username = _username(random)
+    return models.OutboundTrunk(
+        address=random.choice(samples.OUTBOUND_HOSTS),
+        transport=random.choice(("auto", "udp", "tcp", "tls")),
+        media_encryption=random.choice(("disabled", "allowed", "required")),
+        has_auth_credentials=username is not None or random.random() < 0.2,
+        headers=_some_pairs(samples.HEADERS, random),
+        attributes_to_headers=_some_pairs(samples.ATTRIBUTES, random),
+        username=username,
+        has_outbound_trunk=random.random() < 0.8,
+        enabled_codecs=_some(samples.CODECS, random),
+    )
+
+
+def _inbound_trunk(random: Random) -> models.InboundTrunk:
+    username = _username(random)
+    allowed = tuple(
+        _phone_number(random.choice(samples.NUMBER_PATTERNS), random) for _ in range(random.randrange(4))
+    )
+    return models.InboundTrunk(
+        allowed_addresses=_some(samples.ADDRESSES, random),
+        allowed_numbers=None if random.random() < 0.5 else allowed,
+        media_encryption=random.choice(("disabled", "allowed", "required")),
+        has_auth_credentials=username is not None or random.random() < 0.2,
+        username=username,
+        remote_domains=None if random.random() < 0.6 else _some(samples.REMOTE_DOMAINS, random),
+        attributes_to_headers=_some_pairs(samples.ATTRIBUTES, random),
+    )
+
+
+def _phone_number(pattern: str, random: Random) -> str:
+    digits = "".join(str(random.randrange(10)) if character == "#" else character for character in pattern)
+    return digits.removeprefix("+") if random.random() < 0.03 else digits
+
+
+def _label(random: Random) -> str:
+    label = random.choice(samples.LABELS)
+    if random.random() < 0.5:
+        label = f"{label} {random.randrange(1, 100)}"
+    return f"{label} " if random.random() < 0.06 else label
+
+
+def _agent(random: Random) -> models.AssignedAgent | None:
+    if random.random() < 0.2:
+        return None
+    older = random.random() < 0.3
+    agent_id = _text(20, _ALPHANUMERIC, random) if older else f"agent_01{_text(24, _LOWER, random)}"
+    return models.AssignedAgent(
+        agent_id=agent_id,
+        agent_name=random.choice(samples.AGENT_NAMES),
+        environment=None if random.random() < 0.6 else random.choice(samples.ENVIRONMENTS),
+        branch_id=None if random.random() < 0.7 else f"agtbrch_01{_text(24, _LOWER, random)}",
+    )
+
+
+def _username(random: Random) -> str | None:
+    return None if random.random() < 0.5 else random.choice(samples.USERNAMES)
+
+
+def _text(length: int, alphabet: str, random: Random) -> str:
+    return "".join(random.choices(alphabet, k=length))
+
+
+def _some(values: tuple[str, ...], random: Random) -> tuple[str, ...]:
+    return tuple(random.sample(values, random.randint(1, len(values))))
+
+
+def _some_pairs(pairs: tuple[tuple[str, str], ...], random: Random) -> dict[str, str]:
+    return {} if random.random() < 0.5 else dict(random.sample(pairs, random.randint(1, len(pairs))))

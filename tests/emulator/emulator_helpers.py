@@ -1,0 +1,91 @@
+"""Asking the emulator without the client that it is there to test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from elevenphone.emulator import Emulator
+
+ROUTE = "/v1/convai/phone-numbers/"
+
+
+class Reply(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def document(self) -> dict[str, object]:
+        return msgspec.json.decode(self.body, type=dict[str, object])
+
+    @property
+    def detail(self) -> dict[str, object]:
+        """The object that `detail` is in most envelopes."""
+        return msgspec.convert(self.document["detail"], dict[str, object])
+
+    @property
+    def code(self) -> object:
+        """The `status` of the older envelope."""
+        return self.detail["status"]
+
+
+@asynccontextmanager
+async def client(emulator: Emulator) -> AsyncGenerator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(headers={"xi-api-key": emulator.api_key}) as session:
+        yield session
+
+
+async def ask(
+    emulator: Emulator,
+    segment: str,
+    *,
+    session: aiohttp.ClientSession | None = None,
+    method: str = "GET",
+    key: str | None = None,
+    route: str = ROUTE,
+    headers: Mapping[str, str] | None = None,
+) -> Reply:
+    """Ask for a path segment exactly as it is given, over a connection of its own or the session's."""
+    if session is None:
+        async with aiohttp.ClientSession() as fresh:
+            return await ask(
+                emulator, segment, session=fresh, method=method, key=key, route=route, headers=headers
+            )
+    url = URL(f"{emulator.base_url}{route}{segment}", encoded=True)
+    sent = {"xi-api-key": emulator.api_key if key is None else key, **(headers or {})}
+    async with session.request(method, url, headers=sent, allow_redirects=False) as response:
+        return Reply(response.status, response.headers.copy(), await response.read())
+
+
+async def statuses(emulator: Emulator, count: int) -> list[int]:
+    """Ask for the first ids one after another."""
+    async with client(emulator) as session:
+        return [(await ask(emulator, emulator.ids[i], session=session)).status for i in range(count)]
+
+
+@asynccontextmanager
+async def connect(emulator: Emulator) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    url = URL(emulator.base_url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+def request_bytes(emulator: Emulator, segment: str) -> bytes:
+    return (
+        f"GET {ROUTE}{segment} HTTP/1.1\r\nHost: emulator\r\nxi-api-key: {emulator.api_key}\r\n\r\n"
+    ).encode()
+
+
+async def until_in_flight(emulator: Emulator, count: int) -> None:
+    while emulator.stats.in_flight != count:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
