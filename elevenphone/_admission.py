@@ -36,7 +36,7 @@ class Admission:
         queue = self._bulk if bulk else self._singles
         now = self._loop.time()
         if not queue and not (bulk and self._singles) and self._limits.ready_at(bulk=bulk) <= now:
-            return self._limits.start(now)
+            return self._limits.start(now, bulk=bulk)
         waiter: asyncio.Future[Permit] = self._loop.create_future()
         queue.append(waiter)
         self._admit()
@@ -44,7 +44,7 @@ class Admission:
             return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
-                self.withdraw(waiter.result())  # given in the same moment as the cancellation
+                self.withdraw()  # given in the same moment as the cancellation
             elif waiter in queue:
                 queue.remove(waiter)
             raise
@@ -60,13 +60,9 @@ class Admission:
         if self._singles or self._bulk:
             self._admit()
 
-    def withdraw(self, permit: Permit) -> None:
-        """Give a permit back from which nothing can be learned: its request was called off.
-
-        Args:
-            permit: What `enter` gave.
-        """
-        self._limits.withdraw(permit)
+    def withdraw(self) -> None:
+        """Give a permit back from which nothing can be learned: its request was called off."""
+        self._limits.withdraw()
         self._admit()
 
     def _admit(self) -> None:
@@ -84,4 +80,4 @@ class Admission:
                     return
                 waiter = queue.popleft()
                 if not waiter.done():
-                    waiter.set_result(self._limits.start(now))
+                    waiter.set_result(self._limits.start(now, bulk=bulk))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections.abc import Callable
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from elevenphone._admission import Admission
-from elevenphone._limits import Limits
-from elevenphone._protocol import Response
+from elevenphone._limits import Limits, Permit
+from elevenphone._protocol import Response, concurrency_hint
 from elevenphone.errors import (
     ConfigurationError,
     DeadlineExceededError,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("elevenphone")
 _T = TypeVar("_T")
+
+_NEVER_BY_CHANCE = 1e-9
 
 
 class ClientStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,14 +107,21 @@ class Job:
         """Count an attempt; the first starts the deadline.
 
         Raises:
-            ElevenPhoneError: The bulk run that this belongs to has been stopped.
+            ElevenPhoneError: The bulk run that this belongs to has been stopped, or the
+                deadline passed in the queue.
         """
+        if now >= self.expires:
+            raise DeadlineExceededError("the lookup's deadline passed", self.last_error)
         if self.before_attempt is not None:
             self.before_attempt(not self.attempts)
         if not self.attempts:
             self._started = now
             self.expires = now + self._deadline
         self.attempts += 1
+
+    def ends(self, now: float) -> float:
+        """Say when the deadline passes, or would if the first attempt were now."""
+        return self.expires if self.attempts else now + self._deadline
 
     def end_attempt(self, now: float) -> None:
         """Note how long the lookup has taken so far."""
@@ -164,18 +174,20 @@ class Attempts:
             await asyncio.sleep(wait)
 
     async def _attempt(self, job: Job, parse: Callable[[Response], _T], admission: Admission) -> _T:
-        permit = await admission.enter(bulk=job.before_attempt is not None)
+        permit = await self._enter(job, admission)
         try:
             job.begin_attempt(permit.started)
             async with asyncio.timeout_at(min(permit.started + job.timeout, job.expires)):
                 response = await self._transport.send(job.url)
+            if (maximum := concurrency_hint(response.headers)) is not None:
+                self._limits.hint(maximum, permit.started)
             result = parse(response)
         except ElevenPhoneError as caught:
             error = caught
         except TimeoutError:
             error = _timed_out(job, asyncio.get_running_loop().time())
         except BaseException:
-            admission.withdraw(permit)
+            admission.withdraw()
             raise
         else:
             admission.leave(permit, None)
@@ -185,19 +197,42 @@ class Attempts:
         # Raised out here, so that what hangs on it does not reach into the transport.
         raise error
 
+    async def _enter(self, job: Job, admission: Admission) -> Permit:
+        """Wait for a place in flight; a single lookup does not wait longer than its deadline for a pause."""
+        now = asyncio.get_running_loop().time()
+        if job.before_attempt is not None or self._limits.resumes_at <= now:
+            return await admission.enter(bulk=job.before_attempt is not None)
+        ends = job.ends(now)
+        reason = self._limits.paused_by
+        if self._limits.resumes_at < ends:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(ends):
+                    return await admission.enter(bulk=False)
+        raise DeadlineExceededError("the server has asked for a pause beyond the lookup's deadline", reason)
+
     def _wait_before_next(self, job: Job, error: ElevenPhoneError) -> float | None:
         """Say how many seconds to wait before the next attempt; `None`: there is none."""
         throttled = isinstance(error, RateLimitError)
         self._throttled += throttled
-        if job.before_attempt is None:
-            wait = job.retry.wait(error, job.attempts)
-        elif throttled and is_passing(error):
+        wait = job.retry.wait(error, job.attempts)
+        if wait is None and job.before_attempt is not None and self._is_worth_waiting(job, error):
             wait = job.retry.backoff(error, job.attempts)
-        else:
-            wait = job.retry.wait(error, job.attempts)
         if wait is None or asyncio.get_running_loop().time() + wait >= job.expires:
             return None
         return wait if job.before_attempt is not None or self._quota.take() else None
+
+    def _is_worth_waiting(self, job: Job, error: ElevenPhoneError) -> bool:
+        """Tell whether a bulk lookup goes on past its policy's attempts.
+
+        A 429 says nothing of the id. Of other passing errors, so many in a row are
+        the id's own only if mere chance would rarely make them, given the share of
+        all answers that fail: of a server that fails for everybody no id is lost,
+        of a healthy one an id that always fails is given up soon.
+        """
+        if isinstance(error, RateLimitError):
+            return is_passing(error)
+        chance = self._limits.failing_share**job.attempts
+        return is_passing(error) and job.retry.attempts > 1 and chance > _NEVER_BY_CHANCE
 
     def _bind(self) -> Admission:
         """Tie this to the running event loop at the first use, and refuse any other."""
@@ -222,9 +257,14 @@ class Attempts:
             failed=self._failed,
             throttled=self._throttled,
             in_flight=self._limits.in_flight,
-            concurrency_limit=int(self._limits.limit),
+            concurrency_limit=self._limits.concurrency_limit,
             connections_opened=self._transport.connections_opened,
         )
+
+    def outage_seconds(self) -> float:
+        """Say for how long the server has been taken to be away; 0 where it is not."""
+        away_since = self._limits.away_since
+        return 0.0 if away_since is None or self._loop is None else self._loop.time() - away_since
 
     async def aclose(self) -> None:
         """Refuse what comes, and close the transport."""

@@ -32,6 +32,7 @@ PATH = "/v1/convai/phone-numbers/"
 USER_AGENT = f"elevenphone/{__version__}"
 _MAX_ID_LENGTH = 256
 _MAX_BODY_KEPT = 10_000
+_COUNT = re.compile("[1-9][0-9]{0,5}")
 # C0 and C1 control characters, and lone surrogates, which UTF-8 cannot carry.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -118,6 +119,19 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
     return headers.get("request-id") or headers.get("x-trace-id")
 
 
+def concurrency_hint(headers: Mapping[str, str]) -> int | None:
+    """Read how many requests in flight the server says are allowed.
+
+    Args:
+        headers: The answer's.
+
+    Returns:
+        A number from 1 up, or `None` where there is none that makes sense.
+    """
+    value = headers.get("maximum-concurrent-requests")
+    return int(value) if value is not None and _COUNT.fullmatch(value) else None
+
+
 def redacted(response: Response, api_key: str) -> Response:
     """Take the key out of an answer that echoes it.
 
@@ -128,8 +142,11 @@ def redacted(response: Response, api_key: str) -> Response:
     Returns:
         The answer without it.
     """
+    key = api_key.encode()
+    if key not in response.body and not any(api_key in value for value in response.headers.values()):
+        return response
     headers = {name.lower(): value.replace(api_key, "[API key]") for name, value in response.headers.items()}
-    return Response(response.status, headers, response.body.replace(api_key.encode(), b"[API key]"))
+    return Response(response.status, headers, response.body.replace(key, b"[API key]"))
 
 
 def path_segment(phone_number_id: object) -> str:

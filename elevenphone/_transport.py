@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.tracing import Trace
 
-_OK = 200
 MAX_BODY_BYTES = 1_048_576
 """Longest body that is read; a phone number's is about 1,000 bytes."""
 
@@ -120,9 +119,7 @@ class AiohttpTransport:
             middlewares=self._middlewares,
         ) as answer:
             response = Response(answer.status, answer.headers, await _read(answer))
-        if response.status != _OK or self._api_key.encode() in response.body:
-            return redacted(response, self._api_key)
-        return response
+        return redacted(response, self._api_key)
 
     def _open(self) -> aiohttp.ClientSession:
         self._session = aiohttp.ClientSession(

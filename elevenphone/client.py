@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import AsyncIterable, Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -169,9 +170,9 @@ class PhoneNumberClient:
     ) -> list[Lookup]:
         """Look many numbers up, and return what became of each.
 
-        No lookup's failure is raised. A key that is refused, or a quota that is
-        used up, ends the run at once: the rest are `Failed` with that error and
-        were never sent.
+        No lookup's failure is raised. A key that is refused, a quota that is used
+        up, or a server that is away for longer than `deadline` ends the run: the
+        rest are `Failed` with that error and were never sent.
 
         Args:
             ids: Any iterable or async iterable, pulled as needed. Equal ids are
@@ -275,10 +276,14 @@ class PhoneNumberClient:
                 return Failed(index, phone_number_id, job.attempts, job.elapsed, error.with_traceback(None))
             return Found(index, phone_number_id, job.attempts, job.elapsed, number)
 
-        return Run(ids, look_up, _stops_a_run, ordered=ordered, remembered=remembered)
+        def ends_run(error: ElevenPhoneError) -> bool:
+            # A lookup's whole deadline without a sign of life: a million would take as many deadlines.
+            return _is_everybodys(error) or self._attempts.outage_seconds() >= (deadline or math.inf)
+
+        return Run(ids, look_up, ends_run, ordered=ordered, remembered=remembered)
 
 
-def _stops_a_run(error: ElevenPhoneError) -> bool:
+def _is_everybodys(error: ElevenPhoneError) -> bool:
     """Tell whether every other id would end in the same error: a key refused, a quota used up."""
     return isinstance(error, AuthenticationError) or (
         isinstance(error, RateLimitError) and error.kind == "quota"
