@@ -6,7 +6,9 @@ import math
 import re
 import time
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -32,6 +34,9 @@ PATH = "/v1/convai/phone-numbers/"
 USER_AGENT = f"elevenphone/{__version__}"
 _MAX_ID_LENGTH = 256
 _MAX_BODY_KEPT = 10_000
+# A key shorter than this hides nothing, and stands in many an answer by chance.
+_SHORTEST_SECRET = 8
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _COUNT = re.compile("[1-9][0-9]{0,5}")
 # C0 and C1 control characters, and lone surrogates, which UTF-8 cannot carry.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -142,6 +147,8 @@ def redacted(response: Response, api_key: str) -> Response:
     Returns:
         The answer without it.
     """
+    if len(api_key) < _SHORTEST_SECRET:
+        return response
     key = api_key.encode()
     if key not in response.body and not any(api_key in value for value in response.headers.values()):
         return response
@@ -217,6 +224,7 @@ def status_error(response: Response) -> StatusError:
     status, headers, body = response
     detail = read_detail(body)
     message = detail.message or " ".join(body[:200].decode(errors="replace").split())
+    message = message or _PHRASES.get(status, "no explanation")
     if status in range(300, 400):
         message = f"redirected to {headers.get('location', 'nowhere')!r}, which is never followed"
     request_id = request_id_of(headers) or detail.request_id
@@ -286,6 +294,8 @@ def _number(text: str | None) -> float | None:
 
 def _http_date(text: str | None) -> float | None:
     try:
-        return parsedate_to_datetime(text or "").timestamp()
+        moment = parsedate_to_datetime(text or "")
     except (ValueError, OverflowError):
         return None
+    # The asctime form names no zone; all HTTP dates are UTC (RFC 9110, 5.6.7).
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()

@@ -15,6 +15,7 @@ from elevenphone._attempts import Attempts, ClientStats, Job
 from elevenphone._bulk import REMEMBERED, Run
 from elevenphone._configuration import (
     Region,
+    Secret,
     check_concurrency,
     check_seconds,
     resolve_api_key,
@@ -84,8 +85,10 @@ class PhoneNumberClient:
         session: aiohttp.ClientSession | None = None,
         transport: Transport | None = None,
     ) -> None:
+        key = Secret(api_key)
+        del api_key  # from here on, no traceback that shows locals shows it
         self._prefix = resolve_base_url(region, base_url) + _protocol.PATH
-        check_seconds("timeout", timeout)
+        check_seconds("timeout", timeout, optional=False)
         check_seconds("deadline", deadline)
         check_seconds("rate", rate)
         check_concurrency(concurrency)
@@ -96,7 +99,7 @@ class PhoneNumberClient:
             # Not at the top: aiohttp takes longer to import than all the rest, and `decode` needs none of it.
             from elevenphone._transport import AiohttpTransport  # noqa: PLC0415
 
-            transport = AiohttpTransport(resolve_api_key(api_key), session)
+            transport = AiohttpTransport(resolve_api_key(key), session)
         self._attempts = Attempts(transport, Limits(concurrency=concurrency, rate=rate))
 
     async def get(
@@ -244,7 +247,7 @@ class PhoneNumberClient:
     ) -> Job:
         timeout = self._timeout if timeout is UNSET else timeout
         deadline = self._deadline if deadline is UNSET else deadline
-        check_seconds("timeout", timeout)
+        check_seconds("timeout", timeout, optional=False)
         check_seconds("deadline", deadline)
         url = self._prefix + _protocol.path_segment(phone_number_id)
         return Job(url, timeout, deadline, self._retry if retry is UNSET else retry)

@@ -111,7 +111,9 @@ class StatusError(ElevenPhoneError):
             text += f" (retry after {self.retry_after:g} s)"
         if self.request_id:
             text += f" (request id {self.request_id})"
-        return f"{text}. {self.hint}" if self.hint else text
+        if not self.hint:
+            return text
+        return f"{text} {self.hint}" if text.endswith((".", "?", "!")) else f"{text}. {self.hint}"
 
 
 _OTHER_REGION = (

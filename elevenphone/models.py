@@ -185,7 +185,7 @@ _SIP_ONLY = {"livekit_stack", "provider_config", "outbound_trunk", "inbound_trun
 _MAX_DEPTH = 100
 # A body this short cannot nest deeply enough to hurt the fast decoder, so it is not counted.
 _SHALLOW_BYTES = 2_000
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{\]}]', re.DOTALL)
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{\]}]', re.DOTALL)
 _SNIPPET_BYTES = 200
 
 
@@ -216,6 +216,8 @@ def decode(body: bytes) -> PhoneNumber:
         raise _malformed(body, str(error)) from None
     except UnicodeDecodeError:
         raise _malformed(body, "not UTF-8") from None
+    except RecursionError:
+        raise _malformed(body, "nested too deeply") from None
 
 
 def encode(number: PhoneNumber) -> bytes:

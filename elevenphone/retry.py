@@ -51,12 +51,12 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     retry_after_max: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ConfigurationError(f"attempts must be at least 1, not {self.attempts}")
+        if not isinstance(self.attempts, int) or self.attempts < 1:
+            raise ConfigurationError(f"attempts must be at least 1, and whole, not {self.attempts!r}")
         for name in ("wait_initial", "wait_max", "retry_after_max"):
-            seconds: float = getattr(self, name)
-            if not 0 <= seconds < math.inf:
-                raise ConfigurationError(f"{name} must be a number of seconds from 0 up, not {seconds}")
+            seconds: object = getattr(self, name)
+            if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+                raise ConfigurationError(f"{name} must be a number of seconds from 0 up, not {seconds!r}")
 
     @classmethod
     def none(cls) -> RetryPolicy:

@@ -1,0 +1,27 @@
+"""The command line, `elevenphone`; needs the extra `cli`."""
+
+from __future__ import annotations
+
+import sys
+
+_NEEDED = ("click", "rich")
+
+
+def main() -> int:
+    """Run the command line on `sys.argv`.
+
+    Returns:
+        The exit code; see `elevenphone --help`.
+    """
+    if missing := _missing():
+        sys.stderr.write(f"elevenphone: needs {' and '.join(missing)}: pip install 'elevenphone[cli]'\n")
+        return 2
+    from elevenphone.cli._main import run  # noqa: PLC0415 - only now is click known to be there
+
+    return run()
+
+
+def _missing() -> list[str]:
+    from importlib.util import find_spec  # noqa: PLC0415 - looked for, as importing rich takes its time
+
+    return [name for name in _NEEDED if find_spec(name) is None]

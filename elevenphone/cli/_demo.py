@@ -1,0 +1,34 @@
+"""`elevenphone demo`: what the client does, shown on an emulator of the API."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("demo")
+@click.option(
+    "--numbers",
+    type=click.IntRange(1, 1_000_000),
+    default=2_000,
+    show_default=True,
+    metavar="N",
+    help="How many ids to look up.",
+)
+@click.option(
+    "--seed", default=0, show_default=True, metavar="N", help="What the numbers and the faults are made from."
+)
+def command(*, numbers: int, seed: int) -> int:
+    """Look 2,000 numbers up without a key, on an emulator of the API.
+
+    The emulator runs inside this command and listens on loopback; nothing leaves
+    the machine. It takes twelve requests at once, answers late, and fails now and
+    then. The client is told none of this.
+
+    \b
+    Examples:
+      elevenphone demo
+      elevenphone demo --numbers 200 --seed 7
+    """  # noqa: D301 - click wants the character itself
+    from elevenphone.cli._run_demo import run_demo  # noqa: PLC0415 - start-up is for everybody
+
+    return run_demo(numbers, seed)

@@ -1,0 +1,93 @@
+"""The work of `elevenphone get`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Sequence
+
+import click
+import msgspec
+
+from elevenphone import PhoneNumberClient
+from elevenphone.cli._explanations import complaints, error_document, exit_code_of
+from elevenphone.cli._text import printable_json
+from elevenphone.errors import ConfigurationError, ElevenPhoneError
+from elevenphone.lookups import Failed, Found, Lookup
+from elevenphone.models import encode
+
+
+def run_get(client: PhoneNumberClient, ids: Sequence[str], *, deadline: float, as_json: bool) -> int:
+    """Look ids up, and show what became of each.
+
+    Args:
+        client: Closed afterwards.
+        ids: In the order in which they are shown.
+        deadline: Seconds for each lookup.
+        as_json: Whether to write JSON on a terminal too.
+
+    Returns:
+        The exit code.
+    """
+    lookups = asyncio.run(_look_up(client, ids, deadline))
+    if as_json or not sys.stdout.isatty():
+        _write_json(lookups)
+    else:
+        _show(lookups)
+    for complaint in complaints(lookups):
+        click.echo(f"elevenphone: {complaint}", err=True)
+    return exit_code_of(lookups)
+
+
+async def _look_up(client: PhoneNumberClient, ids: Sequence[str], deadline: float) -> list[Lookup]:
+    async with client:
+        if len(ids) == 1:
+            # A bulk run sits an outage out until the deadline; who asks for one number wants to know now.
+            return [await _look_one_up(client, ids[0])]
+        with _status(f"Looking up {len(ids):,} ids"):
+            return await client.gather(ids, deadline=deadline)
+
+
+async def _look_one_up(client: PhoneNumberClient, phone_number_id: str) -> Lookup:
+    try:
+        number = await client.get(phone_number_id)
+    except ConfigurationError:
+        raise
+    except ElevenPhoneError as error:
+        return Failed(0, phone_number_id, 0, 0.0, error)
+    return Found(0, phone_number_id, 0, 0.0, number)
+
+
+def _status(what: str) -> contextlib.AbstractContextManager[object]:
+    """Show on a terminal that something is going on."""
+    if not sys.stderr.isatty():
+        return contextlib.nullcontext()
+    from elevenphone.cli._rendering import error_console  # noqa: PLC0415 - rich only where a person looks
+
+    return error_console().status(what)
+
+
+def _write_json(lookups: Sequence[Lookup]) -> None:
+    output = sys.stdout.buffer
+    for lookup in lookups:
+        if isinstance(lookup, Found):
+            # A provider unknown here keeps its body as it came, which may be of several lines.
+            document = msgspec.json.format(encode(lookup.number), indent=-1)
+        else:
+            document = msgspec.json.encode(error_document(lookup))
+        output.write(printable_json(document) + b"\n")
+    output.flush()
+
+
+def _show(lookups: Sequence[Lookup]) -> None:
+    from elevenphone.cli._rendering import lookup_table, number_card, output_console  # noqa: PLC0415 - as above
+
+    console = output_console()
+    match lookups:
+        case [Found(number=number)]:
+            console.print(number_card(number))
+        case [_, _, *_]:
+            console.print(lookup_table(lookups, console.width))
+        case _:
+            pass  # one that failed: the error is all there is to say

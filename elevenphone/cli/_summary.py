@@ -1,0 +1,60 @@
+"""What a bulk run came to, for people to read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from elevenphone.cli._rendering import provider_name
+from elevenphone.cli._tally import Tally
+from elevenphone.cli._text import counted
+
+if TYPE_CHECKING:
+    from elevenphone import ClientStats
+
+
+def headline(tally: Tally, seconds: float) -> Text:
+    """Say how many lookups took how long."""
+    rate = tally.done / seconds if seconds else 0.0
+    return Text(f"{counted(tally.done, 'lookup')} in {seconds:.1f} s, {rate:,.0f} a second", style="bold")
+
+
+def outcome_table(tally: Tally, stats: ClientStats, notes: dict[str, str] | None = None) -> Table:
+    """Make a table of what was found, and of what it took.
+
+    Args:
+        tally: The lookups.
+        stats: The client's counters after them.
+        notes: Line's name to a remark that stands beside it.
+    """
+    notes = notes or {}
+    table = Table.grid(padding=(0, 2))
+    table.add_column(min_width=13)
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    lines = {
+        "found": (tally.found, "green"),
+        "not found": (tally.not_found, "yellow" if tally.not_found else ""),
+        "failed": (tally.failed, "red" if tally.failed else ""),
+        "retries": (stats.retries, ""),
+        "throttled": (stats.throttled, ""),
+        "connections": (stats.connections_opened, ""),
+    }
+    for name, (count, style) in lines.items():
+        table.add_row(f"  {name}", Text(f"{count:,}", style=style), notes.get(name, ""))
+    return table
+
+
+def provider_table(tally: Tally) -> RenderableType:
+    """Make a table of the numbers found, by provider."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column("Provider", min_width=13)
+    table.add_column("Numbers", justify="right")
+    table.add_column("Without agent", justify="right")
+    for provider, count in tally.providers.most_common():
+        table.add_row(Text(provider_name(provider)), f"{count:,}", f"{tally.without_agent[provider]:,}")
+    return table

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+from cli_helpers import KEY, PATIENCE, environment, run, run_on_terminal
+
+
+def test_it_finds_what_there_is_without_a_key() -> None:
+    ended = run("demo", "--numbers", "200")
+    assert ended.code == 0
+    counts = dict(line.split()[:2] for line in ended.output.splitlines() if line.startswith("  f"))
+    assert counts == {"found": "196", "failed": "0"}
+    for word in ("200 lookups in", "not found", "throttled", "Twilio", "SIP trunk", "Exotel", "phnum_"):
+        assert word in ended.output
+    assert "export ELEVENLABS_API_KEY=..." in ended.output
+    assert KEY not in ended.output + ended.errors
+
+
+def test_one_lookup_is_enough() -> None:
+    ended = run("demo", "--numbers", "1")
+    assert ended.code == 0
+    assert "1 lookup in" in ended.output
+
+
+def test_it_has_a_bar_on_a_terminal() -> None:
+    ended = run_on_terminal("demo", "--numbers", "300", "--seed", "3", columns=60, variables={})
+    assert ended.code == 0
+    assert "300 lookups in" in ended.output
+    assert max(map(len, ended.output.split("With a key")[1].splitlines())) <= 60
+
+
+def test_ctrl_c_is_an_exit_code_and_a_line() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "elevenphone", "demo", "--numbers", "20000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    assert process.stdout is not None
+    assert "20,000 lookups against" in process.stdout.readline()
+    assert process.stderr is not None
+    assert "/20,000" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert errors.strip().splitlines()[-1] == "elevenphone: interrupted"
+    assert "Traceback" not in errors

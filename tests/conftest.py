@@ -1,0 +1,46 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+
+import aiohttp
+import pytest
+from hypothesis import settings
+
+from elevenphone import PhoneNumberClient
+from elevenphone.emulator import Emulator
+
+settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True)
+settings.register_profile("thorough", deadline=None, max_examples=5_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    async with Emulator(numbers=50) as started:
+        yield started
+
+
+@pytest.fixture
+async def client(emulator: Emulator) -> AsyncIterator[PhoneNumberClient]:
+    async with PhoneNumberClient(emulator.api_key, base_url=emulator.base_url) as opened:
+        yield opened
+
+
+class _MockableClientResponse(aiohttp.ClientResponse):
+    """A response that can be made without `stream_writer`, as aioresponses 0.7 does."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        kwargs.setdefault("stream_writer", SimpleNamespace(output_size=0))
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.fixture(autouse=True)
+def mend_aioresponses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let aioresponses work with aiohttp 3.14 and later (its issue 289)."""
+    if "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).parameters:
+        monkeypatch.setattr("aioresponses.core.ClientResponse", _MockableClientResponse)
