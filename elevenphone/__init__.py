@@ -3,60 +3,48 @@
 from typing import TYPE_CHECKING
 
 from elevenphone._version import __version__
-from elevenphone.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    ConnectionFailedError,
-    DeadlineExceededError,
-    DecodeError,
-    ElevenPhoneError,
-    FieldError,
-    InvalidPhoneNumberIdError,
-    NotFoundError,
-    PermissionDeniedError,
-    ProtocolError,
-    RateLimitError,
-    RequestTimeoutError,
-    ResponseTooLargeError,
-    ServerError,
-    StatusError,
-    TransportError,
-    UnprocessableEntityError,
-)
-from elevenphone.lookups import Failed, Found, Lookup
-from elevenphone.models import (
-    AssignedAgent,
-    ExotelPhoneNumber,
-    InboundTrunk,
-    OtherPhoneNumber,
-    OutboundTrunk,
-    PhoneNumber,
-    SIPTrunkPhoneNumber,
-    TwilioPhoneNumber,
-    decode,
-    encode,
-)
-from elevenphone.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from elevenphone._attempts import ClientStats as ClientStats
-    from elevenphone._bulk import Run as Run
-    from elevenphone._configuration import Region as Region
-    from elevenphone._protocol import RawResponse as RawResponse
-    from elevenphone._protocol import Response as Response
-    from elevenphone._transport import Transport as Transport
-    from elevenphone.client import PhoneNumberClient as PhoneNumberClient
-
-# Imported when first asked for: asyncio alone doubles the time of the rest, and `decode` needs none of it.
-_LAZY = {
-    "ClientStats": "_attempts",
-    "PhoneNumberClient": "client",
-    "RawResponse": "_protocol",
-    "Region": "_configuration",
-    "Response": "_protocol",
-    "Run": "_bulk",
-    "Transport": "_transport",
-}
+    from elevenphone._attempts import ClientStats
+    from elevenphone._bulk import Run
+    from elevenphone._configuration import Region
+    from elevenphone._protocol import RawResponse, Response
+    from elevenphone._transport import Transport
+    from elevenphone.client import PhoneNumberClient
+    from elevenphone.errors import (
+        AuthenticationError,
+        ConfigurationError,
+        ConnectionFailedError,
+        DeadlineExceededError,
+        DecodeError,
+        ElevenPhoneError,
+        FieldError,
+        InvalidPhoneNumberIdError,
+        NotFoundError,
+        PermissionDeniedError,
+        ProtocolError,
+        RateLimitError,
+        RequestTimeoutError,
+        ResponseTooLargeError,
+        ServerError,
+        StatusError,
+        TransportError,
+        UnprocessableEntityError,
+    )
+    from elevenphone.lookups import Failed, Found, Lookup
+    from elevenphone.models import (
+        AssignedAgent,
+        ExotelPhoneNumber,
+        InboundTrunk,
+        OtherPhoneNumber,
+        OutboundTrunk,
+        PhoneNumber,
+        SIPTrunkPhoneNumber,
+        TwilioPhoneNumber,
+        decode,
+        encode,
+    )
+    from elevenphone.retry import RetryPolicy
 
 __all__ = [
     "AssignedAgent",
@@ -101,16 +89,43 @@ __all__ = [
     "encode",
 ]
 
+# Where each name is. A module is imported when one of its names is first asked for: asyncio and aiohttp take
+# ten times as long as the rest, and neither `decode` nor a command's help needs them.
+_MODULES = {
+    "_attempts": ["ClientStats"],
+    "_bulk": ["Run"],
+    "_configuration": ["Region"],
+    "_protocol": ["RawResponse", "Response"],
+    "_transport": ["Transport"],
+    "client": ["PhoneNumberClient"],
+    "errors": [name for name in __all__ if name.endswith("Error")],
+    "lookups": ["Failed", "Found", "Lookup"],
+    "models": [
+        "AssignedAgent",
+        "ExotelPhoneNumber",
+        "InboundTrunk",
+        "OtherPhoneNumber",
+        "OutboundTrunk",
+        "PhoneNumber",
+        "SIPTrunkPhoneNumber",
+        "TwilioPhoneNumber",
+        "decode",
+        "encode",
+    ],
+    "retry": ["RetryPolicy"],
+}
+
 
 def __getattr__(name: str) -> object:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - only the lazy names need it
+    for module, names in _MODULES.items():
+        if name in names:
+            from importlib import import_module  # noqa: PLC0415 - not needed where nothing is asked for
 
-    value: object = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
-    globals()[name] = value
-    return value
+            value: object = getattr(import_module(f"{__name__}.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *__all__})
