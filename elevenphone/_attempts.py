@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from elevenphone._transport import Transport
 
 _log = logging.getLogger("elevenphone")
+_log.addHandler(logging.NullHandler())
 _T = TypeVar("_T")
 
 _NEVER_BY_CHANCE = 1e-9
@@ -185,15 +186,16 @@ class Attempts:
         except ElevenPhoneError as caught:
             error = caught
         except TimeoutError:
-            error = _timed_out(job, asyncio.get_running_loop().time())
+            error = _timed_out(job, permit.started)
         except BaseException:
             admission.withdraw()
             raise
         else:
             admission.leave(permit, None)
+            _log_attempt(job, permit, "found")
             return result
         admission.leave(permit, error)
-        _log.debug("%s: attempt %d: %s", job.url, job.attempts, error)
+        _log_attempt(job, permit, error)
         # Raised out here, so that what hangs on it does not reach into the transport.
         raise error
 
@@ -204,7 +206,7 @@ class Attempts:
             return await admission.enter(bulk=job.before_attempt is not None)
         ends = job.ends(now)
         reason = self._limits.paused_by
-        if self._limits.resumes_at < ends:
+        if self._limits.asked_until < ends:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(ends):
                     return await admission.enter(bulk=False)
@@ -272,7 +274,13 @@ class Attempts:
         await self._transport.aclose()
 
 
-def _timed_out(job: Job, now: float) -> ElevenPhoneError:
-    if now >= job.expires:
+def _log_attempt(job: Job, permit: Permit, outcome: object) -> None:
+    if _log.isEnabledFor(logging.DEBUG):
+        milliseconds = (asyncio.get_running_loop().time() - permit.started) * 1000
+        _log.debug("GET %s, attempt %d, %.0f ms: %s", job.url, job.attempts, milliseconds, outcome)
+
+
+def _timed_out(job: Job, started: float) -> ElevenPhoneError:
+    if job.expires <= started + job.timeout:
         return DeadlineExceededError("the lookup's deadline passed", job.last_error)
     return RequestTimeoutError(f"no complete answer within {job.timeout:g} s")

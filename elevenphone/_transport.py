@@ -83,6 +83,7 @@ class AiohttpTransport:
             "User-Agent": USER_AGENT,
         }
         self._borrowed = session is not None
+        self._closed = False
         self._session = session
         # aiohttp has no public way to add a middleware to those that a session has.
         theirs: Sequence[aiohttp.ClientMiddlewareType] = getattr(session, "_middlewares", ())
@@ -90,9 +91,10 @@ class AiohttpTransport:
 
     async def send(self, url: str) -> Response:
         """GET a URL and read the answer whole; see `Transport.send`."""
+        if self._closed or (self._session is not None and self._session.closed):
+            whose = "the aiohttp session that this client was given" if self._borrowed else "this client"
+            raise ConfigurationError(f"{whose} is closed")
         session = self._session or self._open()
-        if session.closed:
-            raise ConfigurationError("the aiohttp session that this client was given is closed")
         while True:
             self.requests += 1
             _connected.set(False)
@@ -132,6 +134,7 @@ class AiohttpTransport:
 
     async def aclose(self) -> None:
         """Close a session of its own; a borrowed one is left open."""
+        self._closed = True
         if self._session is not None and not self._borrowed:
             await self._session.close()
 

@@ -41,6 +41,7 @@ class Limits:
     Attributes:
         in_flight: Requests in flight now.
         resumes_at: The moment before which nothing may start.
+        asked_until: The moment until which the server asked to wait, however far.
         paused_by: What made the last pause.
     """
 
@@ -52,7 +53,7 @@ class Limits:
         random: Callable[[], float] = _random,
     ) -> None:
         self.in_flight = 0
-        self.resumes_at = -math.inf
+        self.resumes_at = self.asked_until = -math.inf
         self.paused_by: StatusError | None = None
         self._concurrency = ConcurrencyLimit(concurrency, random)
         self._pace = Pace(rate)
@@ -177,6 +178,7 @@ class Limits:
 
     def _pause(self, now: float, seconds: float, error: StatusError) -> None:
         # Only ever forward: whoever waits for the later moment must not be let in at the earlier.
+        self.asked_until = max(self.asked_until, now + seconds)
         resumes_at = now + min(seconds, _LONGEST_PAUSE)
         if resumes_at > self.resumes_at:
             self.resumes_at, self.paused_by = resumes_at, error
