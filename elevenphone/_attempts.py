@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from elevenphone._admission import Admission
 from elevenphone._limits import Limits, Permit
 from elevenphone._protocol import Response, concurrency_hint
+from elevenphone._watchdog import Watchdog
 from elevenphone.errors import (
     ConfigurationError,
     DeadlineExceededError,
@@ -57,6 +57,18 @@ class ClientStats(msgspec.Struct, frozen=True, kw_only=True):
     connections_opened: int
 
 
+class Supervision(Protocol):
+    """What a bulk run has to say in each of its lookups; see `_bulk.Supervision`."""
+
+    def before_attempt(self, first: bool) -> None:
+        """Note that a request is about to be sent, or raise what has stopped the run."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep between attempts."""
+        ...
+
+
 class Job:
     """One lookup under way.
 
@@ -64,9 +76,10 @@ class Job:
         url: What to GET.
         timeout: Seconds for one attempt.
         retry: What to try again, and when.
-        before_attempt: For a lookup of a bulk run, told of each attempt; `None` for
-            a single one.
+        supervision: That of a bulk run's lookup; `None` for a single one.
+        bulk: Whether this belongs to a bulk run.
         attempts: Attempts begun.
+        throttled: Those of them that were answered 429.
         expires: The moment at which the deadline passes.
         elapsed: Seconds from the first attempt to the end.
         last_error: What the attempt before ended with.
@@ -76,11 +89,13 @@ class Job:
         "_deadline",
         "_started",
         "attempts",
-        "before_attempt",
+        "bulk",
         "elapsed",
         "expires",
         "last_error",
         "retry",
+        "supervision",
+        "throttled",
         "timeout",
         "url",
     )
@@ -91,13 +106,15 @@ class Job:
         timeout: float,
         deadline: float | None,
         retry: RetryPolicy,
-        before_attempt: Callable[[bool], None] | None = None,
+        supervision: Supervision | None = None,
     ) -> None:
         self.url = url
         self.timeout = timeout
         self.retry = retry
-        self.before_attempt = before_attempt
+        self.supervision = supervision
+        self.bulk = supervision is not None
         self.attempts = 0
+        self.throttled = 0
         self.expires = math.inf
         self.elapsed = 0.0
         self.last_error: ElevenPhoneError | None = None
@@ -113,8 +130,8 @@ class Job:
         """
         if now >= self.expires:
             raise DeadlineExceededError("the lookup's deadline passed", self.last_error)
-        if self.before_attempt is not None:
-            self.before_attempt(not self.attempts)
+        if self.supervision is not None:
+            self.supervision.before_attempt(not self.attempts)
         if not self.attempts:
             self._started = now
             self.expires = now + self._deadline
@@ -129,6 +146,14 @@ class Job:
         self.elapsed = now - self._started
 
 
+class _Bound(NamedTuple):
+    """What belongs to one event loop."""
+
+    loop: asyncio.AbstractEventLoop
+    admission: Admission
+    watchdog: Watchdog
+
+
 class Attempts:
     """Attempts lookups over one transport, within one set of limits, in one event loop."""
 
@@ -136,8 +161,7 @@ class Attempts:
         self._transport = transport
         self._limits = limits
         self._quota = RetryQuota()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._admission: Admission | None = None
+        self._bound: _Bound | None = None
         self._closed = False
         self._retries = self._found = self._failed = self._throttled = 0
 
@@ -154,11 +178,11 @@ class Attempts:
         Raises:
             ElevenPhoneError: What the last attempt ended with.
         """
-        admission = self._bind()
-        loop = asyncio.get_running_loop()
+        bound = self._bind()
+        loop = bound.loop
         while True:
             try:
-                result = await self._attempt(job, parse, admission)
+                result = await self._attempt(job, parse, bound)
             except ElevenPhoneError as error:
                 job.end_attempt(loop.time())
                 wait = self._wait_before_next(job, error)
@@ -172,13 +196,17 @@ class Attempts:
                 self._quota.refund()
                 return result
             self._retries += 1
-            await asyncio.sleep(wait)
+            await (asyncio.sleep(wait) if job.supervision is None else job.supervision.sleep(wait))
 
-    async def _attempt(self, job: Job, parse: Callable[[Response], _T], admission: Admission) -> _T:
-        permit = await self._enter(job, admission)
+    async def _attempt(self, job: Job, parse: Callable[[Response], _T], bound: _Bound) -> _T:
+        permit = bound.admission.enter_now(bound.loop.time(), bulk=job.bulk) or await self._enter(job, bound)
         try:
             job.begin_attempt(permit.started)
-            async with asyncio.timeout_at(min(permit.started + job.timeout, job.expires)):
+        except BaseException:
+            bound.admission.withdraw(permit)
+            raise
+        try:
+            with bound.watchdog.until(min(permit.started + job.timeout, job.expires)):
                 response = await self._transport.send(job.url)
             if (maximum := concurrency_hint(response.headers)) is not None:
                 self._limits.hint(maximum, permit.started)
@@ -188,67 +216,74 @@ class Attempts:
         except TimeoutError:
             error = _timed_out(job, permit.started)
         except BaseException:
-            admission.withdraw()
+            bound.admission.withdraw(permit)
             raise
         else:
-            admission.leave(permit, None)
+            bound.admission.leave(permit, None)
             _log_attempt(job, permit, "found")
             return result
-        admission.leave(permit, error)
+        bound.admission.leave(permit, error)
         _log_attempt(job, permit, error)
         # Raised out here, so that what hangs on it does not reach into the transport.
         raise error
 
-    async def _enter(self, job: Job, admission: Admission) -> Permit:
-        """Wait for a place in flight; a single lookup does not wait longer than its deadline for a pause."""
-        now = asyncio.get_running_loop().time()
-        if job.before_attempt is not None or self._limits.resumes_at <= now:
-            return await admission.enter(bulk=job.before_attempt is not None)
-        ends = job.ends(now)
-        reason = self._limits.paused_by
-        if self._limits.asked_until < ends:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(ends):
-                    return await admission.enter(bulk=False)
-        raise DeadlineExceededError("the server has asked for a pause beyond the lookup's deadline", reason)
+    async def _enter(self, job: Job, bound: _Bound) -> Permit:
+        """Wait for a place in flight; a single lookup waits for no pause that ends after its deadline."""
+        if job.bulk:
+            return await bound.admission.enter(bulk=True)
+        ends = job.ends(bound.loop.time())
+        try:
+            async with asyncio.timeout_at(job.expires if job.attempts else None):
+                return await bound.admission.enter(bulk=False, until=ends)
+        except TimeoutError:
+            if self._limits.asked_until > ends:
+                why = "the server has asked for a pause beyond the lookup's deadline"
+                failure = DeadlineExceededError(why, self._limits.paused_by)
+            else:
+                failure = DeadlineExceededError("the lookup's deadline passed in the queue", job.last_error)
+        raise failure
 
     def _wait_before_next(self, job: Job, error: ElevenPhoneError) -> float | None:
         """Say how many seconds to wait before the next attempt; `None`: there is none."""
         throttled = isinstance(error, RateLimitError)
         self._throttled += throttled
-        wait = job.retry.wait(error, job.attempts)
-        if wait is None and job.before_attempt is not None and self._is_worth_waiting(job, error):
-            wait = job.retry.backoff(error, job.attempts)
+        job.throttled += throttled
+        wait = self._bulk_wait(job, error) if job.bulk else job.retry.wait(error, job.attempts)
         if wait is None or asyncio.get_running_loop().time() + wait >= job.expires:
             return None
-        return wait if job.before_attempt is not None or self._quota.take() else None
+        return wait if job.bulk or self._quota.take() else None
 
-    def _is_worth_waiting(self, job: Job, error: ElevenPhoneError) -> bool:
-        """Tell whether a bulk lookup goes on past its policy's attempts.
+    def _bulk_wait(self, job: Job, error: ElevenPhoneError) -> float | None:
+        """Say how long a bulk lookup waits; it may go on past its policy's attempts.
 
-        A 429 says nothing of the id. Of other passing errors, so many in a row are
-        the id's own only if mere chance would rarely make them, given the share of
+        A 429 says nothing of the id. Of other passing errors, so many are the id's
+        own only if mere chance would rarely make them in a row, given the share of
         all answers that fail: of a server that fails for everybody no id is lost,
         of a healthy one an id that always fails is given up soon.
         """
+        if not is_passing(error):
+            return None
+        backoff = job.retry.backoff(error, job.attempts)
         if isinstance(error, RateLimitError):
-            return is_passing(error)
-        chance = self._limits.failing_share**job.attempts
-        return is_passing(error) and job.retry.attempts > 1 and chance > _NEVER_BY_CHANCE
+            return backoff
+        failures = job.attempts - job.throttled
+        wait = job.retry.wait(error, failures)
+        by_chance = self._limits.failing_share**failures > _NEVER_BY_CHANCE
+        return backoff if wait is None and job.retry.attempts > 1 and by_chance else wait
 
-    def _bind(self) -> Admission:
+    def _bind(self) -> _Bound:
         """Tie this to the running event loop at the first use, and refuse any other."""
         if self._closed:
             raise ConfigurationError("this client is closed: make a new one")
         loop = asyncio.get_running_loop()
-        if self._admission is None:
-            self._loop, self._admission = loop, Admission(self._limits, loop)
-        if self._loop is not loop:
+        if self._bound is None:
+            self._bound = _Bound(loop, Admission(self._limits, loop), Watchdog(loop))
+        if self._bound.loop is not loop:
             raise ConfigurationError(
                 "this client belongs to another event loop, where its connections are: "
                 "make one client in each event loop"
             )
-        return self._admission
+        return self._bound
 
     def stats(self) -> ClientStats:
         """Take a snapshot of the counters."""
@@ -263,14 +298,20 @@ class Attempts:
             connections_opened=self._transport.connections_opened,
         )
 
+    async def vacancy(self) -> None:
+        """Wait until a bulk lookup could start that nobody waits for yet."""
+        await self._bind().admission.vacancy()
+
     def outage_seconds(self) -> float:
         """Say for how long the server has been taken to be away; 0 where it is not."""
         away_since = self._limits.away_since
-        return 0.0 if away_since is None or self._loop is None else self._loop.time() - away_since
+        return 0.0 if away_since is None or self._bound is None else self._bound.loop.time() - away_since
 
     async def aclose(self) -> None:
         """Refuse what comes, and close the transport."""
         self._closed = True
+        if self._bound is not None:
+            self._bound.watchdog.close()
         await self._transport.aclose()
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -23,19 +24,54 @@ _SPARE_WORKERS = 16
 _MAX_WORKERS = 1_000
 
 
+class Supervision:
+    """What a run has to say in each of its lookups.
+
+    Attributes:
+        stopped_by: What has stopped the run.
+    """
+
+    def __init__(self, first_attempt: Callable[[], None]) -> None:
+        self.stopped_by: ElevenPhoneError | None = None
+        self._first_attempt = first_attempt
+        self._stopped = asyncio.Event()
+
+    def stop(self, error: ElevenPhoneError) -> None:
+        """Let nothing more be sent; the first reason counts."""
+        self.stopped_by = self.stopped_by or error
+        self._stopped.set()
+
+    def before_attempt(self, first: bool) -> None:
+        """Note that a request is about to be sent.
+
+        Args:
+            first: Whether it is its lookup's first.
+
+        Raises:
+            ElevenPhoneError: What has stopped the run.
+        """
+        if self.stopped_by is not None:
+            raise self.stopped_by
+        if first:
+            self._first_attempt()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep between attempts, but not on once the run has been stopped."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopped.wait()
+
+
 class LookUp(Protocol):
     """Looks one id up; what a run's workers await."""
 
-    async def __call__(
-        self, index: int, phone_number_id: str, before_attempt: Callable[[bool], None]
-    ) -> Lookup:
+    async def __call__(self, index: int, phone_number_id: str, supervision: Supervision) -> Lookup:
         """Look up.
 
         Args:
             index: Position in the input.
             phone_number_id: The id.
-            before_attempt: Called when a request is about to be sent, with whether
-                it is this lookup's first; raises what has stopped the run.
+            supervision: To be told of each attempt, and to sleep with in between.
 
         Returns:
             What became of it; no `ElevenPhoneError` is raised.
@@ -46,14 +82,16 @@ class LookUp(Protocol):
 class Run(AsyncIterator[Lookup]):
     """One bulk run: an async context manager, and the async iterator of its lookups.
 
-    One worker always stands by for the next place in flight; when it gets it, it
-    makes the next. So there are as many workers as the limit lets be of use.
+    One worker always stands by, without an id, for a place in flight that the others
+    leave free; when it gets it, it makes the next. So there are as many workers as
+    the limit lets be of use.
     """
 
     def __init__(
         self,
         ids: Iterable[str] | AsyncIterable[str],
         look_up: LookUp,
+        vacancy: Callable[[], Awaitable[None]],
         stops: Callable[[ElevenPhoneError], bool],
         *,
         ordered: bool = False,
@@ -62,13 +100,15 @@ class Run(AsyncIterator[Lookup]):
     ) -> None:
         self._ids = ids
         self._look_up = look_up
+        self._vacancy = vacancy
         self._stops = stops
         self._window = window
-        self._source: Iterator[str] | AsyncIterator[str] | None = None
+        self._iterator: Iterator[str] | None = None
+        self._async_iterator: AsyncIterator[str] | None = None
         self._pulling = asyncio.Lock()
         self._pulled = 0
         self._exhausted = False
-        self._stopped_by: ElevenPhoneError | None = None
+        self._supervision = Supervision(self._first_attempt)
         self._crash: BaseException | None = None
         self._answers = _Answers(remembered)
         self._outbox = _InOrder() if ordered else _AsCompleted()
@@ -80,7 +120,10 @@ class Run(AsyncIterator[Lookup]):
 
     async def __aenter__(self) -> Self:
         """Start the first worker."""
-        self._source = aiter(self._ids) if isinstance(self._ids, AsyncIterable) else iter(self._ids)
+        if isinstance(self._ids, AsyncIterable):
+            self._async_iterator = aiter(self._ids)
+        else:
+            self._iterator = iter(self._ids)
         self._add_worker()
         return self
 
@@ -100,7 +143,7 @@ class Run(AsyncIterator[Lookup]):
             StopAsyncIteration: Every id has been answered.
             RuntimeError: The run was not entered with `async with`.
         """
-        if self._source is None:
+        if self._iterator is None and self._async_iterator is None:
             raise RuntimeError("enter the stream first: async with client.stream(ids) as lookups")
         while (lookup := self._outbox.take()) is None:
             if not self._workers:
@@ -127,28 +170,37 @@ class Run(AsyncIterator[Lookup]):
         self._changed.set()
 
     async def _work(self) -> None:
-        while (pulled := await self._pull()) is not None:
+        await self._vacancy()
+        while (pulled := self._pull_now() or await self._pull()) is not None:
             index, phone_number_id = pulled
-            if self._stopped_by is not None:
-                self._emit(Failed(index, phone_number_id, 0, 0.0, self._stopped_by))
-            elif self._answers.must_ask(index, phone_number_id, self._emit):
-                lookup = await self._look_up(index, phone_number_id, self._before_attempt)
+            if self._answers.must_ask(index, phone_number_id, self._emit):
+                if (stopped_by := self._supervision.stopped_by) is not None:
+                    lookup: Lookup = Failed(index, phone_number_id, 0, 0.0, stopped_by)
+                else:
+                    lookup = await self._look_up(index, phone_number_id, self._supervision)
                 if isinstance(lookup, Failed) and self._stops(lookup.error):
-                    self._stopped_by = self._stopped_by or lookup.error
-                self._answers.settle(lookup, self._emit)
+                    self._supervision.stop(lookup.error)
+                self._answers.settle(phone_number_id, lookup, self._emit)
                 if lookup.attempts:
                     self._standing_by += 1
                 if self._standing_by > _SPARE_WORKERS + len(self._workers) // 2:
                     break
         self._standing_by -= 1
 
-    def _before_attempt(self, first: bool) -> None:
-        if self._stopped_by is not None:
-            raise self._stopped_by
-        if first:
-            self._standing_by -= 1
-            if not self._standing_by and not self._exhausted and len(self._workers) < _MAX_WORKERS:
-                self._add_worker()
+    def _first_attempt(self) -> None:
+        self._standing_by -= 1
+        if not self._standing_by and not self._exhausted and len(self._workers) < _MAX_WORKERS:
+            self._add_worker()
+
+    def _pull_now(self) -> tuple[int, str] | None:
+        """Take the next id if that needs no waiting, as for most inputs it does not."""
+        if self._iterator is None or self._exhausted or self._pulled - self._handed_over >= self._window:
+            return None
+        for phone_number_id in self._iterator:
+            self._pulled += 1
+            return self._pulled - 1, phone_number_id
+        self._exhausted = True
+        return None
 
     async def _pull(self) -> tuple[int, str] | None:
         """Take the next id from the input, in its turn and when there is room for its answer."""
@@ -156,14 +208,13 @@ class Run(AsyncIterator[Lookup]):
             while self._pulled - self._handed_over >= self._window:
                 self._room.clear()
                 await self._room.wait()
-            if self._exhausted or self._source is None:
+            if self._exhausted:
                 return None
+            if self._async_iterator is None:
+                return self._pull_now()
             try:
-                if isinstance(self._source, AsyncIterator):
-                    phone_number_id = await anext(self._source)
-                else:
-                    phone_number_id = next(self._source)
-            except (StopIteration, StopAsyncIteration):
+                phone_number_id = await anext(self._async_iterator)
+            except StopAsyncIteration:
                 self._exhausted = True
                 return None
             self._pulled += 1
@@ -195,12 +246,14 @@ class _Answers:
         self._asked[phone_number_id] = []
         return True
 
-    def settle(self, lookup: Lookup, emit: Callable[[Lookup], None]) -> None:
+    def settle(self, phone_number_id: str, lookup: Lookup, emit: Callable[[Lookup], None]) -> None:
         """Emit an answer at every position that waits for it."""
         emit(lookup)
-        for index in self._asked.pop(lookup.phone_number_id, ()):
+        if not isinstance(phone_number_id, str):
+            return
+        for index in self._asked.pop(phone_number_id, ()):
             emit(msgspec.structs.replace(lookup, index=index))
-        self._known[lookup.phone_number_id] = lookup
+        self._known[phone_number_id] = lookup
         if self._remembered is not None and len(self._known) > self._remembered:
             self._known.popitem(last=False)
 

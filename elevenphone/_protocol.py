@@ -36,8 +36,11 @@ _MAX_ID_LENGTH = 256
 _MAX_BODY_KEPT = 10_000
 # A key shorter than this hides nothing, and stands in many an answer by chance.
 _SHORTEST_SECRET = 8
+_REDACTED = "[API key]"
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _COUNT = re.compile("[1-9][0-9]{0,5}")
+# What every id known looks like, and needs no encoding.
+_PLAIN = re.compile(f"[A-Za-z0-9_-]{{1,{_MAX_ID_LENGTH}}}")
 # C0 and C1 control characters, and lone surrogates, which UTF-8 cannot carry.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -150,10 +153,18 @@ def redacted(response: Response, api_key: str) -> Response:
     if len(api_key) < _SHORTEST_SECRET:
         return response
     key = api_key.encode()
-    if key not in response.body and not any(api_key in value for value in response.headers.values()):
+    if key not in response.body and api_key not in "\n".join((*response.headers, *response.headers.values())):
         return response
-    headers = {name.lower(): value.replace(api_key, "[API key]") for name, value in response.headers.items()}
-    return Response(response.status, headers, response.body.replace(key, b"[API key]"))
+    headers = {
+        without_key(name, api_key).lower(): without_key(value, api_key)
+        for name, value in response.headers.items()
+    }
+    return Response(response.status, headers, response.body.replace(key, _REDACTED.encode()))
+
+
+def without_key(text: str, api_key: str) -> str:
+    """Take the key out of a text."""
+    return text if len(api_key) < _SHORTEST_SECRET else text.replace(api_key, _REDACTED)
 
 
 def path_segment(phone_number_id: object) -> str:
@@ -172,6 +183,8 @@ def path_segment(phone_number_id: object) -> str:
     if not isinstance(phone_number_id, str):
         kind = type(phone_number_id).__name__
         raise InvalidPhoneNumberIdError(f"a phone number id must be a str, not {kind}")
+    if _PLAIN.fullmatch(phone_number_id):
+        return phone_number_id
     if len(phone_number_id) > _MAX_ID_LENGTH:
         problem = f"has {len(phone_number_id)} characters, more than {_MAX_ID_LENGTH}"
     elif not phone_number_id.strip():

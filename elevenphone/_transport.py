@@ -6,6 +6,7 @@ exceptions become ours.
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Sequence
 from contextvars import ContextVar
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from elevenphone._protocol import USER_AGENT, Response, redacted
+from elevenphone._protocol import USER_AGENT, Response, redacted, without_key
 from elevenphone.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -27,10 +28,14 @@ from elevenphone.errors import (
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
+    from aiohttp.client_reqrep import ConnectionKey
+    from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
 MAX_BODY_BYTES = 1_048_576
 """Longest body that is read; a phone number's is about 1,000 bytes."""
+
+_LONGEST_MESSAGE = 300
 
 
 class Transport(Protocol):
@@ -91,27 +96,32 @@ class AiohttpTransport:
 
     async def send(self, url: str) -> Response:
         """GET a URL and read the answer whole; see `Transport.send`."""
-        if self._closed or (self._session is not None and self._session.closed):
-            whose = "the aiohttp session that this client was given" if self._borrowed else "this client"
-            raise ConfigurationError(f"{whose} is closed")
-        session = self._session or self._open()
         while True:
+            session = self._open_session()
             self.requests += 1
             _connected.set(False)
+            failure: TransportError | asyncio.CancelledError
             try:
                 return await self._exchange(session, URL(url, encoded=True))
             except _ClosedUnansweredError as error:
                 # The server had closed a kept-alive connection: no fault of this request's (RFC 9112, 9.3.1).
                 if not self._borrowed and not _connected.get():
                     continue
-                failure = _translate(error.reason, url)
-            except (aiohttp.ClientError, OSError) as error:
-                failure = _translate(error, url)
-            # Raised out here, so that no frame of aiohttp's, whose locals hold the key, hangs on it.
+                failure = self._failure(error.reason, url)
+            except (TransportError, aiohttp.ClientError, OSError, UnicodeError) as error:
+                failure = self._failure(error, url)
+            except asyncio.CancelledError as error:
+                failure = asyncio.CancelledError(*error.args)
+            # Anew and out here, so that no frame of aiohttp's, whose locals hold the key, hangs on it.
             raise failure
 
+    def _failure(self, error: Exception, url: str) -> TransportError:
+        failure = _translate(error, url)
+        return type(failure)(without_key(str(failure), self._api_key)[:_LONGEST_MESSAGE])
+
     async def _exchange(self, session: aiohttp.ClientSession, url: URL) -> Response:
-        async with session.get(
+        # Not `async with`: an answer that has been read whole has given its connection back.
+        answer = await session.get(
             url,
             headers=self._headers,
             allow_redirects=False,
@@ -119,17 +129,25 @@ class AiohttpTransport:
             auto_decompress=False,
             timeout=_NO_TIMEOUT,
             middlewares=self._middlewares,
-        ) as answer:
-            response = Response(answer.status, answer.headers, await _read(answer))
-        return redacted(response, self._api_key)
-
-    def _open(self) -> aiohttp.ClientSession:
-        self._session = aiohttp.ClientSession(
-            connector=_CountingConnector(self),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=_NO_TIMEOUT,
-            auto_decompress=False,
         )
+        try:
+            body = await _read(answer)
+        except BaseException:
+            answer.close()
+            raise
+        return redacted(Response(answer.status, answer.headers, body), self._api_key)
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._closed or (self._session is not None and self._session.closed):
+            whose = "the aiohttp session that this client was given" if self._borrowed else "this client"
+            raise ConfigurationError(f"{whose} is closed")
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=_CountingConnector(self),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=_NO_TIMEOUT,
+                auto_decompress=False,
+            )
         return self._session
 
     async def aclose(self) -> None:
@@ -165,6 +183,14 @@ class _CountingConnector(aiohttp.TCPConnector):
         self._transport.connections_opened += 1
         _connected.set(True)
         return await super()._create_connection(req, traces, timeout)
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        """Reuse no connection on which more has come than was asked for: it would pass for the next answer."""
+        while (connection := await super()._get(key, traces)) is not None:
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
+        return None
 
 
 class _ClosedUnansweredError(Exception):
@@ -252,9 +278,11 @@ def _translate(error: Exception, url: str) -> TransportError:
             return ConnectionFailedError(f"{host}: the answer was cut short")
         case aiohttp.ClientResponseError():
             # aiohttp makes up a status of 400 here; nothing readable came from the server.
-            return ProtocolError(f"{host}: the answer is not HTTP: {' '.join(error.message.split())[:200]}")
+            return ProtocolError(f"{host}: the answer is not HTTP: {' '.join(error.message.split())}")
         case aiohttp.ServerDisconnectedError():
             return ConnectionFailedError(f"{host}: the connection was closed before an answer")
+        case UnicodeError():
+            return TransportError(f"{host}: is not the name of a host: {error}")
         case aiohttp.ClientConnectionError() | OSError():
             return ConnectionFailedError(f"{host}: the connection failed: {error}")
         case _:

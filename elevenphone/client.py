@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from elevenphone import _protocol
 from elevenphone._attempts import Attempts, ClientStats, Job
-from elevenphone._bulk import REMEMBERED, Run
+from elevenphone._bulk import REMEMBERED, Run, Supervision
 from elevenphone._configuration import (
     Region,
     Secret,
@@ -26,11 +26,14 @@ from elevenphone._protocol import RawResponse, Response
 from elevenphone.errors import (
     AuthenticationError,
     ConfigurationError,
+    DeadlineExceededError,
     DecodeError,
     ElevenPhoneError,
     InvalidPhoneNumberIdError,
     RateLimitError,
+    ServerError,
     StatusError,
+    TransportError,
 )
 from elevenphone.lookups import Failed, Found, Lookup
 from elevenphone.models import PhoneNumber
@@ -245,10 +248,14 @@ class PhoneNumberClient:
         deadline: float | UnsetType | None,
         retry: RetryPolicy | UnsetType,
     ) -> Job:
-        timeout = self._timeout if timeout is UNSET else timeout
-        deadline = self._deadline if deadline is UNSET else deadline
-        check_seconds("timeout", timeout, optional=False)
-        check_seconds("deadline", deadline)
+        if timeout is UNSET:
+            timeout = self._timeout
+        else:
+            check_seconds("timeout", timeout, optional=False)
+        if deadline is UNSET:
+            deadline = self._deadline
+        else:
+            check_seconds("deadline", deadline)
         url = self._prefix + _protocol.path_segment(phone_number_id)
         return Job(url, timeout, deadline, self._retry if retry is UNSET else retry)
 
@@ -264,12 +271,12 @@ class PhoneNumberClient:
         if isinstance(ids, str | bytes):
             raise ConfigurationError("ids must be an iterable of ids; for a single one call get")
 
-        async def look_up(index: int, phone_number_id: str, before_attempt: Callable[[bool], None]) -> Lookup:
+        async def look_up(index: int, phone_number_id: str, supervision: Supervision) -> Lookup:
             try:
                 url = self._prefix + _protocol.path_segment(phone_number_id)
             except InvalidPhoneNumberIdError as error:
                 return Failed(index, str(phone_number_id), 0, 0.0, error.with_traceback(None))
-            job = Job(url, self._timeout, deadline, self._retry, before_attempt)
+            job = Job(url, self._timeout, deadline, self._retry, supervision)
             try:
                 number = await self._attempts.complete(job, _protocol.parse)
             except ConfigurationError:
@@ -280,10 +287,13 @@ class PhoneNumberClient:
             return Found(index, phone_number_id, job.attempts, job.elapsed, number)
 
         def ends_run(error: ElevenPhoneError) -> bool:
-            # A lookup's whole deadline without a sign of life: a million would take as many deadlines.
-            return _is_everybodys(error) or self._attempts.outage_seconds() >= (deadline or math.inf)
+            return _is_everybodys(error) or (
+                # About a lookup's whole deadline without a sign of life: a million would take as many.
+                isinstance(error, TransportError | ServerError | DeadlineExceededError)
+                and self._attempts.outage_seconds() >= 0.9 * (deadline or math.inf)
+            )
 
-        return Run(ids, look_up, ends_run, ordered=ordered, remembered=remembered)
+        return Run(ids, look_up, self._attempts.vacancy, ends_run, ordered=ordered, remembered=remembered)
 
 
 def _is_everybodys(error: ElevenPhoneError) -> bool:

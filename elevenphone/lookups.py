@@ -10,14 +10,15 @@ from elevenphone.errors import ElevenPhoneError
 from elevenphone.models import PhoneNumber
 
 
-class _Common(msgspec.Struct, frozen=True):
+# No reference cycle can pass through a number, so the garbage collector need not visit a million of these.
+class _Common(msgspec.Struct, frozen=True, gc=False):
     index: int
     phone_number_id: str
     attempts: int
     elapsed: float
 
 
-class Found(_Common, frozen=True):
+class Found(_Common, frozen=True, gc=False):
     """A lookup that found its number.
 
     Attributes:
@@ -35,7 +36,7 @@ class Found(_Common, frozen=True):
         return self.number
 
 
-class Failed(_Common, frozen=True):
+class Failed(_Common, frozen=True, gc=True):
     """A lookup that did not.
 
     Attributes:

@@ -23,6 +23,8 @@ LiveKitStack: TypeAlias = Literal["standard", "static"] | str
 """The LiveKit stack that serves a SIP trunk; open, as the API may add values."""
 
 
+# gc=False throughout: these hold text and each other, so no reference cycle can pass through them, and the
+# garbage collector need not visit a million of them.
 class AssignedAgent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The agent that answers a number.
 
@@ -39,7 +41,7 @@ class AssignedAgent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     branch_id: str | None = None
 
 
-class OutboundTrunk(msgspec.Struct, frozen=True, kw_only=True):
+class OutboundTrunk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where a SIP trunk sends calls to.
 
     Attributes:
@@ -65,7 +67,7 @@ class OutboundTrunk(msgspec.Struct, frozen=True, kw_only=True):
     enabled_codecs: tuple[str, ...] = ()
 
 
-class InboundTrunk(msgspec.Struct, frozen=True, kw_only=True):
+class InboundTrunk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whom a SIP trunk takes calls from.
 
     Attributes:
@@ -127,7 +129,9 @@ class ExotelPhoneNumber(_Common, frozen=True, kw_only=True, gc=False, tag_field=
     provider: ClassVar[Literal["exotel"]] = "exotel"
 
 
-class SIPTrunkPhoneNumber(_Common, frozen=True, kw_only=True, tag_field="provider", tag="sip_trunk"):
+class SIPTrunkPhoneNumber(
+    _Common, frozen=True, kw_only=True, gc=False, tag_field="provider", tag="sip_trunk"
+):
     """A number that reaches the platform over a SIP trunk.
 
     Attributes:

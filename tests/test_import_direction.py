@@ -24,14 +24,15 @@ MAY_IMPORT = {
     "_protocol": "_envelope _version models errors",
     "_transport": "_protocol errors",
     "_limits": "errors",
+    "_watchdog": "",
     "_admission": "_limits errors",
-    "_attempts": "_admission _limits _protocol retry errors",
+    "_attempts": "_admission _limits _watchdog _protocol retry errors",
     "_bulk": "lookups errors",
     "client": "_attempts _bulk _admission _limits _protocol _configuration retry lookups models errors",
     "emulator": "models",
     "pytest_plugin": "client emulator",
     "arrow": "client lookups models errors",
-    "__init__": "_version errors lookups models retry",
+    "__init__": "_version",
     "__main__": "cli",
     "cli": "__init__ client emulator lookups models errors retry arrow",
 }
@@ -39,7 +40,7 @@ MAY_IMPORT = {
 MAY_IMPORT_LATE = {
     "_attempts": "_transport",
     "client": "_transport",
-    "__init__": "client _attempts _bulk _configuration _protocol _transport",
+    "__init__": "client _attempts _bulk _configuration _protocol _transport errors lookups models retry",
 }
 # Package from elsewhere: which modules may import it.
 DOORS = {
@@ -48,8 +49,8 @@ DOORS = {
     "click": "cli",
     "rich": "cli",
     "pytest": "pytest_plugin",
-    "pyarrow": "arrow",
-    "asyncio": "_admission _attempts _bulk cli emulator pytest_plugin arrow",
+    "pyarrow": "arrow cli",
+    "asyncio": "_admission _attempts _bulk _transport _watchdog cli emulator pytest_plugin arrow",
 }
 DOORS_LATE = {"aiohttp": "client"}
 

@@ -16,6 +16,7 @@ from elevenphone._limits.pace import Pace
 from elevenphone._limits.permit import Permit
 from elevenphone.errors import (
     ConnectionFailedError,
+    DeadlineExceededError,
     ElevenPhoneError,
     RateLimitError,
     RequestTimeoutError,
@@ -75,7 +76,7 @@ class Limits:
     @property
     def away_since(self) -> float | None:
         """Since when the server has been taken to be away; `None`: it is not."""
-        return self._gate.closed_at
+        return None if self._gate.closed_at is None else self._gate.failing_since
 
     def ready_at(self, *, bulk: bool) -> float:
         """Say when one more request may start.
@@ -99,13 +100,13 @@ class Limits:
         self._concurrency.started(permit)
         self._pace.started(now)
         if bulk:
-            self._gate.started()
+            self._gate.started(permit)
         return permit
 
-    def withdraw(self) -> None:
+    def withdraw(self, permit: Permit) -> None:
         """Forget one request that was called off."""
         self.in_flight -= 1
-        self._gate.withdrawn()
+        self._gate.withdrawn(permit)
 
     def hint(self, maximum: int, now: float) -> None:
         """Note how many requests in flight an answer says are allowed."""
@@ -120,18 +121,26 @@ class Limits:
             error: What it ended with; `None` for a number.
         """
         self.in_flight -= 1
+        if error is None:
+            self._answered(permit, now)
+            return
         match error:
             case RateLimitError():
                 self._gate.answered(permit)  # a server that counts requests is not away
                 self._throttled(permit, now, error)
-            case ServerError() | ConnectionFailedError() | RequestTimeoutError():
+            case ServerError() | ConnectionFailedError() | RequestTimeoutError() | DeadlineExceededError():
                 self._failed(permit, now, error)
-            case _:  # a number, or an error that is the id's own
-                self._concurrency.answered(permit, now)
-                self._pace.answered(now)
-                self._gate.answered(permit)
-                self._busy_pause = _FIRST_BUSY_PAUSE
-                self._alone_pause = _FIRST_ALONE_PAUSE
+            case StatusError(status=408 | 425):
+                self._failed(permit, now, error)
+            case _:  # the id's own
+                self._answered(permit, now)
+
+    def _answered(self, permit: Permit, now: float) -> None:
+        self._concurrency.answered(permit, now)
+        self._pace.answered(now)
+        self._gate.answered(permit)
+        self._busy_pause = _FIRST_BUSY_PAUSE
+        self._alone_pause = _FIRST_ALONE_PAUSE
 
     def _throttled(self, permit: Permit, now: float, error: RateLimitError) -> None:
         match error.kind:
@@ -171,7 +180,7 @@ class Limits:
 
     def _failed(self, permit: Permit, now: float, error: ElevenPhoneError) -> None:
         closed = self._gate.failed(permit, now)
-        if closed or self.failing_share > _MOSTLY_FAILING:
+        if closed or (self._gate.closed_at is None and self.failing_share > _MOSTLY_FAILING):
             self._concurrency.failing(permit, now)
         if isinstance(error, ServerError):
             self._pause(now, error.retry_after or 0.0, error)

@@ -23,14 +23,16 @@ class OutageGate:
     Attributes:
         closed_at: Since when it has been closed; `None`: it is open.
         failing_share: The share of the last answers that were failures, from 0 to 1.
+        failing_since: When the first request of the last failures in a row was sent.
     """
 
     def __init__(self) -> None:
         self.closed_at: float | None = None
         self.failing_share = 0.0
+        self.failing_since = 0.0
         self._share_before = 0.0
         self._streak = 0
-        self._probing = False
+        self._probe: Permit | None = None
         self._probe_from = 0.0
         self._wait = _FIRST_WAIT
 
@@ -38,15 +40,17 @@ class OutageGate:
         """Say when the next bulk request may start; infinity while a probe is under way."""
         if self.closed_at is None:
             return -math.inf
-        return math.inf if self._probing else self._probe_from
+        return self._probe_from if self._probe is None else math.inf
 
-    def started(self) -> None:
+    def started(self, permit: Permit) -> None:
         """Note that a bulk request has started: the probe, if the gate is closed."""
-        self._probing = self.closed_at is not None
+        if self.closed_at is not None:
+            self._probe = permit
 
-    def withdrawn(self) -> None:
+    def withdrawn(self, permit: Permit) -> None:
         """Note that a request was called off; had it been the probe, the next may go."""
-        self._probing = False
+        if permit is self._probe:
+            self._probe = None
 
     def answered(self, permit: Permit) -> None:
         """Note an answer; one to a request sent since the gate closed opens it."""
@@ -55,7 +59,7 @@ class OutageGate:
             self._share_before = self.failing_share
             self._streak = 0
             self.closed_at = None
-            self._probing = False
+            self._probe = None
             self._wait = _FIRST_WAIT
 
     def failed(self, permit: Permit, now: float) -> bool:
@@ -70,13 +74,14 @@ class OutageGate:
         """
         self.failing_share += _WEIGHT * (1 - self.failing_share)
         self._streak += 1
+        self.failing_since = permit.started if self._streak == 1 else min(self.failing_since, permit.started)
         if self.closed_at is None:
             if max(self._share_before, _LEAST_SHARE) ** self._streak >= _CHANCE:
                 return False
             self.closed_at = self._probe_from = now
             return True
-        if permit.started >= self.closed_at:
-            self._probing = False
+        if permit is self._probe:
+            self._probe = None
             self._probe_from = now + self._wait
             self._wait = min(2 * self._wait, _LAST_WAIT)
         return False

@@ -13,6 +13,10 @@ _WINDOW = 1.0
 _LEFT_WHEN_SEARCHING = 0.8
 _LEFT_WHEN_SEARCHING_IS_DEAR = 0.6
 _LEFT_WHEN_SETTLED = 0.95
+# Where nothing is answered any more, cutting further teaches nothing: the pace keeps this part of what was
+# borne, and each refusal without an answer in between holds everybody twice as long, to a second at most.
+_LEAST_OF_A_BORNE_PACE = 0.25
+_FRUITLESS_HOLD = 0.05
 # Seconds without a raise after a refusal, and the raise a second afterwards.
 _HOLD = 1.0
 _RAISE = 0.1
@@ -39,6 +43,8 @@ class Pace:
         self._learned = math.inf
         self._starts: deque[float] = deque()
         self._answered_since_refusal = 0
+        self._fruitless = 0
+        self._least = 0.0
         self._refused_at = self._raise_from = self._raised_at = -math.inf
         self._raise = _RAISE
 
@@ -71,18 +77,24 @@ class Pace:
             self._starts.pop()
         if permit.started < self._refused_at:
             return  # sent before the last cut
+        self._fruitless = 0 if self._answered_since_refusal else self._fruitless + 1
+        if not self._fruitless:
+            self._least = self._learned * _LEAST_OF_A_BORNE_PACE
         searching = self._answered_since_refusal < self._learned * _WINDOW
         if self._learned == math.inf:
             elapsed = now - self._starts[0] if self._starts else 0.0
             self._learned = max(len(self._starts), 1) / max(elapsed, 0.01) * _LEFT_WHEN_SETTLED
+            self._least = self._learned * _LEAST_OF_A_BORNE_PACE
         elif not searching:
             self._learned *= _LEFT_WHEN_SETTLED
         else:
             self._learned *= _LEFT_WHEN_SEARCHING_IS_DEAR if cost else _LEFT_WHEN_SEARCHING
+        self._learned = max(self._learned, self._least)
         self._answered_since_refusal = 0
         self._refused_at = self._raised_at = now
         self._raise_from = (
             now + _HOLD + cost * (_HOLD_OF_COST_SEARCHING if searching else _HOLD_OF_COST_SETTLED)
         )
         self._raise = _RAISE if searching else _RAISE / (1 + _RAISE_OF_COST * cost)
-        self.next_start = max(self.next_start, now + 1 / self._learned)
+        hold = min(_FRUITLESS_HOLD * 2.0 ** min(self._fruitless, 10), 1.0) if self._fruitless else 0.0
+        self.next_start = max(self.next_start, now + max(1 / self._learned, hold))

@@ -1,0 +1,319 @@
+"""How many may be in flight: each rule of the adaptive limit by itself."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from limits_driver import LATENCY, REFUSAL_TAKES, Driver, throttled, unavailable
+
+from elevenphone import ElevenPhoneError, NotFoundError, RateLimitError
+from elevenphone.errors import RateLimitKind
+
+
+def settled(bears: int) -> Driver:
+    """Drive against a server that bears so many, until the limit is found."""
+    driver = Driver()
+    driver.rounds(1.5, bears)
+    assert driver.limit == bears
+    return driver
+
+
+# Up to the first refusal
+
+
+def test_the_limit_doubles_with_each_round_until_the_most() -> None:
+    driver = Driver()
+    limits = [driver.limit]
+    for _ in range(5):
+        assert driver.round() == 0
+        limits.append(driver.limit)
+    assert limits == [8, 16, 32, 64, 100, 100]
+
+
+def test_no_more_may_start_than_the_limit() -> None:
+    driver = Driver()
+    permits = driver.fill()
+    assert len(permits) == driver.limit == driver.limits.in_flight == 8
+    assert driver.limits.ready_at(bulk=False) == float("inf")
+    driver.end(permits[0], NotFoundError(404))
+    assert driver.may_start()
+
+
+def test_the_limit_does_not_grow_while_it_is_not_what_binds() -> None:
+    driver = Driver()
+    for _ in range(1_000):
+        permits = [driver.start() for _ in range(3)]
+        driver.now += LATENCY
+        for permit in permits:
+            driver.end(permit)
+    assert driver.limit == 8
+
+
+def test_an_answer_that_is_the_id_s_own_error_counts_as_borne() -> None:
+    driver = Driver()
+    for permit in driver.fill():
+        driver.end(permit, NotFoundError(404))
+    assert driver.limit == 16
+
+
+# The first refusal
+
+
+@given(bears=st.integers(1, 99))
+def test_what_is_left_in_flight_at_a_refusal_becomes_the_limit(bears: int) -> None:
+    driver = Driver()
+    while not driver.round(bears):
+        pass
+    driver.rounds(2.0)  # nothing is refused any more, and yet
+    # Half of what was tried is the least that one wave leaves.
+    assert driver.limit == max(bears, 4)
+
+
+def test_a_wave_of_refusals_is_one_cut() -> None:
+    driver = Driver()
+    for _ in range(3):
+        driver.round()
+    permits = driver.fill()
+    assert len(permits) == 64
+    driver.now += REFUSAL_TAKES
+    for permit in permits:
+        driver.end(permit, throttled("concurrency"))
+        assert driver.limit >= 0.9 * 32 - 1
+
+
+def test_the_next_wave_may_cut_again() -> None:
+    driver = Driver()
+    limits: list[int] = []
+    while driver.limit > 1:
+        driver.round(bears=1)
+        limits.append(driver.limit)
+    assert len(limits) <= 4
+    assert limits == sorted(limits, reverse=True)
+
+
+def test_the_limit_steps_back_at_a_refusal_and_soon_returns() -> None:
+    driver = Driver()
+    driver.round()
+    driver.round()
+    assert driver.round(bears=20) == 12
+    assert driver.limit == 18
+    driver.rounds(0.4, bears=20)
+    assert driver.limit == 18
+    driver.rounds(0.3, bears=20)
+    assert driver.limit == 20
+
+
+def test_one_more_is_probed_after_the_hold_and_a_refusal_costs_little() -> None:
+    driver = settled(bears=10)
+    assert driver.rounds(2.0, bears=10) == 0
+    # One more every five seconds or so, and back at once.
+    assert 4 <= driver.rounds(60.0, bears=10) <= 24
+    driver.rounds(1.0, bears=10)
+    assert 9 <= driver.limit <= 11
+
+
+def test_the_probes_of_several_clients_are_spread() -> None:
+    def first_probe(random: float) -> float:
+        driver = Driver(random=random)
+        driver.rounds(2.0, bears=10)
+        began = driver.now
+        while not driver.round(bears=10):
+            pass
+        return driver.now - began
+
+    assert first_probe(0.99) - first_probe(0.0) > 2
+
+
+def test_where_more_is_borne_the_search_goes_on_by_doubling() -> None:
+    driver = settled(bears=10)
+    began = driver.now
+    while driver.limit < 80:
+        driver.round()
+    assert driver.now - began < 8
+
+
+def test_a_plan_that_shrinks_is_followed_at_once() -> None:
+    driver = settled(bears=20)
+    driver.rounds(1.0, bears=4)
+    assert driver.rounds(30.0, bears=4) <= 30
+    assert driver.limit <= 5
+
+
+# Others on the same account
+
+
+def contended() -> Driver:
+    """Make the limit of a client that has seen that others use the account."""
+    driver = settled(bears=20)
+    driver.round(bears=20)
+    assert driver.round(bears=15) == 5
+    return driver
+
+
+def test_a_refusal_at_a_count_borne_before_cuts_by_a_fifth() -> None:
+    driver = contended()
+    assert driver.limit == 12  # a fifth below the 15 that were left
+
+
+def test_growth_beside_others_is_by_the_clock_whatever_the_share() -> None:
+    def grown(bears: int) -> float:
+        driver = settled(bears=2 * bears)
+        driver.round(bears=2 * bears)
+        driver.round(bears=bears)
+        before = driver.limit
+        driver.rounds(2.0)
+        return driver.limit - before
+
+    small, large = grown(5), grown(20)
+    assert 2 <= small <= 10
+    assert abs(large - small) <= 2
+
+
+def test_growth_beside_others_is_slow_at_first() -> None:
+    driver = contended()
+    driver.rounds(1.0)
+    assert driver.limit <= 14
+
+
+def test_when_the_others_have_gone_all_of_the_account_is_used_again() -> None:
+    driver = contended()
+    driver.rounds(10.0, bears=20)
+    assert driver.limit >= 15
+    driver.rounds(20.0, bears=20)
+    # Two refusals with nobody else about, and the slow probing of one who is alone is back.
+    assert driver.rounds(30.0, bears=20) <= 12
+
+
+# Never below 1, and fixed
+
+
+@given(
+    rounds=st.lists(
+        st.tuples(
+            st.integers(0, 12),
+            st.sampled_from(
+                [throttled("concurrency"), throttled("busy"), throttled("unknown"), unavailable()]
+            ),
+            st.floats(0.001, 20),
+        ),
+        max_size=30,
+    ),
+    random=st.floats(0, 0.999),
+)
+def test_the_limit_is_never_below_1_nor_above_the_most_and_somebody_may_always_start_in_time(
+    rounds: list[tuple[int, ElevenPhoneError, float]], random: float
+) -> None:
+    driver = Driver(random=random)
+    for answered, error, takes in rounds:
+        permits = driver.fill()
+        driver.now += takes
+        for n, permit in enumerate(permits):
+            driver.end(permit, error if n >= answered else None)
+            assert 1 <= driver.limit <= 100
+        assert driver.limits.in_flight == 0
+        assert driver.wait() <= 60
+
+
+@given(
+    concurrency=st.integers(1, 200),
+    ends=st.lists(
+        st.sampled_from(
+            [None, throttled("concurrency"), throttled("busy"), throttled("unknown"), unavailable()]
+        ),
+        max_size=50,
+    ),
+)
+def test_a_fixed_concurrency_never_moves(concurrency: int, ends: list[ElevenPhoneError | None]) -> None:
+    driver = Driver(concurrency=concurrency)
+    for error in ends:
+        driver.now += 100
+        driver.ask(error)
+        driver.limits.hint(3, driver.now)
+        assert driver.limit == concurrency
+    driver.now += 100
+    may_start = concurrency if driver.limits.away_since is None else 1
+    assert len(driver.fill()) == may_start
+
+
+# The server's hint
+
+
+def hinted_rounds(driver: Driver, maximum: int, seconds: float, bears: float = float("inf")) -> int:
+    until = driver.now + seconds
+    refusals = 0
+    while driver.now < until:
+        driver.limits.hint(maximum, driver.now)
+        refusals += driver.round(bears)
+    return refusals
+
+
+def test_a_hint_holds_growth_up() -> None:
+    driver = Driver()
+    assert hinted_rounds(driver, 12, 20.0) == 0
+    assert driver.limit == 12
+
+
+@pytest.mark.parametrize("maximum", [50, 100_000])
+def test_a_hint_does_not_speed_growth(maximum: int) -> None:
+    driver = Driver()
+    driver.limits.hint(maximum, driver.now)
+    assert driver.limit == 8
+    driver.round()
+    assert driver.limit == 16
+
+
+def test_a_hint_that_is_too_low_is_passed_in_the_end() -> None:
+    driver = Driver()
+    hinted_rounds(driver, 9, 60.0)
+    assert driver.limit > 50
+
+
+def test_a_hint_that_is_right_is_tried_more_seldom_than_one_would_without() -> None:
+    hinted, unhinted = Driver(), Driver()
+    assert hinted_rounds(hinted, 10, 120.0, bears=10) < unhinted.rounds(120.0, bears=10) / 2
+    assert hinted.limit >= 9
+
+
+# A server that fails
+
+
+def test_a_failing_server_is_asked_by_half_as_many_and_then_by_twice_as_many_again() -> None:
+    driver = settled(bears=20)
+    permits = driver.fill()
+    driver.now += LATENCY
+    for permit in permits:
+        driver.end(permit, unavailable())
+    assert driver.limit == 10
+    driver.ask()
+    driver.round()
+    assert driver.limit >= 15
+
+
+def test_a_server_that_fails_mostly_at_random_is_asked_by_few() -> None:
+    driver = settled(bears=20)
+    for n in range(200):
+        driver.now += driver.wait()
+        driver.ask(None if n % 5 == 0 else unavailable())
+    assert driver.limit <= 5
+
+
+# What a refusal says besides
+
+
+@pytest.mark.parametrize("kind", ["concurrency", "busy", "unknown"])
+def test_each_kind_that_may_be_about_how_many_cuts_the_limit(kind: RateLimitKind) -> None:
+    driver = settled(bears=20)
+    permits = driver.fill()
+    driver.now += REFUSAL_TAKES
+    driver.end(permits[0], RateLimitError(429, kind=kind))
+    assert driver.limit < 20
+
+
+@pytest.mark.parametrize("error", [throttled("rate"), throttled("rate", 1.0), throttled("quota")], ids=str)
+def test_a_kind_that_is_not_about_how_many_leaves_the_limit(error: RateLimitError) -> None:
+    driver = settled(bears=20)
+    permits = driver.fill()
+    driver.now += REFUSAL_TAKES
+    driver.end(permits[0], error)
+    assert driver.limit == 20

@@ -1,0 +1,140 @@
+"""How many may start a second: the user's bound, and what refusals teach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from limits_driver import Driver, throttled
+
+from elevenphone import RateLimitError
+
+
+def starts(driver: Driver, seconds: float, refuse: Callable[[], RateLimitError | None] = lambda: None) -> int:
+    """Start as many as may start in so many seconds, each answered or refused after 1 ms."""
+    until = driver.now + seconds
+    count = 0
+    while driver.now + driver.wait() < until:
+        driver.now += driver.wait()
+        driver.ask(refuse(), takes=0.001)
+        count += 1
+    driver.now = until
+    return count
+
+
+class Bucket:
+    """A server's own bound: so many a second, with bursts of a tenth of that."""
+
+    def __init__(self, driver: Driver, rate: float, retry_after: float | None = None) -> None:
+        self.refusals = 0
+        self._driver = driver
+        self._rate = rate
+        self._retry_after = retry_after
+        self._burst = max(1.0, rate / 10)
+        self._tokens = self._burst
+        self._filled_at = driver.now
+
+    def __call__(self) -> RateLimitError | None:
+        now = self._driver.now
+        self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
+        self._filled_at = now
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return None
+        self.refusals += 1
+        return throttled("rate", self._retry_after)
+
+
+@given(rate=st.floats(0.1, 500))
+def test_a_fixed_rate_spaces_the_starts_evenly(rate: float) -> None:
+    driver = Driver(concurrency=1_000, rate=rate)
+    moments: list[float] = []
+    for _ in range(20):
+        driver.now += driver.wait()
+        driver.start()
+        moments.append(driver.now)
+    gaps = [later - sooner for sooner, later in pairwise(moments)]
+    assert gaps == pytest.approx([1 / rate] * 19, rel=1e-6, abs=1e-9)
+
+
+def test_time_in_which_nothing_started_is_not_made_up_for() -> None:
+    driver = Driver(rate=10.0)
+    driver.ask()
+    driver.now += 100
+    driver.start()
+    assert not driver.may_start()
+
+
+def test_there_is_no_pace_until_a_refusal() -> None:
+    driver = Driver()
+    assert starts(driver, 1.0) == pytest.approx(1_000, rel=0.01)
+
+
+def test_the_first_refusal_sets_the_pace_to_what_was_borne() -> None:
+    driver = Driver()
+    bucket = Bucket(driver, rate=50.0)
+    starts(driver, 0.5, bucket)
+    assert bucket.refusals
+    assert 0.4 * 50 <= starts(driver, 1.0) <= 3 * 50
+
+
+@pytest.mark.parametrize("rate", [10.0, 50.0, 200.0])
+def test_the_pace_is_found_and_kept(rate: float) -> None:
+    driver = Driver()
+    bucket = Bucket(driver, rate)
+    starts(driver, 10.0, bucket)
+    bucket.refusals = 0
+    borne = starts(driver, 60.0, bucket) - bucket.refusals
+    assert borne >= 0.85 * 60 * rate
+    assert bucket.refusals <= 60  # one a second
+
+
+def test_refusals_that_hold_all_up_are_provoked_less_often() -> None:
+    def refusals(retry_after: float | None) -> int:
+        driver = Driver()
+        bucket = Bucket(driver, 50.0, retry_after)
+        starts(driver, 10.0, bucket)
+        bucket.refusals = 0
+        starts(driver, 60.0, bucket)
+        return bucket.refusals
+
+    assert refusals(1.0) < refusals(None) / 3
+
+
+def test_the_pace_rises_again_where_nothing_is_refused() -> None:
+    driver = Driver()
+    starts(driver, 5.0, Bucket(driver, 50.0))
+    before = starts(driver, 1.0)
+    starts(driver, 20.0)
+    assert starts(driver, 1.0) > 3 * before
+
+
+def test_a_learned_pace_never_passes_the_fixed_one() -> None:
+    driver = Driver(rate=100.0)
+    starts(driver, 5.0, Bucket(driver, 50.0))
+    starts(driver, 120.0)
+    assert starts(driver, 10.0) == pytest.approx(1_000, rel=0.02)
+
+
+def test_a_wave_of_refusals_slows_down_once() -> None:
+    def wait_after(refusals: int) -> float:
+        driver = Driver(concurrency=20)
+        starts(driver, 1.0)
+        permits = driver.fill()
+        driver.now += 0.001
+        for permit in permits[:refusals]:
+            driver.end(permit, throttled("rate"))
+        for permit in permits[refusals:]:
+            driver.withdraw(permit)
+        return driver.wait()
+
+    assert wait_after(20) <= 1.1 * wait_after(1)
+
+
+def test_single_lookups_keep_the_pace_too() -> None:
+    driver = Driver(rate=10.0)
+    driver.start(bulk=True)
+    assert driver.wait(bulk=False) == pytest.approx(0.1)

@@ -1,0 +1,120 @@
+"""Whom a refusal holds up, and for how long: shared pauses."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from limits_driver import Driver, throttled, unavailable
+
+from elevenphone import ElevenPhoneError
+
+
+def after(error: ElevenPhoneError, *, others: int = 3) -> Driver:
+    """Let one of several requests in flight end in an error."""
+    driver = Driver()
+    driver.rounds(1.0)
+    permits = [driver.start() for _ in range(1 + others)]
+    driver.now += 0.001
+    driver.end(permits[0], error)
+    return driver
+
+
+@pytest.mark.parametrize("bulk", [True, False], ids=["bulk", "single"])
+@pytest.mark.parametrize(
+    "error",
+    [throttled("rate", 2.0), throttled("busy", 2.0), throttled("unknown", 2.0), unavailable(2.0)],
+    ids=["rate", "busy", "unknown", "503"],
+)
+def test_a_wish_that_concerns_all_holds_all(error: ElevenPhoneError, bulk: bool) -> None:
+    driver = after(error)
+    assert driver.wait(bulk=bulk) == pytest.approx(2.0)
+    assert driver.limits.paused_by is error
+    driver.now += 2.001
+    assert driver.may_start(bulk=bulk)
+
+
+@pytest.mark.parametrize("retry_after", [None, 5.0])
+def test_too_many_at_once_holds_nobody_else(retry_after: float | None) -> None:
+    driver = after(throttled("concurrency", retry_after), others=3)
+    assert driver.may_start(bulk=True)
+    assert driver.may_start(bulk=False)
+
+
+@pytest.mark.parametrize("error", [throttled("quota"), unavailable()], ids=["quota", "503"])
+def test_an_error_without_a_wish_holds_nobody(error: ElevenPhoneError) -> None:
+    assert after(error).wait() == 0.0
+
+
+def test_a_busy_service_that_names_no_time_is_left_alone_for_longer_and_longer() -> None:
+    driver = Driver()
+    waits: list[float] = []
+    for _ in range(8):
+        driver.ask(throttled("busy"), takes=0.001)
+        waits.append(driver.wait())
+        driver.now += waits[-1]
+    assert waits == pytest.approx([0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0])
+    driver.ask()
+    driver.ask(throttled("busy"))
+    assert driver.wait() == pytest.approx(0.25)
+
+
+def test_several_that_hear_of_the_same_busy_spell_are_one_pause() -> None:
+    driver = Driver()
+    permits = driver.fill()
+    driver.now += 0.001
+    for permit in permits:
+        driver.end(permit, throttled("busy"))
+    assert driver.wait() == pytest.approx(0.25)
+
+
+def test_one_refused_though_alone_gives_others_of_the_account_some_room() -> None:
+    driver = Driver()
+    waits: list[float] = []
+    for _ in range(5):
+        driver.ask(throttled("concurrency"), takes=0.001)
+        waits.append(driver.wait())
+        driver.now += waits[-1]
+    assert waits == pytest.approx([0.075, 0.15, 0.3, 0.3, 0.3])
+
+
+def test_an_unknown_refusal_at_a_limit_of_one_is_taken_for_the_pace() -> None:
+    driver = Driver(concurrency=1)
+    for _ in range(50):
+        driver.ask()
+    driver.ask(throttled("unknown"), takes=0.001)
+    assert 0.02 < driver.wait() < 0.2
+
+
+@given(
+    wishes=st.lists(
+        st.tuples(
+            st.sampled_from(["rate", "busy", "unknown", "503"]),
+            st.floats(0, 10_000),
+            st.floats(0, 1),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_a_pause_only_moves_forward_and_never_beyond_a_minute(wishes: list[tuple[str, float, float]]) -> None:
+    driver = Driver(concurrency=len(wishes))
+    permits = driver.fill()
+    resumes_at = driver.limits.resumes_at
+    for permit, (kind, retry_after, takes) in zip(permits, wishes, strict=True):
+        driver.now += takes
+        match kind:
+            case "rate" | "busy" | "unknown":
+                driver.end(permit, throttled(kind, retry_after))
+            case _:
+                driver.end(permit, unavailable(retry_after))
+        assert driver.limits.resumes_at >= max(resumes_at, driver.now + min(retry_after, 60.0))
+        assert driver.limits.resumes_at <= max(resumes_at, driver.now + 60.0)
+        resumes_at = driver.limits.resumes_at
+
+
+def test_an_answer_does_not_end_a_pause() -> None:
+    driver = after(throttled("rate", 10.0))
+    single = driver.limits.start(driver.now, bulk=False)
+    driver.end(single)
+    assert driver.wait() == pytest.approx(10.0)
