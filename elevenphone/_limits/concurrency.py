@@ -38,7 +38,7 @@ class ConcurrencyLimit:
     ceiling, and after some seconds tries one more; where that goes well there is no
     ceiling any more, and the search goes on.
 
-    A refusal at a count that was borne before means that others use the same
+    A refusal at a count below one that was borne means that others use the same
     account. Then every refusal cuts by a fifth and growth is by the clock, the
     same for all, which makes their shares equal in time (AIMD).
 
@@ -111,7 +111,8 @@ class ConcurrencyLimit:
             return
         if permit.started >= self._cut_at:  # else it was sent before the last cut, and is of the same wave
             self._shared = max(0, self._shared - 1)
-            if permit.in_flight <= self._borne:
+            # Fewer, not as many: requests of one moment reach the server in any order.
+            if permit.in_flight < self._borne:
                 self._shared = _REFUSALS_WHEN_SHARED
             self._least = max(1.0, self.value * _LEAST_OF_A_WAVE)
             self._ceiling = self.value
