@@ -185,7 +185,7 @@ class _CountingConnector(aiohttp.TCPConnector):
         return await super()._create_connection(req, traces, timeout)
 
     async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
-        """Reuse no connection on which more has come than was asked for: it would pass for the next answer."""
+        """Reuse no connection on which more came than was asked for: it would pass for the next answer."""
         while (connection := await super()._get(key, traces)) is not None:
             if connection.protocol is None or not connection.protocol.should_close:
                 return connection
