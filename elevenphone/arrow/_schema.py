@@ -1,0 +1,176 @@
+"""The one schema of lookups in Arrow, and lookups turned into it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import msgspec
+import pyarrow
+
+from elevenphone.errors import DecodeError, ElevenPhoneError, StatusError
+from elevenphone.lookups import Found, Lookup
+from elevenphone.models import OtherPhoneNumber
+
+_TEXT = pyarrow.string()
+_FLAG = pyarrow.bool_()
+_TEXTS = pyarrow.list_(_TEXT)
+_TEXT_TO_TEXT = pyarrow.map_(_TEXT, _TEXT)
+
+
+def _required(name: str, kind: pyarrow.DataType) -> pyarrow.Field[pyarrow.DataType]:
+    return pyarrow.field(name, kind, nullable=False)
+
+
+def _optional(name: str, kind: pyarrow.DataType) -> pyarrow.Field[pyarrow.DataType]:
+    return pyarrow.field(name, kind)
+
+
+_AGENT = pyarrow.struct(
+    [
+        _required("agent_id", _TEXT),
+        _required("agent_name", _TEXT),
+        _optional("environment", _TEXT),
+        _optional("branch_id", _TEXT),
+    ]
+)
+_OUTBOUND_TRUNK = pyarrow.struct(
+    [
+        _required("address", _TEXT),
+        _required("transport", _TEXT),
+        _required("media_encryption", _TEXT),
+        _required("has_auth_credentials", _FLAG),
+        _required("headers", _TEXT_TO_TEXT),
+        _required("attributes_to_headers", _TEXT_TO_TEXT),
+        _optional("username", _TEXT),
+        _required("has_outbound_trunk", _FLAG),
+        _required("enabled_codecs", _TEXTS),
+    ]
+)
+_INBOUND_TRUNK = pyarrow.struct(
+    [
+        _required("allowed_addresses", _TEXTS),
+        _required("media_encryption", _TEXT),
+        _required("has_auth_credentials", _FLAG),
+        _optional("allowed_numbers", _TEXTS),
+        _optional("username", _TEXT),
+        _optional("remote_domains", _TEXTS),
+        _required("attributes_to_headers", _TEXT_TO_TEXT),
+    ]
+)
+
+SCHEMA: pyarrow.Schema = pyarrow.schema(
+    [
+        _optional("phone_number_id", _TEXT),
+        _required("status", _TEXT),
+        _optional("provider", _TEXT),
+        _optional("phone_number", _TEXT),
+        _optional("label", _TEXT),
+        _optional("supports_inbound", _FLAG),
+        _optional("supports_outbound", _FLAG),
+        _optional("assigned_agent", _AGENT),
+        _optional("livekit_stack", _TEXT),
+        _optional("store_sip_messages", _FLAG),
+        _optional("provider_config", _OUTBOUND_TRUNK),
+        _optional("outbound_trunk", _OUTBOUND_TRUNK),
+        _optional("inbound_trunk", _INBOUND_TRUNK),
+        _optional("raw", _TEXT),
+        _optional("error_kind", _TEXT),
+        _optional("http_status", pyarrow.int32()),
+        _optional("error_code", _TEXT),
+        _optional("error_message", _TEXT),
+        _optional("request_id", _TEXT),
+        _required("attempts", pyarrow.int32()),
+        _required("elapsed", pyarrow.float64()),
+    ],
+    metadata={"elevenphone.schema_version": "1"},
+)
+"""What a row says of one lookup; its columns are described in the guide "Tables of lookups".
+
+A new version only appends columns that may be null, and counts up
+`elevenphone.schema_version` in the schema's metadata.
+"""
+
+BATCH_ROWS = 1_000
+"""Most rows of a batch that is made here."""
+
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+def record_batch(lookups: Sequence[Lookup]) -> pyarrow.RecordBatch:
+    """Turn lookups into one Arrow record batch, a row for each in their order.
+
+    Args:
+        lookups: What `gather` returned, or a piece of a stream. Their `index` is left out.
+
+    Returns:
+        A batch of `SCHEMA`.
+    """
+    return batch_of([row_of(lookup) for lookup in lookups])
+
+
+def to_table(lookups: Iterable[Lookup]) -> pyarrow.Table:
+    """Turn lookups into one Arrow table, a row for each in their order.
+
+    Args:
+        lookups: Any number of them; they are taken a thousand at a time.
+
+    Returns:
+        A table of `SCHEMA`.
+    """
+    return pyarrow.Table.from_batches(map(record_batch, _pieces(lookups)), SCHEMA)
+
+
+def _pieces(lookups: Iterable[Lookup]) -> Iterator[list[Lookup]]:
+    remaining = iter(lookups)
+    while piece := list(islice(remaining, BATCH_ROWS)):
+        yield piece
+
+
+def batch_of(rows: list[dict[str, object]]) -> pyarrow.RecordBatch:
+    """Make a batch of rows; a column that a row leaves out is null."""
+    return pyarrow.RecordBatch.from_pylist(rows, schema=SCHEMA)
+
+
+def row_of(lookup: Lookup) -> dict[str, object]:
+    """Make a row of `SCHEMA`."""
+    if isinstance(lookup, Found):
+        number = lookup.number
+        row: dict[str, object] = msgspec.to_builtins(number, builtin_types=(bytes,))
+        if isinstance(number, OtherPhoneNumber):
+            row["raw"] = number.raw.decode(errors="replace")
+        row["status"] = "found"
+    else:
+        row = _error_fields(lookup.error)
+        row["status"] = "not_found" if row["error_kind"] == "not_found" else "failed"
+    row["phone_number_id"] = _encodable(lookup.phone_number_id)
+    row["attempts"] = lookup.attempts
+    row["elapsed"] = lookup.elapsed
+    return row
+
+
+def _error_fields(error: ElevenPhoneError) -> dict[str, object]:
+    kind = _CAPITAL.sub("_", type(error).__name__.removesuffix("Error")).lower()
+    match error:
+        case StatusError():
+            return {
+                "error_kind": kind,
+                "http_status": error.status,
+                "error_code": error.code,
+                "error_message": error.message,
+                "request_id": error.request_id,
+            }
+        case DecodeError():
+            return {
+                "error_kind": kind,
+                "http_status": error.status,
+                "error_message": error.message if error.path is None else f"{error.message} at {error.path}",
+            }
+        case _:
+            return {"error_kind": kind, "error_message": str(error)}
+
+
+def _encodable(text: str) -> str:
+    """Escape lone surrogates, which an id that was refused may hold and Arrow cannot."""
+    return text.encode(errors="backslashreplace").decode()
