@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "client": "_attempts _bulk _admission _limits _protocol _configuration retry lookups models errors",
     "emulator": "models",
     "pytest_plugin": "client emulator",
-    "arrow": "client lookups models errors",
+    "arrow": "client _bulk _configuration retry lookups models errors",
     "__init__": "_version",
     "__main__": "cli",
     "cli": "__init__ client emulator lookups models errors retry arrow",
