@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "_bulk": "lookups errors",
     "client": "_attempts _bulk _admission _limits _protocol _configuration retry lookups models errors",
     "emulator": "models",
-    "pytest_plugin": "client emulator",
+    "pytest_plugin": "client emulator retry",
     "arrow": "client _bulk _configuration retry lookups models errors",
     "__init__": "_version",
     "__main__": "cli",
