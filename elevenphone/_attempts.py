@@ -308,7 +308,16 @@ class Attempts:
         return 0.0 if away_since is None or self._bound is None else self._bound.loop.time() - away_since
 
     async def aclose(self) -> None:
-        """Refuse what comes, and close the transport."""
+        """Refuse what comes, and close the transport.
+
+        Raises:
+            ConfigurationError: The connections belong to another event loop, which runs.
+        """
+        loop = None if self._bound is None else self._bound.loop
+        if loop is not None and loop is not asyncio.get_running_loop() and not loop.is_closed():
+            raise ConfigurationError(
+                "this client belongs to another event loop, where its connections are: close it there"
+            )
         self._closed = True
         if self._bound is not None:
             self._bound.watchdog.close()

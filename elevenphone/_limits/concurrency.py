@@ -11,12 +11,14 @@ from elevenphone._limits.permit import Permit
 _START = 8.0
 _MOST = 100.0
 
-# Seconds before one more is tried: at a limit of 2 and 60 ms an answer, one refusal in 160 requests.
-_HOLD = 5.0
+# Seconds before one more is tried: at a limit of 2 and 60 ms an answer, one refusal in 200 requests.
+_HOLD = 6.5
 _HOLD_AT_HINT = 30.0
-# Room left after a refusal, so that another client of the account can get in at all, and for how long.
+# Room left after a refusal, so that another client of the account can get in at all, for how long at the least,
+# and how fast it is taken again.
 _STEP_BACK = 0.9
 _STEP_BACK_SECONDS = 0.5
+_RETURN_A_SECOND = 0.5
 # The least that is left by one wave of refusals: those of a wave were all sent before the first came back.
 _LEAST_OF_A_WAVE = 0.5
 _LEFT_WHEN_FAILING = 0.5
@@ -25,6 +27,10 @@ _LEFT_WHEN_FAILING = 0.5
 _LEFT_WHEN_SHARED = 0.8
 _HOLD_WHEN_SHARED = 0.25
 _GROWTH_WHEN_SHARED = 1.0
+# Seconds from the first refusal in which others are taken to be there: had they started first, or at the same
+# moment, nothing else would tell.
+_SETTLING_SECONDS = 12.0
+_LEFT_WHEN_SETTLING = 0.9
 # Refusals in a row without a sign of others until they are taken to have gone.
 _REFUSALS_WHEN_SHARED = 2
 
@@ -34,13 +40,14 @@ class ConcurrencyLimit:
 
     `value` doubles with each round of answers until the first refusal (slow
     start). What is in flight when a refusal comes back is what the server bears: it
-    becomes the ceiling. `value` steps back a tenth for a moment, returns to the
-    ceiling, and after some seconds tries one more; where that goes well there is no
+    becomes the ceiling. `value` steps back a tenth, returns to the ceiling within
+    seconds, and some seconds later tries one more; where that goes well there is no
     ceiling any more, and the search goes on.
 
     A refusal at a count below one that was borne means that others use the same
-    account. Then every refusal cuts by a fifth and growth is by the clock, the
-    same for all, which makes their shares equal in time (AIMD).
+    account. Then, and in the first seconds after the first refusal, when others who
+    started with this one could not be told, every refusal cuts by a part and growth is
+    by the clock, the same for all, which makes their shares more equal (AIMD).
 
     Attributes:
         value: The limit; its whole part counts.
@@ -59,6 +66,7 @@ class ConcurrencyLimit:
         self._cut_at = self._full_at = self._grown_at = -math.inf
         self._grow_from = self._probe_from = -math.inf
         self._shared = 0
+        self._settled_from = math.inf
 
     def started(self, permit: Permit) -> None:
         """Note that a request has started."""
@@ -79,7 +87,7 @@ class ConcurrencyLimit:
             self._borne = max(self._borne, permit.in_flight)
             if permit.in_flight > self._ceiling:
                 self._ceiling = math.inf
-                self._doubling = not self._shared
+                self._doubling = not self._is_shared(permit.started)
             if permit.in_flight > self._hint:
                 self._hint_binds_until = -math.inf
         # Where the limit was not reached during its flight, no more would have been sent.
@@ -93,10 +101,12 @@ class ConcurrencyLimit:
             highest = min(highest, self._hint)
         if self.value < highest:
             step = 1.0 if self._doubling else 1.0 / self.value
-            if self._shared:
+            if self._is_shared(now):
                 # The longer no refusal came, the faster: the others may have gone.
                 a_second = max(_GROWTH_WHEN_SHARED, 2 * (now - self._cut_at))
                 step = min(step, a_second * (now - self._grown_at))
+            elif self.value < self._ceiling < math.inf and not self._doubling:
+                step = min(step, _RETURN_A_SECOND * (now - self._grown_at))
             self.value = min(self.value + step, highest)
 
     def refused(self, permit: Permit, now: float, left: int) -> None:
@@ -112,6 +122,7 @@ class ConcurrencyLimit:
         if permit.started >= self._cut_at:  # else it was sent before the last cut, and is of the same wave
             self._shared = max(0, self._shared - 1)
             # Fewer, not as many: requests of one moment reach the server in any order.
+            self._settled_from = min(self._settled_from, now + _SETTLING_SECONDS)
             if permit.in_flight < self._borne:
                 self._shared = _REFUSALS_WHEN_SHARED
             self._least = max(1.0, self.value * _LEAST_OF_A_WAVE)
@@ -123,13 +134,17 @@ class ConcurrencyLimit:
             if self._hint < math.inf:
                 self._hint_binds_until = now + _HOLD_AT_HINT
         self._ceiling = max(self._least, min(self._ceiling, float(left)))
-        if self._shared:
-            self.value = max(self._least, self._ceiling * _LEFT_WHEN_SHARED)
+        if self._is_shared(now):
+            kept = _LEFT_WHEN_SHARED if self._shared else _LEFT_WHEN_SETTLING
+            self.value = max(self._least, self._ceiling * kept)
             self._borne = int(self.value)
             self._grow_from = self._probe_from = now + _HOLD_WHEN_SHARED
         else:
             self.value = max(1.0, self._ceiling * _STEP_BACK)
             self._grow_from = now + _STEP_BACK_SECONDS
+
+    def _is_shared(self, now: float) -> bool:
+        return self._shared > 0 or (self._settled_from < math.inf and now < self._settled_from)
 
     def failing(self, permit: Permit, now: float) -> None:
         """Cut by half, once for all that was in flight; the way back is by doubling."""

@@ -6,8 +6,8 @@ Needs the extra `arrow`: `pip install 'elevenphone[arrow]'`.
 try:
     from elevenphone.arrow._batches import BatchLookup, ClientOptions, lookup_batches
     from elevenphone.arrow._schema import SCHEMA, record_batch, to_table
-except ModuleNotFoundError as error:
-    if error.name != "pyarrow":
+except ModuleNotFoundError as _error:
+    if _error.name != "pyarrow":
         raise
     raise ImportError(
         "elevenphone.arrow needs pyarrow: pip install 'elevenphone[arrow]'", name="pyarrow"

@@ -1,0 +1,114 @@
+"""Fixtures for tests of code that uses this library; pytest finds them by itself.
+
+Every run of pytest where this package is installed loads this module, so it
+imports nothing but pytest until a fixture is asked for, and needs no other plugin
+to be loaded. `elevenphone_client` is asynchronous, and so needs a plugin that runs
+such fixtures, such as pytest-asyncio or anyio; `elevenphone_emulator` needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import asyncio
+    from threading import Thread
+
+    from elevenphone.client import PhoneNumberClient
+    from elevenphone.emulator import Emulator
+
+_NUMBERS = 100
+# Seconds: a test should not sleep through the waits that a service does well to make.
+_LONGEST_WAIT = 0.01
+
+
+@pytest.fixture
+def elevenphone_emulator() -> Iterator[Emulator]:
+    """An emulator of the API with 100 numbers, started for this test alone.
+
+    It runs in a thread of its own, so that it answers in whichever event loop a
+    test runs, and also while a test blocks or waits for another process. Its
+    settings may be changed at any time, and hold before the next line runs. It
+    keeps the requests it gets, in `requests`.
+
+    Yields:
+        The emulator.
+    """
+    import asyncio  # noqa: PLC0415 - most runs of pytest ask for no fixture of this module
+    from threading import Thread  # noqa: PLC0415 - as above
+
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever, name="elevenphone emulator", daemon=True)
+    emulator = _emulator_in(loop, thread)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(emulator.start(), loop).result()
+        yield emulator
+        asyncio.run_coroutine_threadsafe(emulator.aclose(), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def _emulator_in(loop: asyncio.AbstractEventLoop, thread: Thread) -> Emulator:
+    import asyncio  # noqa: PLC0415 - as above
+    from threading import current_thread  # noqa: PLC0415 - as above
+
+    from elevenphone.emulator import Emulator  # noqa: PLC0415 - as above
+
+    class EmulatorInThread(Emulator):
+        """An emulator that may be set from any thread."""
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if current_thread() is thread or not loop.is_running():
+                super().__setattr__(name, value)
+            else:
+                asyncio.run_coroutine_threadsafe(self._set(name, value), loop).result()
+
+        async def _set(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+
+    return EmulatorInThread(numbers=_NUMBERS, record=True)
+
+
+async def _client(elevenphone_emulator: Emulator) -> AsyncIterator[PhoneNumberClient]:
+    """A client on the emulator of this test; it waits 10 ms at most before a retry.
+
+    Yields:
+        The client, closed after the test.
+    """
+    from elevenphone.client import PhoneNumberClient  # noqa: PLC0415 - as above
+    from elevenphone.retry import RetryPolicy  # noqa: PLC0415
+
+    async with PhoneNumberClient(
+        elevenphone_emulator.api_key,
+        base_url=elevenphone_emulator.base_url,
+        retry=RetryPolicy(wait_initial=_LONGEST_WAIT, wait_max=_LONGEST_WAIT),
+    ) as client:
+        yield client
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make `elevenphone_client` a fixture of whichever plugin runs asynchronous ones."""
+    fixtures = ModuleType("elevenphone_fixtures")
+    vars(fixtures)["elevenphone_client"] = _client_fixture(config)
+    config.pluginmanager.register(fixtures, "elevenphone_fixtures")
+
+
+def _client_fixture(config: pytest.Config) -> object:
+    if not config.pluginmanager.hasplugin("asyncio"):
+        return pytest.fixture(_client, name="elevenphone_client")
+    # In its strict mode, pytest-asyncio runs fixtures of its own kind alone.
+    import pytest_asyncio  # noqa: PLC0415 - loaded already, or not there
+
+    try:
+        # The loop that tests run in: a client is closed where its connections are.
+        loop_scope = config.getini("asyncio_default_test_loop_scope")
+    except (KeyError, ValueError):  # an older pytest-asyncio
+        return pytest_asyncio.fixture(_client, name="elevenphone_client")
+    return pytest_asyncio.fixture(_client, name="elevenphone_client", loop_scope=loop_scope)
