@@ -14,8 +14,8 @@ _MOST = 100.0
 # Seconds before one more is tried: at a limit of 2 and 60 ms an answer, one refusal in 200 requests.
 _HOLD = 6.5
 _HOLD_AT_HINT = 30.0
-# Room left after a refusal, so that another client of the account can get in at all, for how long at the least,
-# and how fast it is taken again.
+# Room left after a refusal, so that another client of the account can get in at all, for how long at the
+# least, and how fast it is taken again.
 _STEP_BACK = 0.9
 _STEP_BACK_SECONDS = 0.5
 _RETURN_A_SECOND = 0.5

@@ -18,11 +18,12 @@ import click
     "--seed", default=0, show_default=True, metavar="N", help="What the numbers and the faults are made from."
 )
 def command(*, numbers: int, seed: int) -> int:
-    """Look 2,000 numbers up without a key, on an emulator of the API.
+    """Look 2,000 numbers up without a key, on an emulator.
 
     The emulator runs inside this command and listens on loopback; nothing leaves
-    the machine. It takes twelve requests at once, answers late, and fails now and
-    then. The client is told none of this.
+    the machine. It takes twelve requests at once, answers late, fails now and then,
+    and goes away for a while. The client is told none of this. In the middle the
+    run is interrupted, and goes on from its journal.
 
     \b
     Examples:

@@ -9,6 +9,7 @@ from elevenphone.cli._exit_codes import ExitCode
 from elevenphone.cli._text import printable
 from elevenphone.errors import (
     AuthenticationError,
+    ConfigurationError,
     ConnectionFailedError,
     DeadlineExceededError,
     DecodeError,
@@ -41,9 +42,14 @@ _EXPLANATIONS: tuple[tuple[type[ElevenPhoneError], str, str], ...] = (
 _SPECIAL_CODES = {"missing_permissions", "quota_exceeded", "detected_unusual_activity"}
 
 
+def name_of_kind(kind: type[ElevenPhoneError]) -> str:
+    """Name a class of errors for scripts: without `Error`, such as `not_found`."""
+    return _CAPITAL.sub("_", kind.__name__.removesuffix("Error")).lower()
+
+
 def kind_of(error: ElevenPhoneError) -> str:
-    """Name an error for scripts: its class without `Error`, such as `not_found`."""
-    return _CAPITAL.sub("_", type(error).__name__.removesuffix("Error")).lower()
+    """Name an error for scripts by its class."""
+    return name_of_kind(type(error))
 
 
 def short_name(error: ElevenPhoneError) -> str:
@@ -65,54 +71,61 @@ def message_of(error: ElevenPhoneError) -> str:
     return error.message if isinstance(error, StatusError) else str(error)
 
 
-def error_document(failed: Failed) -> dict[str, object]:
-    """Make the JSON that stands in a number's place."""
-    error = failed.error
-    return {
-        "phone_number_id": _encodable(failed.phone_number_id),
-        "error": {
-            "kind": kind_of(error),
-            "status": error.status if isinstance(error, StatusError | DecodeError) else None,
-            "code": error.code if isinstance(error, StatusError) else None,
-            "message": _encodable(message_of(error)),
-        },
-    }
+class Complaints:
+    """What failed and what to do, with all that failed alike in one line."""
+
+    def __init__(self) -> None:
+        self._alike: dict[tuple[str, str | None], tuple[Failed, int]] = {}
+
+    def add(self, lookup: Lookup) -> None:
+        """Count a lookup, if it failed."""
+        if isinstance(lookup, Failed):
+            code = lookup.error.code if isinstance(lookup.error, StatusError) else None
+            kind = kind_of(lookup.error), code
+            first, count = self._alike.get(kind, (lookup, 0))
+            self._alike[kind] = first, count + 1
+
+    def lines(self) -> list[str]:
+        """Give the lines, the most frequent first."""
+        frequent = sorted(self._alike.values(), key=lambda each: -each[1])
+        return [_complaint(first, count) for first, count in frequent]
 
 
 def complaints(lookups: Iterable[Lookup]) -> list[str]:
     """Say what failed and what to do, in one line for all that failed alike."""
-    alike: dict[tuple[str, str | None], list[Failed]] = {}
+    alike = Complaints()
     for lookup in lookups:
-        if isinstance(lookup, Failed):
-            code = lookup.error.code if isinstance(lookup.error, StatusError) else None
-            alike.setdefault((kind_of(lookup.error), code), []).append(lookup)
-    return [_complaint(group) for group in alike.values()]
+        alike.add(lookup)
+    return alike.lines()
 
 
 def exit_code_of(lookups: Iterable[Lookup]) -> ExitCode:
     """Choose the exit code; a refused key says more than a bad id, that more than a miss."""
-    errors = [lookup.error for lookup in lookups if isinstance(lookup, Failed)]
-    if any(isinstance(error, AuthenticationError) for error in errors):
-        return ExitCode.KEY_REFUSED
-    if any(isinstance(error, InvalidPhoneNumberIdError) for error in errors):
-        return ExitCode.USAGE
-    return ExitCode.SOME_FAILED if errors else ExitCode.ALL_FOUND
+    codes = {exit_code_of_error(lookup.error) for lookup in lookups if isinstance(lookup, Failed)}
+    return max(codes, default=ExitCode.ALL_FOUND)
 
 
-def _complaint(group: list[Failed]) -> str:
-    first = group[0]
-    error = first.error
-    whose = (
-        first.phone_number_id if len(group) == 1 else f"{first.phone_number_id} and {len(group) - 1:,} more"
-    )
+def exit_code_of_error(error: ElevenPhoneError) -> ExitCode:
+    """Choose the exit code where this is what a command ends with."""
+    match error:
+        case AuthenticationError():
+            return ExitCode.KEY_REFUSED
+        case InvalidPhoneNumberIdError() | ConfigurationError():
+            return ExitCode.USAGE
+        case _:
+            return ExitCode.SOME_FAILED
+
+
+def explained(error: ElevenPhoneError) -> str:
+    """Say what is wrong and what to do, in one line."""
     problem = message_of(error).rstrip(".") or short_name(error)
     if isinstance(error, DecodeError):
         problem = f"{short_name(error)}: {problem}"
     if isinstance(error, StatusError):
         problem += f" (HTTP {error.status}{f', request id {error.request_id}' if error.request_id else ''})"
-    return printable(f"{whose}: {problem}. {advice(error)}".rstrip())
+    return f"{problem}. {advice(error)}".rstrip()
 
 
-def _encodable(text: str) -> str:
-    """Escape the lone surrogates that undecodable input leaves, which JSON cannot hold."""
-    return text.encode(errors="backslashreplace").decode()
+def _complaint(first: Failed, count: int) -> str:
+    whose = first.phone_number_id if count == 1 else f"{first.phone_number_id} and {count - 1:,} more"
+    return printable(f"{whose}: {explained(first.error)}")

@@ -12,20 +12,19 @@ from importlib import import_module
 import click
 
 from elevenphone import __version__
-from elevenphone.cli._exit_codes import ExitCode
+from elevenphone.cli._exit_codes import ExitCode, OutputError
 from elevenphone.cli._text import printable
-from elevenphone.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    ElevenPhoneError,
-    InvalidPhoneNumberIdError,
-)
+from elevenphone.errors import ElevenPhoneError
 
-# Name of the command to the module that has it as `command`; imported when the command is asked for.
+# Name of the command to its line in the help. `elevenphone.cli._<name>` has it as `command`, and is imported
+# when the command is asked for: the help alone shall not take the time of all of them.
 _COMMANDS = {
-    "demo": "elevenphone.cli._demo",
-    "get": "elevenphone.cli._get",
-    "emulator": "elevenphone.cli._emulator",
+    "demo": "Look 2,000 numbers up without a key, on an emulator.",
+    "get": "Look one or several numbers up by id.",
+    "fetch": "Look a list of numbers up, however long.",
+    "doctor": "Check the key, the way to the server, and one lookup.",
+    "emulator": "Run the API on this machine, until Ctrl-C.",
+    "completion": "Print what makes a shell complete commands.",
 }
 
 
@@ -68,8 +67,13 @@ class LazyGroup(click.Group):
         """Import a command."""
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = import_module(_COMMANDS[cmd_name]).command
+        command: click.Command = import_module(f"elevenphone.cli._{cmd_name}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands in the help, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -83,7 +87,8 @@ def elevenphone() -> None:
     Examples:
       elevenphone demo                        try it, without a key
       elevenphone get phnum_01jxaeyg3feh...   look one number up
-      elevenphone get - < ids.txt             as many as there are lines
+      elevenphone fetch ids.txt -o out.csv    a list of them, however long
+      elevenphone doctor                      why it does not work
       elevenphone emulator --port 8011        the API on this machine
 
     \b
@@ -108,31 +113,37 @@ def run() -> int:
     try:
         code = elevenphone.main(prog_name="elevenphone", standalone_mode=False)
         _flush_output()
-    except click.Abort:
-        return _fail("interrupted", ExitCode.INTERRUPTED)
-    except KeyboardInterrupt:
-        return _fail("interrupted", ExitCode.INTERRUPTED)
+    except (click.Abort, KeyboardInterrupt) as error:
+        return _fail("interrupted", ExitCode.INTERRUPTED, error.__cause__ or error)
     except click.ClickException as error:
         error.show()
+        _show_notes(error)
         return error.exit_code
-    except (InvalidPhoneNumberIdError, ConfigurationError) as error:
-        return _fail(str(error), ExitCode.USAGE)
-    except AuthenticationError as error:
-        return _fail(str(error), ExitCode.KEY_REFUSED)
     except ElevenPhoneError as error:
-        return _fail(str(error), ExitCode.SOME_FAILED)
+        from elevenphone.cli._explanations import exit_code_of_error, explained  # noqa: PLC0415 - seldom needed
+
+        return _fail(explained(error), exit_code_of_error(error), error)
+    except OutputError as error:
+        return _fail(str(error), ExitCode.OUTPUT_FAILED, error)
     except (BrokenPipeError, _PipeClosedError):
         _discard_output()
         return ExitCode.PIPE_CLOSED
     except OSError as error:
         _discard_output()
-        return _fail(f"cannot write: {error.strerror or error}", ExitCode.OUTPUT_FAILED)
+        return _fail(f"cannot write: {error.strerror or error}", ExitCode.OUTPUT_FAILED, error)
     return code if isinstance(code, int) else ExitCode.ALL_FOUND
 
 
-def _fail(message: str, code: ExitCode) -> int:
+def _fail(message: str, code: ExitCode, error: BaseException) -> int:
     click.echo(f"elevenphone: {printable(message)}", err=True)
+    _show_notes(error)
     return code
+
+
+def _show_notes(error: BaseException) -> None:
+    """Say what a command added to an error on its way here: what is kept, what to do."""
+    for note in getattr(error, "__notes__", ()):
+        click.echo(note, err=True)
 
 
 def _never_fail_at_encoding() -> None:

@@ -7,16 +7,25 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
 if TYPE_CHECKING:
     from elevenphone.client import PhoneNumberClient
+    from elevenphone.retry import RetryPolicy
 
 _REGIONS = ("global", "us", "eu", "in", "sg")
 # Far more than any key: a wrong path, to a device or a recording, must not fill the memory.
 _LONGEST_KEY_FILE = 10_000
+
+
+class ClientOptions(TypedDict, total=False):
+    """Arguments of the client that not all commands have."""
+
+    concurrency: int | None
+    rate: float | None
+    retry: RetryPolicy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +46,19 @@ class Connection:
     timeout: float
     deadline: float
 
-    def client(self) -> PhoneNumberClient:
+    def key(self) -> str:
+        """Find the key.
+
+        Raises:
+            click.UsageError: There is none that is usable.
+        """
+        return _key_of_environment() if self.api_key_file is None else _key_of_file(self.api_key_file)
+
+    def client(self, **more: Unpack[ClientOptions]) -> PhoneNumberClient:
         """Make the client.
+
+        Args:
+            **more: Arguments of the client that not all commands have.
 
         Raises:
             click.UsageError: There is no usable key, or two hosts.
@@ -46,7 +66,7 @@ class Connection:
         """
         if self.region is not None and self.base_url is not None:
             raise click.UsageError("--region and --base-url both name a host: give one of them.")
-        key = _key_of_environment() if self.api_key_file is None else _key_of_file(self.api_key_file)
+        key = self.key()
         from elevenphone import PhoneNumberClient, Region  # noqa: PLC0415 - after the cheap checks
 
         return PhoneNumberClient(
@@ -55,7 +75,16 @@ class Connection:
             base_url=self.base_url,
             timeout=self.timeout,
             deadline=self.deadline,
+            **more,
         )
+
+    def address(self) -> str:
+        """Say whom the client asks: the start of every URL."""
+        if self.region is None and (url := self.base_url or os.environ.get("ELEVENLABS_BASE_URL")):
+            return url.rstrip("/")
+        from elevenphone import Region  # noqa: PLC0415 - start-up is for everybody
+
+        return f"https://{Region[(self.region or 'global').upper()].value}"
 
 
 def _key_of_environment() -> str:
@@ -106,38 +135,47 @@ _OPTIONS = (
     click.option(
         "--timeout", default=10.0, show_default=True, metavar="SECONDS", help="How long one attempt may take."
     ),
-    click.option(
-        "--deadline",
-        default=60.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long one lookup may take, retries and waits included.",
-    ),
 )
 
 
-def connection_options(function: Callable[..., int]) -> Callable[..., int]:
+def connection_options(*, deadline: float) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Give a command the options that say how the API is reached, as one `Connection`.
 
+    The command's function takes that first.
+
     Args:
-        function: The command's function; takes a `Connection` first.
+        deadline: Seconds for one lookup where the user says nothing.
     """
+    deadline_option = click.option(
+        "--deadline",
+        default=deadline,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long one lookup may take, retries and waits included.",
+    )
 
-    @functools.wraps(function)
-    def packed(
-        api_key_file: Path | None,
-        region: str | None,
-        base_url: str | None,
-        timeout: float,
-        deadline: float,
-        **others: object,
-    ) -> int:
-        connection = Connection(
-            api_key_file=api_key_file, region=region, base_url=base_url, timeout=timeout, deadline=deadline
-        )
-        return function(connection, **others)
+    def decorate(function: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(function)
+        def packed(
+            api_key_file: Path | None,
+            region: str | None,
+            base_url: str | None,
+            timeout: float,
+            deadline: float,
+            **others: object,
+        ) -> int:
+            connection = Connection(
+                api_key_file=api_key_file,
+                region=region,
+                base_url=base_url,
+                timeout=timeout,
+                deadline=deadline,
+            )
+            return function(connection, **others)
 
-    command: Callable[..., int] = packed
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+        command: Callable[..., int] = packed
+        for option in reversed((*_OPTIONS, deadline_option)):
+            command = option(command)
+        return command
+
+    return decorate

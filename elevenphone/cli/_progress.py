@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from elevenphone.cli._tally import Tally
@@ -34,38 +34,64 @@ class RunProgress(Protocol):
         """Show no more."""
         ...
 
-    def update(self, tally: Tally, stats: Callable[[], ClientStats]) -> None:
-        """Show a newer state, or wait until the next; called for each lookup."""
+    def update(self, tally: Tally, stats: Callable[[], ClientStats], note: str = "") -> None:
+        """Show a newer state, or wait until the next; may be called for each lookup.
+
+        Args:
+            tally: What there is.
+            stats: Gives the client's counters, if they are needed.
+            note: What else is to be known just now.
+        """
         ...
 
 
-def run_progress(console: Console, total: int) -> RunProgress:
+def run_progress(console: Console, total: int | None, before: int = 0) -> RunProgress:
     """Choose how to show progress on a console.
 
     Args:
         console: Where to.
-        total: How many lookups there are to be.
+        total: How many lookups there are to be; `None` where nobody knows.
+        before: How many of them there are already.
     """
-    return BarProgress(console, total) if console.is_terminal else LineProgress(console, total)
+    kind = BarProgress if console.is_terminal else LineProgress
+    return kind(console, total, before)
+
+
+class SilentProgress:
+    """Shows nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+    def update(self, tally: Tally, stats: Callable[[], ClientStats], note: str = "") -> None:
+        """Show nothing."""
 
 
 class BarProgress:
     """A bar, and a line of counts below it."""
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, console: Console, total: int | None, before: int = 0) -> None:
         self._counts = Text()
+        self._total = total
+        self._before = before
+        left = () if total is None else (TimeRemainingColumn(), TextColumn("left"))
         self._bar = _BarAndCounts(
             BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]:,.0f}/s"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
+            TextColumn("{task.fields[done]}  {task.fields[rate]:,.0f}/s"),
+            *left,
             console=console,
             expand=True,
             transient=True,
             counts=self._counts,
         )
-        self._task = self._bar.add_task("", total=total, rate=0.0)
+        self._task = self._bar.add_task(
+            "", total=total, completed=before, rate=0.0, done=_done(before, total)
+        )
         self._started = self._updated = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -77,22 +103,30 @@ class BarProgress:
     ) -> None:
         self._bar.stop()
 
-    def update(self, tally: Tally, stats: Callable[[], ClientStats]) -> None:
+    def update(self, tally: Tally, stats: Callable[[], ClientStats], note: str = "") -> None:
         """Move the bar, ten times a second at most."""
         now = time.monotonic()
         if now - self._updated < _SECONDS_BETWEEN_UPDATES:
             return
         self._updated = now
-        self._counts.plain = counts_line(tally, stats())
-        self._bar.update(self._task, completed=tally.done, rate=tally.done / (now - self._started))
+        self._counts.plain = counts_line(tally, stats()) + (f"\n{note}" if note else "")
+        rate = (tally.done - self._before) / (now - self._started)
+        self._bar.update(self._task, completed=tally.done, rate=rate, done=_done(tally.done, self._total))
 
 
 class LineProgress:
     """A plain line, every two seconds at most."""
 
-    def __init__(self, console: Console, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        console: Console,
+        total: int | None,
+        before: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._console = console
         self._total = total
+        self._before = before
         self._clock = clock
         self._started = self._shown = clock()
 
@@ -104,15 +138,19 @@ class LineProgress:
     ) -> None:
         pass
 
-    def update(self, tally: Tally, stats: Callable[[], ClientStats]) -> None:
+    def update(self, tally: Tally, stats: Callable[[], ClientStats], note: str = "") -> None:
         """Print a line if it is time."""
         now = self._clock()
         if now - self._shown < _SECONDS_BETWEEN_LINES:
             return
         self._shown = now
-        rate = tally.done / (now - self._started)
-        line = f"{tally.done:,}/{self._total:,}  {rate:,.0f}/s  {counts_line(tally, stats())}"
-        self._console.print(line, soft_wrap=True)
+        rate = (tally.done - self._before) / (now - self._started)
+        line = f"{_done(tally.done, self._total)}  {rate:,.0f}/s  {counts_line(tally, stats())}"
+        self._console.print(f"{line}  ({note})" if note else line, soft_wrap=True)
+
+
+def _done(done: int, total: int | None) -> str:
+    return f"{done:,}" if total is None else f"{done:,}/{total:,}"
 
 
 def counts_line(tally: Tally, stats: ClientStats) -> str:
@@ -126,7 +164,7 @@ def counts_line(tally: Tally, stats: ClientStats) -> str:
 class _BarAndCounts(Progress):
     def __init__(
         self,
-        *columns: BarColumn | MofNCompleteColumn | TextColumn | TimeRemainingColumn,
+        *columns: ProgressColumn,
         console: Console,
         expand: bool,
         transient: bool,

@@ -15,17 +15,13 @@ from typing import Any, cast
 import click
 
 from elevenphone.cli._emulator import LatencySetting
-from elevenphone.cli._exit_codes import ExitCode
+from elevenphone.cli._exit_codes import ExitCode, OutputError
 from elevenphone.cli._text import counted, printable
 from elevenphone.emulator import Emulator, Latency, RecordedRequest
 
 _SECONDS_BETWEEN_LOOKS = 0.05
 # Longer than anybody waits for an answer: by then the connection was closed instead.
 _UNANSWERED_SECONDS = 30.0
-
-
-class _OutputError(click.ClickException):
-    exit_code = ExitCode.OUTPUT_FAILED
 
 
 def run_emulator(
@@ -51,7 +47,7 @@ def run_emulator(
 
     Raises:
         click.UsageError: A setting is out of its range, or the address cannot be had.
-        click.ClickException: The ids cannot be written.
+        OutputError: The ids cannot be written.
     """
     emulator = _make(settings, certificate, record=log)
     if ids_file is not None:
@@ -103,7 +99,7 @@ def _write_ids(emulator: Emulator, ids_file: Path, *, with_unknown: bool) -> Non
         with ids_file.open("w", encoding="ascii", newline="\n") as file:
             file.writelines(f"{phone_number_id}\n" for phone_number_id in ids)
     except OSError as error:
-        raise _OutputError(f"cannot write '{ids_file}': {error.strerror}.") from None
+        raise OutputError(f"'{ids_file}'", error) from None
 
 
 async def _serve(emulator: Emulator, ids_file: Path | None, *, log: bool) -> None:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import time
 from collections.abc import Sequence
 
 import click
-import msgspec
 
 from elevenphone import PhoneNumberClient
-from elevenphone.cli._explanations import complaints, error_document, exit_code_of
-from elevenphone.cli._text import printable_json
+from elevenphone.cli._explanations import complaints, exit_code_of
+from elevenphone.cli._lines import encode_line
 from elevenphone.errors import ConfigurationError, ElevenPhoneError
 from elevenphone.lookups import Failed, Found, Lookup
-from elevenphone.models import encode
 
 
 def run_get(client: PhoneNumberClient, ids: Sequence[str], *, deadline: float, as_json: bool) -> int:
@@ -50,13 +49,19 @@ async def _look_up(client: PhoneNumberClient, ids: Sequence[str], deadline: floa
 
 
 async def _look_one_up(client: PhoneNumberClient, phone_number_id: str) -> Lookup:
+    started = time.perf_counter()
     try:
         number = await client.get(phone_number_id)
     except ConfigurationError:
         raise
     except ElevenPhoneError as error:
-        return Failed(0, phone_number_id, 0, 0.0, error)
-    return Found(0, phone_number_id, 0, 0.0, number)
+        return Failed(0, phone_number_id, _attempts(client), time.perf_counter() - started, error)
+    return Found(0, phone_number_id, _attempts(client), time.perf_counter() - started, number)
+
+
+def _attempts(client: PhoneNumberClient) -> int:
+    """Count the attempts of the client's only lookup."""
+    return client.stats.retries + 1 if client.stats.requests else 0
 
 
 def _status(what: str) -> contextlib.AbstractContextManager[object]:
@@ -71,12 +76,7 @@ def _status(what: str) -> contextlib.AbstractContextManager[object]:
 def _write_json(lookups: Sequence[Lookup]) -> None:
     output = sys.stdout.buffer
     for lookup in lookups:
-        if isinstance(lookup, Found):
-            # A provider unknown here keeps its body as it came, which may be of several lines.
-            document = msgspec.json.format(encode(lookup.number), indent=-1)
-        else:
-            document = msgspec.json.encode(error_document(lookup))
-        output.write(printable_json(document) + b"\n")
+        output.write(encode_line(lookup))
     output.flush()
 
 

@@ -17,10 +17,18 @@ if TYPE_CHECKING:
     from elevenphone import ClientStats
 
 
-def headline(tally: Tally, seconds: float) -> Text:
-    """Say how many lookups took how long."""
-    rate = tally.done / seconds if seconds else 0.0
-    return Text(f"{counted(tally.done, 'lookup')} in {seconds:.1f} s, {rate:,.0f} a second", style="bold")
+def headline(tally: Tally, seconds: float, before: int = 0) -> Text:
+    """Say how many lookups took how long.
+
+    Args:
+        tally: The lookups.
+        seconds: How long those of this run took.
+        before: How many of them were there before it.
+    """
+    done = tally.done - before
+    rate = done / seconds if seconds else 0.0
+    text = f"{counted(done, 'lookup')} in {seconds:.1f} s, {rate:,.0f} a second"
+    return Text(f"{text}; {before:,} were there before" if before else text, style="bold")
 
 
 def outcome_table(tally: Tally, stats: ClientStats, notes: dict[str, str] | None = None) -> Table:
@@ -42,6 +50,7 @@ def outcome_table(tally: Tally, stats: ClientStats, notes: dict[str, str] | None
         "failed": (tally.failed, "red" if tally.failed else ""),
         "retries": (stats.retries, ""),
         "throttled": (stats.throttled, ""),
+        "limit": (stats.concurrency_limit, ""),
         "connections": (stats.connections_opened, ""),
     }
     for name, (count, style) in lines.items():

@@ -69,7 +69,7 @@ def emulator(*arguments: str, ids_file: Path) -> Generator[Running]:
                 break
         exports = (line.removeprefix("export ") for line in announced if line.startswith("export "))
         variables = dict(export.split("=", 1) for export in exports)
-        unknown = next((line.split()[3] for line in announced if "404" in line), "")
+        unknown = next((line.split()[3] for line in announced if "answered 404" in line), "")
         yield Running(process, announced, variables, ids_file.read_text().split(), unknown)
     finally:
         if process.poll() is None:

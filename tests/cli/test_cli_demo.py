@@ -14,6 +14,8 @@ def test_it_finds_what_there_is_without_a_key() -> None:
     assert counts == {"found": "196", "failed": "0"}
     for word in ("200 lookups in", "not found", "throttled", "Twilio", "SIP trunk", "Exotel", "phnum_"):
         assert word in ended.output
+    for word in ("goes away for 1.5 s", "Interrupted on purpose", "found by trying"):
+        assert word in ended.output
     assert "export ELEVENLABS_API_KEY=..." in ended.output
     assert KEY not in ended.output + ended.errors
 

@@ -16,7 +16,11 @@ def test_numbers_are_lines_of_json_in_input_order(api: Running) -> None:
     ended = run("get", *ids, **api.variables)
     assert ended.code == 0
     lines = ended.output.splitlines()
-    assert [decode(line.encode()).phone_number_id for line in lines] == ids
+    documents = [json.loads(line) for line in lines]
+    assert [document["index"] for document in documents] == list(range(5))
+    assert {document["status"] for document in documents} == {"found"}
+    numbers = [decode(json.dumps(document["number"]).encode()) for document in documents]
+    assert [number.phone_number_id for number in numbers] == ids
     assert ended.errors == ""
 
 
@@ -32,7 +36,11 @@ def test_every_input_has_a_line(api: Running) -> None:
         api.ids[0],
     ]
     error = documents[1]["error"]
-    assert (error["kind"], error["status"], error["code"]) == ("not_found", 404, "phone_number_not_found")
+    assert (error["kind"], error["http_status"], error["code"]) == (
+        "not_found",
+        404,
+        "phone_number_not_found",
+    )
     assert api.unknown_id in error["message"]
     assert api.unknown_id in ended.errors
     assert "--region" in ended.errors

@@ -9,7 +9,7 @@ from cli_helpers import environment, run
 
 import elevenphone
 
-COMMANDS = ("demo", "get", "emulator")
+COMMANDS = ("demo", "get", "fetch", "doctor", "emulator", "completion")
 
 
 def python(program: str) -> subprocess.CompletedProcess[str]:
@@ -45,6 +45,8 @@ def test_each_help_has_examples(command: str) -> None:
     ended = run(command, "--help")
     assert ended.code == 0
     assert f"\n  Examples:\n    elevenphone {command}" in ended.output
+    summary = ended.output.splitlines()[2].strip()
+    assert f"  {command:<12}{summary}\n" in run("--help").output
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
@@ -73,3 +75,20 @@ def test_wrong_usage_is_told(arguments: tuple[str, ...]) -> None:
     ended = run(*arguments)
     assert ended.code == 2
     assert ended.errors.startswith("Usage: elevenphone")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str) -> None:
+    ended = run("completion", shell)
+    assert (ended.code, ended.errors) == (0, "")
+    assert f"_ELEVENPHONE_COMPLETE={shell}_complete" in ended.output
+
+
+def test_a_shell_is_told_commands_options_and_where_files_go() -> None:
+    def completed(words: str, position: int) -> list[str]:
+        variables = {"_ELEVENPHONE_COMPLETE": "bash_complete", "COMP_WORDS": words}
+        return run(**variables, COMP_CWORD=str(position)).output.split()
+
+    assert completed("elevenphone f", 1) == ["plain,fetch"]
+    assert completed("elevenphone fetch --re", 2) == ["plain,--resume", "plain,--region"]
+    assert completed("elevenphone fetch ids.txt -o ", 4) == ["file,"]

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+from cli_helpers import KEY, Running, run
+
+
+def marks(output: str) -> dict[str, str]:
+    """Subject to mark."""
+    lines = (line.split(maxsplit=2) for line in output.splitlines() if not line.startswith(" "))
+    return {subject: mark for mark, subject, _ in lines}
+
+
+def test_all_is_well(api: Running) -> None:
+    ended = run("doctor", **api.variables)
+    assert (ended.code, ended.errors) == (0, "")
+    assert set(marks(ended.output).values()) == {"ok"}
+    assert list(marks(ended.output)) == ["version", "key", "host", "TLS", "lookup", "limits"]
+    assert "the key works" in ended.output
+    assert KEY not in ended.output
+
+
+def test_a_number_of_ones_own(api: Running) -> None:
+    known = run("doctor", api.ids[0], **api.variables)
+    assert known.code == 0
+    assert marks(known.output)["lookup"] == "ok"
+    unknown = run("doctor", api.unknown_id, **api.variables)
+    assert unknown.code == 1
+    assert "the key works, but: Phone number with id" in unknown.output
+    assert run("doctor", "..", **api.variables).code == 2
+
+
+def test_a_refused_key(api: Running) -> None:
+    wrong = "sk_a_wrong_key_of_some_length"
+    ended = run("doctor", **{**api.variables, "ELEVENLABS_API_KEY": wrong})
+    assert ended.code == 3
+    assert (marks(ended.output)["key"], marks(ended.output)["lookup"]) == ("note", "fail")
+    assert "--region" in ended.output
+    assert wrong not in ended.output
+
+
+def test_no_key_is_no_reason_not_to_look_at_the_rest(api: Running) -> None:
+    ended = run("doctor", ELEVENLABS_BASE_URL=api.variables["ELEVENLABS_BASE_URL"])
+    assert ended.code == 2
+    assert marks(ended.output) == {"version": "ok", "key": "fail", "host": "ok", "TLS": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("url", "subject"), [("http://127.0.0.1:1", "host"), ("https://host.invalid", "host"), ("tls", "TLS")]
+)
+def test_where_there_is_no_way_it_says_so(api: Running, url: str, subject: str) -> None:
+    if url == "tls":
+        url = api.variables["ELEVENLABS_BASE_URL"].replace("http:", "https:")
+    ended = run("doctor", "--base-url", url, ELEVENLABS_API_KEY=KEY)
+    assert (ended.code, ended.errors) == (1, "")
+    assert marks(ended.output)[subject] == "fail"
+    assert "lookup" not in marks(ended.output)
+    assert ended.output.splitlines()[-1].startswith("        ")
