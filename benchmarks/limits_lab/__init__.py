@@ -1,0 +1,1 @@
+"""The parts of `benchmarks/limits.py`: scenarios, servers real and simulated, clients, reports."""

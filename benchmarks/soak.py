@@ -1,0 +1,275 @@
+"""Soak the client: bulk and single lookups at once, for minutes, while everything goes wrong.
+
+    python benchmarks/soak.py             # ten minutes
+    python benchmarks/soak.py --quick     # fifteen seconds
+
+The emulator runs in a process of its own and changes its weather every few
+seconds: faults of every kind, limits, outages. The client is cancelled, closed
+and made anew every few seconds; ids that had no answer by then are asked again
+by the next. Prints a table; ends with 1 where anything was lost, duplicated,
+mixed up or left behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import platform
+import random
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from multiprocessing import get_context
+from pathlib import Path
+
+from soak_server import Address, serve
+
+from elevenphone import ElevenPhoneError, Failed, Found, PhoneNumberClient, RetryPolicy
+from elevenphone.emulator import EmulatorStats
+from elevenphone.retry import is_passing
+
+SINGLES = 4
+HEARTBEAT = 0.01
+PATIENCE = 120.0
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Ledger:
+    """Which positions of an endless input have been answered, over all clients.
+
+    Attributes:
+        counts: How often each thing happened.
+        errors: Of the single lookups that failed, the classes.
+    """
+
+    def __init__(self, ids: tuple[str, ...]) -> None:
+        self.counts: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.closing = False
+        self._ids = ids
+        self._next = 0
+        self._again: deque[int] = deque()
+        self._later: list[int] = []
+        self._asked: dict[int, int] = {}
+
+    def begin(self) -> Iterator[str]:
+        """Give ids to a new run: those without an answer first."""
+        self._again.extend((*self._asked.values(), *self._later))
+        self._asked, self._later = {}, []
+        index = 0
+        while self._again or not self.closing:
+            if self._again:
+                position = self._again.popleft()
+            else:
+                position, self._next = self._next, self._next + 1
+            self._asked[index] = position
+            index += 1
+            yield self._ids[position % len(self._ids)]
+
+    @property
+    def open(self) -> int:
+        """Positions that have no answer."""
+        return len(self._again) + len(self._asked) + len(self._later)
+
+    def enter(self, lookup: Found | Failed) -> None:
+        """Take an answer of the run down."""
+        position = self._asked.pop(lookup.index, None)
+        if position is None:
+            self.counts["duplicated"] += 1
+            return
+        if self._ids[position % len(self._ids)] != lookup.phone_number_id:
+            self.counts["mixed up"] += 1
+        match lookup:
+            case Found(number=number):
+                self.counts["found in bulk"] += 1
+                self.counts["mixed up"] += number.phone_number_id != lookup.phone_number_id
+            case Failed(error=error) if is_passing(error) or isinstance(error, TimeoutError):
+                self.counts["lost"] += 1
+                print(f"lost: {error!r}", file=sys.stderr)
+            case Failed():  # a redirect or a malformed body, which a run remembers; the next asks again
+                self.counts["lasting errors in bulk"] += 1
+                self._later.append(position)
+
+
+class Pulse:
+    """How evenly the event loop beats, and how much memory the process holds."""
+
+    def __init__(self) -> None:
+        self.worst = self.worst_own = 0.0
+        self.memory: list[tuple[float, int]] = []
+
+    async def beat(self) -> None:
+        """Measure until cancelled."""
+        began = time.monotonic()
+        while True:
+            before, used = time.monotonic(), time.process_time()
+            await asyncio.sleep(HEARTBEAT)
+            now = time.monotonic()
+            self.worst = max(self.worst, now - before - HEARTBEAT)
+            self.worst_own = max(self.worst_own, time.process_time() - used)
+            if not self.memory or now - began - self.memory[-1][0] >= 1:
+                self.memory.append((now - began, resident_bytes()))
+
+    def slope(self) -> float:
+        """Fit a line through the memory of the last four fifths; bytes a second."""
+        points = self.memory[len(self.memory) // 5 :]
+        mean_x = sum(x for x, _ in points) / len(points)
+        mean_y = sum(y for _, y in points) / len(points)
+        spread = sum((x - mean_x) ** 2 for x, _ in points)
+        return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
+
+    def early_and_late(self) -> tuple[int, int]:
+        """Tell the memory held after the first minute, or what there was of it, and at the end."""
+        early = [held for at, held in self.memory if at <= 60]
+        return early[-1], self.memory[-1][1]
+
+
+def resident_bytes() -> int:
+    """Read the memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
+
+
+def descriptors() -> int:
+    """Count what this process has open."""
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+async def run_bulk(client: PhoneNumberClient, ledger: Ledger, ends_at: float) -> None:
+    """Look the endless input up, until cancelled, or leave the stream in the middle."""
+    async with client.stream(ledger.begin()) as lookups:
+        async for lookup in lookups:
+            ledger.enter(lookup)
+            if time.monotonic() > ends_at:
+                break
+
+
+async def run_single(client: PhoneNumberClient, ledger: Ledger, ids: tuple[str, ...]) -> None:
+    """Look one number up after the other, as a service would."""
+    while True:
+        phone_number_id = random.choice(ids)
+        try:
+            number = await client.get(phone_number_id, deadline=5.0)
+        except ElevenPhoneError as error:
+            ledger.errors[type(error).__name__] += 1
+        else:
+            ledger.counts["found alone"] += 1
+            ledger.counts["mixed up"] += number.phone_number_id != phone_number_id
+        await asyncio.sleep(0.02)
+
+
+async def live(address: Address, ledger: Ledger, seconds: float) -> int:
+    """Live one client's life, and return how many requests it sent."""
+    retry = RetryPolicy(wait_initial=0.05, wait_max=1.0)
+    async with PhoneNumberClient(
+        address.api_key, base_url=address.base_url, timeout=2.0, retry=retry
+    ) as client:
+        leaves_by_itself = random.random() < 0.5
+        ends_at = time.monotonic() + (seconds if leaves_by_itself else 10 * seconds)
+        bulk = asyncio.create_task(run_bulk(client, ledger, ends_at))
+        tasks = [asyncio.create_task(run_single(client, ledger, address.ids)) for _ in range(SINGLES)]
+        done, _ = await asyncio.wait([bulk, *tasks], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in (bulk, *tasks):
+            task.cancel()
+        for end in await asyncio.gather(bulk, *tasks, return_exceptions=True):
+            if isinstance(end, Exception):
+                ledger.counts["foreign errors"] += 1
+                print(f"foreign error: {end!r}", file=sys.stderr)
+        ledger.counts["left"] += client.stats.in_flight
+    ledger.counts["clients"] += 1
+    ledger.counts["ended by themselves"] += bool(done)
+    return client.stats.requests
+
+
+async def drain(address: Address, ledger: Ledger) -> int:
+    """Ask for all that has no answer yet."""
+    ledger.closing = True
+    async with PhoneNumberClient(address.api_key, base_url=address.base_url, timeout=2.0) as client:
+        while ledger.open:
+            async with client.stream(ledger.begin()) as lookups:
+                async for lookup in lookups:
+                    ledger.enter(lookup)
+    return client.stats.requests
+
+
+async def soak(address: Address, ledger: Ledger, pulse: Pulse, seconds: float) -> int:
+    """Live one life after the other, and return how many requests were sent."""
+    beating = asyncio.create_task(pulse.beat())
+    ends_at = time.monotonic() + seconds
+    requests = 0
+    tasks, open_before = len(asyncio.all_tasks()), descriptors()
+    while (left := ends_at - time.monotonic()) > 0:
+        requests += await live(address, ledger, min(left, random.uniform(1.0, 6.0)))
+        await asyncio.sleep(0.05)
+        ledger.counts["tasks left"] += len(asyncio.all_tasks()) - tasks
+        ledger.counts["descriptors left"] += descriptors() - open_before
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            requests += await drain(address, ledger)
+    ledger.counts["lost"] += ledger.open
+    beating.cancel()
+    await asyncio.gather(beating, return_exceptions=True)
+    return requests
+
+
+def report(ledger: Ledger, pulse: Pulse, requests: int, seen: EmulatorStats, seconds: float) -> bool:
+    """Print the table, and say whether all that must be zero is."""
+    counts = ledger.counts
+    zeros = {
+        "ids lost": counts["lost"],
+        "ids answered twice": counts["duplicated"],
+        "answers that are another id's": counts["mixed up"],
+        "exceptions that are not the library's": counts["foreign errors"],
+        "requests that the server read and nobody counted": max(0, seen.requests - requests),
+        "tasks left by a client": counts["tasks left"],
+        "descriptors left by a client": counts["descriptors left"],
+        "requests in flight left by a client": counts["left"],
+    }
+    failures = ", ".join(f"{name} {count:,}" for name, count in ledger.errors.most_common()) or "none"
+    early, late = pulse.early_and_late()
+    rows = {name: f"**{count:,}**" for name, count in zeros.items()} | {
+        "numbers found in bulk": f"{counts['found in bulk']:,}",
+        "asked again after a redirect or a malformed body": f"{counts['lasting errors in bulk']:,}",
+        "numbers found by single lookups": f"{counts['found alone']:,}",
+        "single lookups that failed, by error": failures,
+        "clients made, cancelled and closed": f"{counts['clients']:,}",
+        "requests counted, and read by the server": f"{requests:,}, {seen.requests:,}",
+        "of those 429, 5xx, other faults": f"{seen.throttled:,}, {seen.server_errors:,}, {seen.faults:,}",
+        "worst stall of the event loop": f"{pulse.worst * 1e3:.0f} ms",
+        "most CPU time between two beats of the loop": f"{pulse.worst_own * 1e3:.0f} ms",
+        "memory after a minute, and at the end": f"{early / 1e6:.1f} MB, {late / 1e6:.1f} MB",
+        "memory slope": f"{pulse.slope() * 60 / 1e3:+.1f} kB a minute",
+    }
+    print(
+        f"{seconds:.0f} s, Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores\n"
+    )
+    print("| what | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items()), sep="\n")
+    return not any(zeros.values())
+
+
+def main() -> None:
+    """Read the command line, start the server, soak, and report."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long; default 10")
+    parser.add_argument("--quick", action="store_true", help="fifteen seconds")
+    parser.add_argument("--seed", type=int, default=1, help="what the weather is made from; default 1")
+    arguments = parser.parse_args()
+    seconds = 15.0 if arguments.quick else arguments.minutes * 60
+    random.seed(arguments.seed)
+    context = get_context("spawn")
+    pipe, servers_end = context.Pipe()
+    server = context.Process(target=serve, args=(servers_end, arguments.seed), daemon=True)
+    server.start()
+    address: Address = pipe.recv()
+    ledger, pulse = Ledger(address.ids), Pulse()
+    requests = asyncio.run(soak(address, ledger, pulse, seconds))
+    pipe.send("end")
+    seen: EmulatorStats = pipe.recv()
+    server.join()
+    sys.exit(0 if report(ledger, pulse, requests, seen, seconds) else 1)
+
+
+if __name__ == "__main__":
+    main()

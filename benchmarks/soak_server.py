@@ -1,0 +1,70 @@
+"""The server of `soak.py`: the emulator in a process of its own, its weather changing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+from elevenphone.emulator import Emulator, Latency
+
+NUMBERS = 20_000
+
+
+class Address(NamedTuple):
+    """Where the server is, and what it knows."""
+
+    base_url: str
+    api_key: str
+    ids: tuple[str, ...]
+
+
+def change_weather(emulator: Emulator, dice: random.Random) -> None:
+    """Set what goes wrong from now on: nothing, or some of all that can."""
+    emulator.outage = False
+    for name in _FAULTS:
+        setattr(emulator, name, 0.0)
+    if dice.random() < 0.8:
+        for name, most in _FAULTS.items():
+            setattr(emulator, name, dice.random() * most * (dice.random() < 0.5))
+    emulator.latency = Latency.lognormal(dice.choice([0.002, 0.02, 0.06]), 0.5)
+    emulator.slow_body_seconds = dice.choice([0.05, 0.5])
+    emulator.server_error_status = dice.choice([500, 502, 503, 529])
+    emulator.concurrency_limit = dice.choice([None, None, 2, 5, 20])
+    emulator.concurrency_hint = dice.random() < 0.3
+    emulator.rate_limit = dice.choice([None, None, None, 100.0, 400.0])
+    emulator.retry_after = dice.choice([None, None, 0.2, "soon", "-1"])
+    emulator.requests_per_connection = dice.choice([None, 1, 3, 10])
+    emulator.outage_kind = dice.choice(["unavailable", "refused"])
+    emulator.outage = dice.random() < 0.15
+
+
+# What goes wrong, and with which probability at most; they add up to less than one.
+_FAULTS = {
+    "busy": 0.02,
+    "server_errors": 0.3,
+    "drops": 0.1,
+    "resets": 0.1,
+    "truncated": 0.1,
+    "slow_bodies": 0.05,
+    "malformed": 0.03,
+    "html_errors": 0.1,
+    "redirects": 0.03,
+}
+
+
+def serve(pipe: Connection, seed: int) -> None:
+    """Be the server until told to end, then tell what was seen."""
+
+    async def main() -> None:
+        dice = random.Random(seed)
+        async with Emulator(numbers=NUMBERS, seed=seed) as emulator:
+            pipe.send(Address(emulator.base_url, emulator.api_key, emulator.ids))
+            told = asyncio.create_task(asyncio.to_thread(pipe.poll, None))
+            while not told.done():
+                change_weather(emulator, dice)
+                await asyncio.wait([told], timeout=dice.uniform(1.0, 4.0))
+            pipe.send(emulator.stats)
+
+    asyncio.run(main())
