@@ -10,7 +10,7 @@ import asyncio
 import zlib
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -123,7 +123,7 @@ class AiohttpTransport:
         # Not `async with`: an answer that has been read whole has given its connection back.
         answer = await session.get(
             url,
-            headers=self._headers,
+            headers=self._headers if self._borrowed else None,
             allow_redirects=False,
             raise_for_status=False,
             auto_decompress=False,
@@ -144,11 +144,18 @@ class AiohttpTransport:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=_CountingConnector(self),
+                headers=self._headers,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=_NO_TIMEOUT,
                 auto_decompress=False,
             )
         return self._session
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: the key would travel along."""
+        raise ConfigurationError(
+            "a client holds a key and connections, and cannot be copied: make one in each process"
+        )
 
     async def aclose(self) -> None:
         """Close a session of its own; a borrowed one is left open."""

@@ -151,3 +151,36 @@ def test_row_34_the_input_raises() -> None:
             assert transport.in_flight == client.stats.in_flight == 0
 
     virtual_time.run(main())
+
+
+# A hostile environment
+
+
+async def test_proxies_and_passwords_of_the_environment_are_not_looked_at(
+    serve_plain: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, proxy = await serve_plain(found), await serve_plain(found)
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(variable, proxy.base_url)
+        monkeypatch.setenv(variable.lower(), proxy.base_url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    passwords = tmp_path / "netrc"
+    passwords.write_text("default login somebody password something\n")
+    passwords.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(passwords))
+    async with connect(server) as client:
+        assert (await client.get("phnum_1")).phone_number_id == "phnum_1"
+    assert proxy.connections == 0
+    assert "authorization" not in server.requests[0].headers
+
+
+async def test_a_host_named_in_code_goes_before_the_environment(
+    serve_plain: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, other = await serve_plain(found), await serve_plain(found)
+    monkeypatch.setenv("ELEVENLABS_BASE_URL", other.base_url)
+    async with connect(server) as client:
+        await client.get("phnum_1")
+    assert other.connections == 0
+    assert server.connections == 1

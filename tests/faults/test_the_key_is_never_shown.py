@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import io
 import logging
@@ -288,7 +289,9 @@ async def test_no_warning_about_a_client_left_open_shows_it(
     assert "Unclosed" in caplog.text
 
 
-async def test_a_loop_in_debug_mode_does_not_log_it(serve_plain: Serve) -> None:
+async def test_a_loop_in_debug_mode_does_not_log_it(
+    serve_plain: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
     loop = asyncio.get_running_loop()
     loop.set_debug(True)
     loop.slow_callback_duration = 0.0
@@ -299,3 +302,16 @@ async def test_a_loop_in_debug_mode_does_not_log_it(serve_plain: Serve) -> None:
                 await client.gather(["phnum_1"], deadline=0.05)
     finally:
         loop.set_debug(False)
+    assert "Executing <" in caplog.text
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["unused", "used"])
+async def test_no_client_is_pickled_or_copied_with_it(used: bool, serve_plain: Serve) -> None:
+    server = await serve_plain(found)
+    async with connect(server) as client:
+        if used:
+            await client.get("phnum_1")
+        for duplicate in (pickle.dumps, copy.deepcopy):
+            with pytest.raises(ConfigurationError, match="make one in each process") as caught:
+                duplicate(client)
+            assert_key_not_shown(caught.value)
