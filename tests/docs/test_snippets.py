@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import importlib.util
 import inspect
+import logging
 import os
 import re
 import signal
@@ -37,6 +38,18 @@ NOTES = {
 # Comments of the README that the gate reads; what they mark, it runs itself.
 GATE = {"demo", "tests"}
 SECONDS = 60
+
+
+@pytest.fixture(autouse=True)
+def log_levels_of_before() -> Iterator[None]:
+    """Undo what a block does to logging, which is the process's."""
+    loggers = [logging.getLogger(), logging.getLogger("elevenphone")]
+    levels = [logger.level for logger in loggers]
+    handlers = [list(logger.handlers) for logger in loggers]
+    yield
+    for logger, level, before in zip(loggers, levels, handlers, strict=True):
+        logger.setLevel(level)
+        logger.handlers[:] = before
 
 
 def free_port() -> int:
