@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import os
 import platform
 import random
@@ -24,6 +25,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import fmean
 
 from soak_server import Address, serve
 
@@ -95,36 +97,51 @@ class Ledger:
 
 
 class Pulse:
-    """How evenly the event loop beats, and how much memory the process holds."""
+    """How evenly the event loop beats while a client lives, and how much memory the process holds.
+
+    Attributes:
+        worst: The longest that the loop was late, in seconds.
+        worst_own: The most CPU time that this process used between two beats, in seconds.
+        memory: Moments in seconds since the start, and bytes resident then.
+        blocks: Moments, and blocks of memory alive then, when no client was.
+    """
 
     def __init__(self) -> None:
         self.worst = self.worst_own = 0.0
         self.memory: list[tuple[float, int]] = []
+        self.blocks: list[tuple[float, int]] = []
+        self._began = time.monotonic()
 
     async def beat(self) -> None:
         """Measure until cancelled."""
-        began = time.monotonic()
         while True:
             before, used = time.monotonic(), time.process_time()
             await asyncio.sleep(HEARTBEAT)
             now = time.monotonic()
             self.worst = max(self.worst, now - before - HEARTBEAT)
             self.worst_own = max(self.worst_own, time.process_time() - used)
-            if not self.memory or now - began - self.memory[-1][0] >= 1:
-                self.memory.append((now - began, resident_bytes()))
+            at = now - self._began
+            if not self.memory or at - self.memory[-1][0] >= 1:
+                self.memory.append((at, resident_bytes()))
 
-    def slope(self) -> float:
-        """Fit a line through the memory of the last four fifths; bytes a second."""
-        points = self.memory[len(self.memory) // 5 :]
-        mean_x = sum(x for x, _ in points) / len(points)
-        mean_y = sum(y for _, y in points) / len(points)
-        spread = sum((x - mean_x) ** 2 for x, _ in points)
-        return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
+    def rest(self) -> None:
+        """Count what is alive between two clients."""
+        gc.collect()
+        self.blocks.append((time.monotonic() - self._began, sys.getallocatedblocks()))
 
-    def early_and_late(self) -> tuple[int, int]:
-        """Tell the memory held after the first minute, or what there was of it, and at the end."""
-        early = [held for at, held in self.memory if at <= 60]
-        return early[-1], self.memory[-1][1]
+
+def slope(points: list[tuple[float, int]]) -> float:
+    """Fit a line through the last four fifths, and return what it rises by a minute."""
+    late = points[len(points) // 5 :]
+    mean_x = fmean(x for x, _ in late)
+    mean_y = fmean(y for _, y in late)
+    spread = sum((x - mean_x) ** 2 for x, _ in late)
+    return 60 * sum((x - mean_x) * (y - mean_y) for x, y in late) / spread if spread else 0.0
+
+
+def each_minute(points: list[tuple[float, int]]) -> list[int]:
+    """Pick the last value of each minute."""
+    return list({int(at // 60): value for at, value in points}.values())
 
 
 def resident_bytes() -> int:
@@ -160,7 +177,7 @@ async def run_single(client: PhoneNumberClient, ledger: Ledger, ids: tuple[str, 
         await asyncio.sleep(0.02)
 
 
-async def live(address: Address, ledger: Ledger, seconds: float) -> int:
+async def live(address: Address, ledger: Ledger, pulse: Pulse, seconds: float) -> int:
     """Live one client's life, and return how many requests it sent."""
     retry = RetryPolicy(wait_initial=0.05, wait_max=1.0)
     async with PhoneNumberClient(
@@ -170,6 +187,7 @@ async def live(address: Address, ledger: Ledger, seconds: float) -> int:
         ends_at = time.monotonic() + (seconds if leaves_by_itself else 10 * seconds)
         bulk = asyncio.create_task(run_bulk(client, ledger, ends_at))
         tasks = [asyncio.create_task(run_single(client, ledger, address.ids)) for _ in range(SINGLES)]
+        tasks.append(asyncio.create_task(pulse.beat()))
         done, _ = await asyncio.wait([bulk, *tasks], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for task in (bulk, *tasks):
             task.cancel()
@@ -196,21 +214,19 @@ async def drain(address: Address, ledger: Ledger) -> int:
 
 async def soak(address: Address, ledger: Ledger, pulse: Pulse, seconds: float) -> int:
     """Live one life after the other, and return how many requests were sent."""
-    beating = asyncio.create_task(pulse.beat())
     ends_at = time.monotonic() + seconds
     requests = 0
     tasks, open_before = len(asyncio.all_tasks()), descriptors()
     while (left := ends_at - time.monotonic()) > 0:
-        requests += await live(address, ledger, min(left, random.uniform(1.0, 6.0)))
+        requests += await live(address, ledger, pulse, min(left, random.uniform(1.0, 6.0)))
         await asyncio.sleep(0.05)
+        pulse.rest()
         ledger.counts["tasks left"] += len(asyncio.all_tasks()) - tasks
         ledger.counts["descriptors left"] += descriptors() - open_before
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
             requests += await drain(address, ledger)
     ledger.counts["lost"] += ledger.open
-    beating.cancel()
-    await asyncio.gather(beating, return_exceptions=True)
     return requests
 
 
@@ -228,7 +244,8 @@ def report(ledger: Ledger, pulse: Pulse, requests: int, seen: EmulatorStats, sec
         "requests in flight left by a client": counts["left"],
     }
     failures = ", ".join(f"{name} {count:,}" for name, count in ledger.errors.most_common()) or "none"
-    early, late = pulse.early_and_late()
+    megabytes = ", ".join(f"{held / 1e6:.0f}" for held in each_minute(pulse.memory))
+    blocks = ", ".join(f"{alive:,}" for alive in each_minute(pulse.blocks))
     rows = {name: f"**{count:,}**" for name, count in zeros.items()} | {
         "numbers found in bulk": f"{counts['found in bulk']:,}",
         "asked again after a redirect or a malformed body": f"{counts['lasting errors in bulk']:,}",
@@ -239,8 +256,10 @@ def report(ledger: Ledger, pulse: Pulse, requests: int, seen: EmulatorStats, sec
         "of those 429, 5xx, other faults": f"{seen.throttled:,}, {seen.server_errors:,}, {seen.faults:,}",
         "worst stall of the event loop": f"{pulse.worst * 1e3:.0f} ms",
         "most CPU time between two beats of the loop": f"{pulse.worst_own * 1e3:.0f} ms",
-        "memory after a minute, and at the end": f"{early / 1e6:.1f} MB, {late / 1e6:.1f} MB",
-        "memory slope": f"{pulse.slope() * 60 / 1e3:+.1f} kB a minute",
+        "blocks of memory alive between two clients, each minute": blocks,
+        "their slope": f"{slope(pulse.blocks):+,.0f} a minute",
+        "resident memory, each minute": f"{megabytes} MB",
+        "its slope": f"{slope(pulse.memory) / 1e3:+,.0f} kB a minute",
     }
     print(
         f"{seconds:.0f} s, Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores\n"

@@ -48,7 +48,7 @@ async def test_row_24_200_that_is_no_number(data: bytes, serve_plain: Serve) -> 
         assert isinstance(lookup, Failed)
         assert str(lookup.error) == str(caught.value)
         assert (await client.get_raw("phnum_1")).body == body
-    assert len(server.requests) == 3 if data[9:12] != b"204" else len(server.requests) >= 3
+    assert len(server.requests) == 3
 
 
 def _without_provider(fields: dict[str, str] = {}) -> bytes:  # noqa: B006 - not changed
@@ -114,11 +114,7 @@ async def test_row_26_bodies_made_to_hurt(body: bytes, serve_plain: Serve) -> No
 async def test_row_26_1e999_where_nobody_reads_it_does_no_harm(serve_plain: Serve) -> None:
     server = await serve_plain(send(whole(200, _with(b"1e999"))))
     async with connect(server) as client:
-        try:
-            found = await client.get("phnum_1")
-        except DecodeError:
-            return
-        assert found.label == "Main line"
+        assert (await client.get("phnum_1")).label == "Main line"
 
 
 REFUSED = ["", " ", "\u3000", ".", "..", "a\r\nX: y", "a\x00", "\ud800", "a" * 10_000, None, 5, b"phnum_1"]
