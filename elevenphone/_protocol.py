@@ -219,8 +219,8 @@ def parse(response: Response) -> PhoneNumber:
         return decode(body)
     except DecodeError as error:
         # Only the end of the connection ended such a body, so nothing tells a cut from the end.
-        undelimited = "content-length" not in headers and "transfer-encoding" not in headers
-        truncated = undelimited and error.path is None
+        delimited = status == 204 or "content-length" in headers or "transfer-encoding" in headers
+        truncated = not delimited and error.path is None
         problem = DecodeError(error.message, error.path, status, error.snippet, truncated)
     raise problem
 
