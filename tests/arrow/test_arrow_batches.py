@@ -1,3 +1,6 @@
+# pyarrow's stubs name pandas, which need not be there.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import gc
