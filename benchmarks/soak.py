@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import gc
 import os
 import platform
 import random
@@ -23,10 +22,11 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import fmean
 
+from soak_pulse import Pulse
 from soak_server import Address, serve
 
 from elevenphone import ElevenPhoneError, Failed, Found, PhoneNumberClient, RetryPolicy
@@ -34,9 +34,7 @@ from elevenphone.emulator import EmulatorStats
 from elevenphone.retry import is_passing
 
 SINGLES = 4
-HEARTBEAT = 0.01
 PATIENCE = 120.0
-PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Ledger:
@@ -57,19 +55,24 @@ class Ledger:
         self._later: list[int] = []
         self._asked: dict[int, int] = {}
 
-    def begin(self) -> Iterator[str]:
-        """Give ids to a new run: those without an answer first."""
+    def begin(self, most: int | None = None) -> Iterator[str]:
+        """Give ids to a new run, those without an answer first; without end, or so many at most."""
         self._again.extend((*self._asked.values(), *self._later))
         self._asked, self._later = {}, []
-        index = 0
-        while self._again or not self.closing:
+        for index in count() if most is None else range(most):
+            if self.closing and not self._again:
+                return
             if self._again:
                 position = self._again.popleft()
             else:
                 position, self._next = self._next, self._next + 1
             self._asked[index] = position
-            index += 1
             yield self._ids[position % len(self._ids)]
+
+    def finish(self) -> None:
+        """Note that a run has come to its own end, by when all that it was given must have an answer."""
+        self.counts["runs"] += 1
+        self.counts["lost"] += len(self._asked)
 
     @property
     def open(self) -> int:
@@ -96,71 +99,21 @@ class Ledger:
                 self._later.append(position)
 
 
-class Pulse:
-    """How evenly the event loop beats while a client lives, and how much memory the process holds.
-
-    Attributes:
-        worst: The longest that the loop was late, in seconds.
-        worst_own: The most CPU time that this process used between two beats, in seconds.
-        memory: Moments in seconds since the start, and bytes resident then.
-        blocks: Moments, and blocks of memory alive then, when no client was.
-    """
-
-    def __init__(self) -> None:
-        self.worst = self.worst_own = 0.0
-        self.memory: list[tuple[float, int]] = []
-        self.blocks: list[tuple[float, int]] = []
-        self._began = time.monotonic()
-
-    async def beat(self) -> None:
-        """Measure until cancelled."""
-        while True:
-            before, used = time.monotonic(), time.process_time()
-            await asyncio.sleep(HEARTBEAT)
-            now = time.monotonic()
-            self.worst = max(self.worst, now - before - HEARTBEAT)
-            self.worst_own = max(self.worst_own, time.process_time() - used)
-            at = now - self._began
-            if not self.memory or at - self.memory[-1][0] >= 1:
-                self.memory.append((at, resident_bytes()))
-
-    def rest(self) -> None:
-        """Count what is alive between two clients."""
-        gc.collect()
-        self.blocks.append((time.monotonic() - self._began, sys.getallocatedblocks()))
-
-
-def slope(points: list[tuple[float, int]]) -> float:
-    """Fit a line through the last four fifths, and return what it rises by a minute."""
-    late = points[len(points) // 5 :]
-    mean_x = fmean(x for x, _ in late)
-    mean_y = fmean(y for _, y in late)
-    spread = sum((x - mean_x) ** 2 for x, _ in late)
-    return 60 * sum((x - mean_x) * (y - mean_y) for x, y in late) / spread if spread else 0.0
-
-
-def each_minute(points: list[tuple[float, int]]) -> list[int]:
-    """Pick the last value of each minute."""
-    return list({int(at // 60): value for at, value in points}.values())
-
-
-def resident_bytes() -> int:
-    """Read the memory that this process holds."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
-
-
 def descriptors() -> int:
     """Count what this process has open."""
     return sum(1 for _ in Path("/dev/fd").iterdir())
 
 
 async def run_bulk(client: PhoneNumberClient, ledger: Ledger, ends_at: float) -> None:
-    """Look the endless input up, until cancelled, or leave the stream in the middle."""
-    async with client.stream(ledger.begin()) as lookups:
-        async for lookup in lookups:
-            ledger.enter(lookup)
-            if time.monotonic() > ends_at:
-                break
+    """Look the endless input up, in one run or in many, until cancelled or in the middle of a run."""
+    most = random.choice([None, 50, 500])
+    while True:
+        async with client.stream(ledger.begin(most), ordered=random.random() < 0.5) as lookups:
+            async for lookup in lookups:
+                ledger.enter(lookup)
+                if time.monotonic() > ends_at:
+                    return
+        ledger.finish()
 
 
 async def run_single(client: PhoneNumberClient, ledger: Ledger, ids: tuple[str, ...]) -> None:
@@ -209,6 +162,7 @@ async def drain(address: Address, ledger: Ledger) -> int:
             async with client.stream(ledger.begin()) as lookups:
                 async for lookup in lookups:
                     ledger.enter(lookup)
+            ledger.finish()
     return client.stats.requests
 
 
@@ -244,22 +198,23 @@ def report(ledger: Ledger, pulse: Pulse, requests: int, seen: EmulatorStats, sec
         "requests in flight left by a client": counts["left"],
     }
     failures = ", ".join(f"{name} {count:,}" for name, count in ledger.errors.most_common()) or "none"
-    megabytes = ", ".join(f"{held / 1e6:.0f}" for held in each_minute(pulse.memory))
-    blocks = ", ".join(f"{alive:,}" for alive in each_minute(pulse.blocks))
+    megabytes = ", ".join(f"{held / 1e6:.0f}" for held in pulse.memory.each_minute())
+    blocks = ", ".join(f"{alive:,.0f}" for alive in pulse.blocks.each_minute())
     rows = {name: f"**{count:,}**" for name, count in zeros.items()} | {
         "numbers found in bulk": f"{counts['found in bulk']:,}",
         "asked again after a redirect or a malformed body": f"{counts['lasting errors in bulk']:,}",
         "numbers found by single lookups": f"{counts['found alone']:,}",
         "single lookups that failed, by error": failures,
         "clients made, cancelled and closed": f"{counts['clients']:,}",
+        "runs that came to their end": f"{counts['runs']:,}",
         "requests counted, and read by the server": f"{requests:,}, {seen.requests:,}",
         "of those 429, 5xx, other faults": f"{seen.throttled:,}, {seen.server_errors:,}, {seen.faults:,}",
         "worst stall of the event loop": f"{pulse.worst * 1e3:.0f} ms",
         "most CPU time between two beats of the loop": f"{pulse.worst_own * 1e3:.0f} ms",
         "blocks of memory alive between two clients, each minute": blocks,
-        "their slope": f"{slope(pulse.blocks):+,.0f} a minute",
+        "their slope": f"{pulse.blocks.slope():+,.0f} a minute",
         "resident memory, each minute": f"{megabytes} MB",
-        "its slope": f"{slope(pulse.memory) / 1e3:+,.0f} kB a minute",
+        "its slope": f"{pulse.memory.slope() / 1e3:+,.0f} kB a minute",
     }
     print(
         f"{seconds:.0f} s, Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores\n"
