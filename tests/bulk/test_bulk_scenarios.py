@@ -52,9 +52,16 @@ def test_a_limit_of_requests_in_flight_is_found_and_used(limit: int, retry_after
 @pytest.mark.parametrize("retry_after", [None, 1.0])
 @pytest.mark.parametrize("limit", [2, 10, 30])
 def test_it_is_where_answers_take_very_different_times_too(limit: int, retry_after: float | None) -> None:
-    simulation = simulate(SimulatedServer(limit=limit, latency=heavy_tailed, retry_after=retry_after), IDS)
+    server = SimulatedServer(limit=limit, latency=heavy_tailed, retry_after=retry_after)
+    simulation = simulate(server, IDS)
+    # Who knows the limit waits for the slowest of the last answers too.
+    informed = simulate(
+        SimulatedServer(limit=limit, latency=heavy_tailed),
+        IDS,
+        make=lambda transport: PhoneNumberClient(concurrency=limit, transport=transport),
+    )
     assert not simulation.lost
-    assert simulation.lasted <= 1.15 * simulation.server.worked / limit
+    assert simulation.lasted <= 1.15 * informed.lasted
     assert simulation.server.refused_share() <= 0.01
 
 
@@ -232,14 +239,14 @@ def test_clients_that_come_later_get_their_share() -> None:
         assert min(done) >= 0.9 * 20.0 / LATENCY  # what one place in flight does
         assert share.used(20.0, 50.0) >= 0.8
         assert share.server.refused_share(since=20.0) <= 0.03
-    assert median(ratios) <= 5
+    assert median(ratios) <= 2
 
 
 def test_clients_that_stay_take_over_the_share_of_those_that_go() -> None:
     share = Share([(0.0, 40.0), (0.0, 40.0), (0.0, 10.0), (0.0, 15.0)])
     done = share.done(25.0, 40.0)
     assert done[2] == done[3] == 0
-    assert max(done[:2]) <= 5 * min(done[:2])
+    assert max(done[:2]) <= 2.5 * min(done[:2])
     assert share.used(25.0, 40.0) >= 0.8
     assert share.server.refused_share(since=25.0) <= 0.03
 
