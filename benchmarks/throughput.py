@@ -26,13 +26,9 @@ BUDGET_IN_FLIGHT = 64
 SCHEMES = ("plain", "TLS")
 LOOPS = ("asyncio", "uvloop")
 RATE, CPU = "lookups/s", "CPU a lookup, µs"
+AGAINST_SDK = "against the official SDK"
 LEAST_OF_BARE = 0.85
 LEAST_OF_SDK = 25.0
-
-
-def case_name(scheme: str, loop: str, in_flight: int) -> str:
-    """Name one combination."""
-    return f"{scheme}, {loop}, {in_flight} in flight"
 
 
 def measure(options: argparse.Namespace) -> Report:
@@ -51,12 +47,12 @@ def measure(options: argparse.Namespace) -> Report:
             tasks = [
                 Task(peer=name, base_url=address, in_flight=in_flight, authority=authority) for name in chosen
             ]
-            case = case_name(scheme, loop, in_flight)
+            place = f"{scheme}, {loop}"
             problems: list[str] = []
             with contenders(tasks, loop, problems) as able:
                 laps = _race(able, rounds, seconds, problems)
-            report.left_out += [f"{case}: {problem}" for problem in problems]
-            _add(report, case, in_flight, laps)
+            report.left_out += [f"{place}, {in_flight} in flight: {problem}" for problem in problems]
+            _add(report, place, in_flight, laps)
     return report
 
 
@@ -97,18 +93,21 @@ def _race(
     return {contender.name: reports for contender, reports in laps.items()}
 
 
-def _add(report: Report, case: str, in_flight: int, laps: dict[str, list[LapReport]]) -> None:
+def _add(report: Report, place: str, in_flight: int, laps: dict[str, list[LapReport]]) -> None:
     rates = {name: [lap.lookups / lap.seconds for lap in reports] for name, reports in laps.items()}
     costs = {name: [lap.cpu_seconds / lap.lookups * 1e6 for lap in reports] for name, reports in laps.items()}
-    report.figures += compare(case, RATE, rates, BARE) + compare(case, CPU, costs, BARE)
+    column = f"{in_flight} in flight"
+    report.figures += compare(f"{RATE}: {place}", column, rates, BARE)
+    report.figures += compare(f"{CPU}: {place}", column, costs, BARE)
     if in_flight == BUDGET_IN_FLIGHT and SDK in rates:
-        report.figures += compare(f"{case}, against the SDK", RATE, rates, SDK)
+        report.figures += compare(f"{RATE} {AGAINST_SDK}, {column}", place, rates, SDK)
     for how in (GATHER, STREAM):
+        where = f"{how}, {place}, {column}"
         if (ratio := median_ratio(rates, how, BARE)) is not None:
-            budget = f"{how}, {case}: share of the bare loop's lookups/s"
+            budget = f"{where}: share of the bare loop's lookups/s"
             report.verdicts.append(Verdict(budget=budget, measured=ratio, at_least=LEAST_OF_BARE))
         if in_flight == BUDGET_IN_FLIGHT and (ratio := median_ratio(rates, how, SDK)) is not None:
-            budget = f"{how}, {case}: times the official SDK's lookups/s"
+            budget = f"{where}: times the official SDK's lookups/s"
             report.verdicts.append(Verdict(budget=budget, measured=ratio, at_least=LEAST_OF_SDK))
 
 

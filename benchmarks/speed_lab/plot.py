@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from speed_lab.peers import SDK
 from speed_lab.report import Figure, Report
 
 if TYPE_CHECKING:
@@ -55,13 +56,15 @@ def draw(path: Path, reports: list[Report]) -> str:
 
 def _panels(reports: list[Report]) -> list[tuple[str, list[Figure]]]:
     by_name = {report.benchmark: report.figures for report in reports}
-    rates = [figure for figure in by_name.get("throughput", []) if "against the SDK" in figure.case]
+    rates = [figure for figure in by_name.get("throughput", []) if figure.against == SDK]
     decoding = [figure for figure in by_name.get("decode", []) if figure.case == "SIP trunk"]
     panels: list[tuple[str, list[Figure]]] = []
     if rates:
-        case = rates[0].case.removesuffix(", against the SDK")
-        title = f"Lookups a second, times the official SDK's ({case})"
-        panels.append((title, [figure for figure in rates if figure.case == rates[0].case]))
+        first = rates[0]
+        title = (
+            f"Lookups a second, times the official SDK's ({first.metric}; {first.case.rpartition(', ')[2]})"
+        )
+        panels.append((title, [figure for figure in rates if figure.metric == first.metric]))
     if decoding:
         against = decoding[0].against or ""
         panels.append((f"Time to decode a SIP trunk, times {against} (less is better)", decoding))

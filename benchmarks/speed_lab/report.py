@@ -66,8 +66,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     def words(self) -> str:
         """Put it in one line."""
+        budget, measured, bound, _ = self.cells()
+        return f"{'ok' if self.is_met else 'MISS':4}  {budget}: {measured} ({bound})"
+
+    def cells(self) -> list[str]:
+        """Put it in cells of a table: the budget, the figure, its bound, whether it is missed."""
         bound = f"at most {self.at_most:g}" if self.at_most is not None else f"at least {self.at_least:g}"
-        return f"{'ok' if self.is_met else 'MISS':4}  {self.budget}: {self.measured:.3g} ({bound})"
+        return [self.budget, f"{self.measured:.3g}", bound, "" if self.is_met else "**missed**"]
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -201,12 +206,19 @@ def markdown(report: Report) -> str:
     for case, table in _tables(compared, _ratio_cell):
         head, *rows = table
         lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-        parts.append(f"**{case}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines))
+        parts.append(f"**{case}**\n\n{_markdown_lines(lines)}")
     if report.verdicts:
-        parts.append("\n".join(f"- {verdict.words()}" for verdict in report.verdicts))
+        rows = [verdict.cells() for verdict in report.verdicts]
+        parts.append(
+            _markdown_lines([["budget", "figure", "bound", ""], ["---", "---:", "---", "---"], *rows])
+        )
     if report.left_out:
         parts.append("Left out: " + "; ".join(dict.fromkeys(report.left_out)) + ".")
     return "\n\n".join(parts)
+
+
+def _markdown_lines(lines: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def write_json(path: Path, results: Results) -> None:
