@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "_version": "",
     "models": "errors",
     "lookups": "models errors",
+    "_records": "lookups models errors",
     "retry": "errors",
     "_configuration": "errors",
     "_envelope": "errors",
@@ -31,10 +32,10 @@ MAY_IMPORT = {
     "client": "_attempts _bulk _admission _limits _protocol _configuration retry lookups models errors",
     "emulator": "models",
     "pytest_plugin": "client emulator retry",
-    "arrow": "client _bulk _configuration retry lookups models errors",
+    "arrow": "client _bulk _configuration _records retry lookups models errors",
     "__init__": "_version",
     "__main__": "cli",
-    "cli": "__init__ client emulator lookups models errors retry arrow",
+    "cli": "__init__ client emulator _records lookups models errors retry arrow",
 }
 # Imports that only happen under TYPE_CHECKING, or when a function runs.
 MAY_IMPORT_LATE = {

@@ -13,7 +13,8 @@ from typing import Self, TypedDict, Unpack, cast
 import pyarrow
 
 from elevenphone._configuration import Region, Secret
-from elevenphone.arrow._schema import BATCH_ROWS, SCHEMA, batch_of, row_of
+from elevenphone._records import row_of
+from elevenphone.arrow._schema import BATCH_ROWS, SCHEMA, batch_of
 from elevenphone.arrow._session import FedRun, Session
 from elevenphone.client import PhoneNumberClient
 from elevenphone.errors import ConfigurationError

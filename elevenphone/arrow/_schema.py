@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-import msgspec
 import pyarrow
 
-from elevenphone.errors import DecodeError, ElevenPhoneError, StatusError
-from elevenphone.lookups import Found, Lookup
-from elevenphone.models import OtherPhoneNumber
+from elevenphone._records import row_of
+from elevenphone.lookups import Lookup
 
 _TEXT = pyarrow.string()
 _FLAG = pyarrow.bool_()
@@ -95,8 +92,6 @@ A new version only appends columns that may be null, and counts up
 BATCH_ROWS = 1_000
 """Most rows of a batch that is made here."""
 
-_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
-
 
 def record_batch(lookups: Sequence[Lookup]) -> pyarrow.RecordBatch:
     """Turn lookups into one Arrow record batch, a row for each in their order.
@@ -131,46 +126,3 @@ def _pieces(lookups: Iterable[Lookup]) -> Iterator[list[Lookup]]:
 def batch_of(rows: list[dict[str, object]]) -> pyarrow.RecordBatch:
     """Make a batch of rows; a column that a row leaves out is null."""
     return pyarrow.RecordBatch.from_pylist(rows, schema=SCHEMA)
-
-
-def row_of(lookup: Lookup) -> dict[str, object]:
-    """Make a row of `SCHEMA`."""
-    if isinstance(lookup, Found):
-        number = lookup.number
-        row: dict[str, object] = msgspec.to_builtins(number, builtin_types=(bytes,))
-        if isinstance(number, OtherPhoneNumber):
-            row["raw"] = number.raw.decode(errors="replace")
-        row["status"] = "found"
-    else:
-        row = _error_fields(lookup.error)
-        row["status"] = "not_found" if row["error_kind"] == "not_found" else "failed"
-    row["phone_number_id"] = _encodable(lookup.phone_number_id)
-    row["attempts"] = lookup.attempts
-    row["elapsed"] = lookup.elapsed
-    return row
-
-
-def _error_fields(error: ElevenPhoneError) -> dict[str, object]:
-    kind = _CAPITAL.sub("_", type(error).__name__.removesuffix("Error")).lower()
-    match error:
-        case StatusError():
-            return {
-                "error_kind": kind,
-                "http_status": error.status,
-                "error_code": error.code,
-                "error_message": error.message,
-                "request_id": error.request_id,
-            }
-        case DecodeError():
-            return {
-                "error_kind": kind,
-                "http_status": error.status,
-                "error_message": error.message if error.path is None else f"{error.message} at {error.path}",
-            }
-        case _:
-            return {"error_kind": kind, "error_message": str(error)}
-
-
-def _encodable(text: str) -> str:
-    """Escape lone surrogates, which an id that was refused may hold and Arrow cannot."""
-    return text.encode(errors="backslashreplace").decode()

@@ -16,9 +16,13 @@ def main() -> int:
     if missing := _missing():
         sys.stderr.write(f"elevenphone: needs {' and '.join(missing)}: pip install 'elevenphone[cli]'\n")
         return 2
-    from elevenphone.cli._main import run  # noqa: PLC0415 - only now is click known to be there
+    try:
+        from elevenphone.cli._main import run  # noqa: PLC0415 - only now is click known to be there
 
-    return run()
+        return run()
+    except KeyboardInterrupt:  # while it starts, or a second one while the first is told
+        sys.stderr.write("elevenphone: interrupted\n")
+        return 130
 
 
 def _missing() -> list[str]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import msgspec
 
-from elevenphone.cli._lines import encodable, error_document, status_of
-from elevenphone.lookups import Found, Lookup
+from elevenphone._records import row_of
+from elevenphone.lookups import Lookup
 from elevenphone.models import (
     AssignedAgent,
     InboundTrunk,
-    OtherPhoneNumber,
     OutboundTrunk,
     SIPTrunkPhoneNumber,
     TwilioPhoneNumber,
@@ -60,32 +59,11 @@ class CSVRows:
 
 
 def _row(lookup: Lookup) -> dict[str, object]:
-    row: dict[str, object] = {}
-    if isinstance(lookup, Found):
-        number: dict[str, object] = msgspec.to_builtins(lookup.number, builtin_types=(bytes,))
-        for name, value in number.items():
-            if isinstance(value, dict) and name in _PARTS:
-                row |= {f"{name}.{field}": each for field, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
-            else:
-                row[name] = value
-        if isinstance(lookup.number, OtherPhoneNumber):
-            row["raw"] = lookup.number.raw.decode(errors="replace")
-    else:
-        error = error_document(lookup.error)
-        row = {
-            "error_kind": error.kind,
-            "http_status": error.http_status,
-            "error_code": error.code,
-            "error_message": error.message,
-            "request_id": error.request_id,
-        }
-    return row | {
-        "index": lookup.index,
-        "phone_number_id": encodable(lookup.phone_number_id),
-        "status": status_of(lookup),
-        "attempts": lookup.attempts,
-        "elapsed": lookup.elapsed,
-    }
+    row = row_of(lookup)
+    for part in _PARTS:
+        if (fields := row.pop(part, None)) is not None:
+            row |= {f"{part}.{name}": value for name, value in cast("dict[str, object]", fields).items()}
+    return row | {"index": lookup.index}
 
 
 def _cell(value: object) -> object:

@@ -94,7 +94,7 @@ _SETTINGS = (
     click.option("--busy", type=_PROBABILITY, metavar="P", help="Probability of 429 system_busy."),
     click.option("--server-errors", type=_PROBABILITY, metavar="P", help="Probability of a server error."),
     click.option("--server-error-status", type=int, metavar="STATUS", help="Its status.  [default: 503]"),
-    click.option("--outage", is_flag=True, default=None, help="Answer nothing at all."),
+    click.option("--outage", is_flag=True, default=None, help="Be away from the start; see --outage-kind."),
     click.option(
         "--outages",
         type=_OutageType(),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
+from elevenphone._records import kind_of, message_of
 from elevenphone.cli._exit_codes import ExitCode
 from elevenphone.cli._text import printable
 from elevenphone.errors import (
@@ -24,8 +24,6 @@ from elevenphone.errors import (
 )
 from elevenphone.lookups import Failed, Lookup
 
-_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
-
 # Class to what it is called in a table, and what to do about it; the first that fits holds.
 _EXPLANATIONS: tuple[tuple[type[ElevenPhoneError], str, str], ...] = (
     (NotFoundError, "not found", "Check the id, and --region: a key knows its own workspace alone."),
@@ -42,16 +40,6 @@ _EXPLANATIONS: tuple[tuple[type[ElevenPhoneError], str, str], ...] = (
 _SPECIAL_CODES = {"missing_permissions", "quota_exceeded", "detected_unusual_activity"}
 
 
-def name_of_kind(kind: type[ElevenPhoneError]) -> str:
-    """Name a class of errors for scripts: without `Error`, such as `not_found`."""
-    return _CAPITAL.sub("_", kind.__name__.removesuffix("Error")).lower()
-
-
-def kind_of(error: ElevenPhoneError) -> str:
-    """Name an error for scripts by its class."""
-    return name_of_kind(type(error))
-
-
 def short_name(error: ElevenPhoneError) -> str:
     """Name an error in the width of a table's column."""
     return next((name for kind, name, _ in _EXPLANATIONS if isinstance(error, kind)), "failed")
@@ -64,13 +52,6 @@ def advice(error: ElevenPhoneError) -> str:
     return next((what for kind, _, what in _EXPLANATIONS if isinstance(error, kind)), "")
 
 
-def message_of(error: ElevenPhoneError) -> str:
-    """Give an error's sentence, without status and advice."""
-    if isinstance(error, DecodeError):
-        return error.message if error.path is None else f"{error.message} at {error.path}"
-    return error.message if isinstance(error, StatusError) else str(error)
-
-
 class Complaints:
     """What failed and what to do, with all that failed alike in one line."""
 
@@ -81,7 +62,7 @@ class Complaints:
         """Count a lookup, if it failed."""
         if isinstance(lookup, Failed):
             code = lookup.error.code if isinstance(lookup.error, StatusError) else None
-            kind = kind_of(lookup.error), code
+            kind = kind_of(type(lookup.error)), code
             first, count = self._alike.get(kind, (lookup, 0))
             self._alike[kind] = first, count + 1
 

@@ -96,6 +96,9 @@ def command(
       psql -Atc 'select phone_id from lines' | elevenphone fetch - -o lines.jsonl
       elevenphone fetch ids.txt -o - | jq -r 'select(.number) | .number.label'
     """  # noqa: D301 - click wants the character itself
+    for name, path in (("IDS", ids), ("OUT", output)):
+        if path == "":
+            raise click.UsageError(f"{name} is empty: it is the path of a file, or `-`.")
     from elevenphone.cli._ids import IdSource  # noqa: PLC0415 - start-up is for everybody
 
     source = IdSource(None if ids == "-" else Path(ids), column)

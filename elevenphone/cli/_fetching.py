@@ -13,6 +13,7 @@ import msgspec
 
 from elevenphone import PhoneNumberClient
 from elevenphone.cli._background import BackgroundIds
+from elevenphone.cli._explanations import short_name
 from elevenphone.cli._ids import IdSource
 from elevenphone.cli._progress import RunProgress
 from elevenphone.cli._tally import Tally
@@ -99,6 +100,8 @@ class Fetching:
         self._asked: dict[int, int] = {}
         self._knocking = False
         self._heard = time.monotonic()
+        # What the first id met with, until another is answered.
+        self._trouble = ""
         self._stopped_at: float | None = None
 
     async def run(self) -> None:
@@ -161,6 +164,7 @@ class Fetching:
         async with self._client.stream(self._left_to_ask(), deadline=self._deadline) as lookups:
             async for lookup in lookups:
                 self._heard = time.monotonic()
+                self._trouble = ""
                 index = self._asked.pop(lookup.index)
                 if isinstance(lookup, Failed) and _ends_run(lookup):
                     self.ended_by = self.ended_by or lookup.error
@@ -201,8 +205,8 @@ class Fetching:
         except (TransportError, DeadlineExceededError) as error:
             error.add_note("Not even the first id was answered; `elevenphone doctor` looks closer.")
             raise
-        except ElevenPhoneError:
-            pass  # somebody is there, and will be asked again
+        except ElevenPhoneError as error:
+            self._trouble = f": {short_name(error)}"  # somebody is there, and will be asked again
         finally:
             self._knocking = False
         return True
@@ -224,7 +228,7 @@ class Fetching:
         if not self._asked and not self._knocking:
             self._heard = time.monotonic()
         silence = time.monotonic() - self._heard
-        return f"the server has not answered for {silence:.0f} s" if silence > _SILENCE else ""
+        return f"no lookup has been answered for {silence:.0f} s{self._trouble}" if silence > _SILENCE else ""
 
 
 def _ends_run(failed: Failed) -> bool:

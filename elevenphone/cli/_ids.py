@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -19,6 +19,7 @@ DEFAULT_COLUMN = "phone_number_id"
 _TABLES = {".csv", ".jsonl", ".ndjson", ".parquet"}
 _DELIMITERS = ",;\t|"
 _PIECE_BYTES = 65_536
+_COLUMNS_NAMED = 10
 _STANDARD_INPUT = 0
 # Far longer than a row of ids: what has no line breaks is no list, and must not fill the memory.
 _LONGEST_LINE = 16_777_216
@@ -121,15 +122,17 @@ class IdSource:
             try:
                 value = decoder.decode(line.encode(errors="surrogateescape")).get(column)
                 yield "" if value is None else msgspec.json.decode(value, type=str | None) or ""
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise self._wrong(f"line {number:,} is not JSON with a text {column!r}: {error}") from None
 
     def _csv_ids(self, lines: Iterator[str], column: str) -> Iterator[str]:
         header = next(lines)
-        delimiter = next((each for each in _DELIMITERS if column in _fields(header, each)), None)
+        try:
+            delimiter = next((each for each in _DELIMITERS if column in _fields(header, each)), None)
+        except csv.Error as error:
+            raise self._wrong(f"line 1: {error}") from None
         if delimiter is None:
-            there = ", ".join(map(repr, _fields(header, ",")[:10]))
-            raise self._wrong(f"there is no column {column!r}, but {there}: give --column")
+            raise self._wrong(no_such_column(column, _fields(header, ",")))
         position = _fields(header, delimiter).index(column)
         rows = csv.reader(lines, delimiter=delimiter)
         try:
@@ -188,6 +191,13 @@ class IdSource:
 
     def _unreadable(self, error: OSError) -> InputError:
         return self._wrong(error.strerror or str(error))
+
+
+def no_such_column(column: str, there: Sequence[str]) -> str:
+    """Say that a table lacks a column, and which it has."""
+    more = len(there) - _COLUMNS_NAMED
+    names = ", ".join(map(repr, there[:_COLUMNS_NAMED])) + (f" and {more:,} more" if more > 0 else "")
+    return f"there is no column {column!r}, but {names}: give --column"
 
 
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)

@@ -17,10 +17,11 @@ from typing import BinaryIO
 
 import msgspec
 
+from elevenphone._records import encodable
 from elevenphone.cli._background import in_background
 from elevenphone.cli._exit_codes import OutputError, Refusal
 from elevenphone.cli._ids import Survey
-from elevenphone.cli._lines import decode_line, encodable, encode_line
+from elevenphone.cli._lines import decode_line, encode_line
 from elevenphone.cli._lock import locked
 from elevenphone.cli._output import LineWriter, sync_directory
 from elevenphone.errors import (
@@ -131,9 +132,14 @@ class Journal:
         """
         if self.header is not None:
             _compare(self.header, header)
+        known = None if self.header is None else self.header.ids
+        # Through a pipe nobody knows; but each answer takes more bytes than its position counts.
+        size = self.path.stat().st_size + 100_000 if known is None else known
         for _, line in self._lines():
             lookup = _decoded(line)
-            if lookup is not None and not may_pass(lookup) and not self._is_answered(lookup.index):
+            if lookup is None or not 0 <= lookup.index < size:
+                continue
+            if not may_pass(lookup) and not self._is_answered(lookup.index):
                 self._note(lookup)
                 yield lookup
 
@@ -187,7 +193,7 @@ class Journal:
         places = array("Q", bytes(8 * count))
         for offset, line in self._lines():
             lookup = _decoded(line)
-            if lookup is not None and lookup.index < count:
+            if lookup is not None and 0 <= lookup.index < count:
                 places[lookup.index] = offset
         if missing := places.count(0):
             raise ChangedError(f"the journal lacks {missing:,} answers: --resume asks for them.")
@@ -269,7 +275,7 @@ def _decoded(line: bytes) -> Lookup | None:
 def _header(path: Path, file: BinaryIO) -> Header:
     try:
         header = msgspec.json.decode(file.readline(), type=Header)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         header = None
     if header is None or header.journal != _FORMAT:
         raise ChangedError(f"'{path}' is no journal of this version of elevenphone: move it away.")

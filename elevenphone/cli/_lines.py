@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from elevenphone import errors
-from elevenphone.cli._explanations import kind_of, message_of, name_of_kind
+from elevenphone._records import ErrorDocument, Status, encodable, error_document, kind_of, status_of
 from elevenphone.cli._text import printable_json
-from elevenphone.errors import DecodeError, ElevenPhoneError, NotFoundError, StatusError
+from elevenphone.errors import DecodeError, ElevenPhoneError, StatusError
 from elevenphone.lookups import Failed, Found, Lookup
 from elevenphone.models import decode, encode
-
-Status: TypeAlias = Literal["found", "not_found", "failed"]
-"""What became of an id, in a word."""
-
-
-class ErrorDocument(msgspec.Struct, frozen=True):
-    """Why there is no number.
-
-    Attributes:
-        kind: The error's class, such as `not_found`.
-        http_status: The answer's status, or `None` where there was no answer.
-        code: The API's own word for it, or `None`.
-        message: A sentence.
-        request_id: What to quote to ElevenLabs' support, or `None`.
-    """
-
-    kind: str
-    http_status: int | None
-    code: str | None
-    message: str
-    request_id: str | None
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -49,17 +26,10 @@ class _Line(msgspec.Struct, frozen=True):
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(_Line)
 _CLASSES: dict[str, type[ElevenPhoneError]] = {
-    name_of_kind(value): value
+    kind_of(value): value
     for value in vars(errors).values()
     if isinstance(value, type) and issubclass(value, ElevenPhoneError)
 }
-
-
-def status_of(lookup: Lookup) -> Status:
-    """Say in a word what became of an id."""
-    if isinstance(lookup, Found):
-        return "found"
-    return "not_found" if isinstance(lookup.error, NotFoundError) else "failed"
 
 
 def encode_line(lookup: Lookup) -> bytes:
@@ -91,28 +61,11 @@ def decode_line(line: bytes) -> Lookup:
         common = (document.index, document.phone_number_id, document.attempts, document.elapsed)
         if document.number is not UNSET:
             return Found(*common, decode(bytes(document.number)))
-    except (msgspec.MsgspecError, UnicodeDecodeError, DecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, DecodeError) as error:
         raise ValueError(f"not a line of a lookup: {error}") from None
     if document.error is UNSET:
         raise ValueError("not a line of a lookup: it has neither number nor error")
     return Failed(*common, _error_of(document.error))
-
-
-def error_document(error: ElevenPhoneError) -> ErrorDocument:
-    """Make the JSON that stands in a number's place."""
-    answered = error if isinstance(error, StatusError) else None
-    return ErrorDocument(
-        kind=kind_of(error),
-        http_status=error.status if isinstance(error, StatusError | DecodeError) else None,
-        code=None if answered is None else answered.code,
-        message=encodable(message_of(error)),
-        request_id=None if answered is None else answered.request_id,
-    )
-
-
-def encodable(text: str) -> str:
-    """Escape the lone surrogates that undecodable input leaves, which JSON cannot hold."""
-    return text.encode(errors="backslashreplace").decode()
 
 
 def _on_one_line(body: bytes) -> bytes:

@@ -12,7 +12,7 @@ from importlib import import_module
 import click
 
 from elevenphone import __version__
-from elevenphone.cli._exit_codes import ExitCode, OutputError
+from elevenphone.cli._exit_codes import ExitCode, OutputError, Refusal
 from elevenphone.cli._text import printable
 from elevenphone.errors import ElevenPhoneError
 
@@ -115,6 +115,8 @@ def run() -> int:
         _flush_output()
     except (click.Abort, KeyboardInterrupt) as error:
         return _fail("interrupted", ExitCode.INTERRUPTED, error.__cause__ or error)
+    except Refusal as error:
+        return _fail(error.message, error.exit_code, error)
     except click.ClickException as error:
         error.show()
         _show_notes(error)
@@ -134,7 +136,7 @@ def run() -> int:
     return code if isinstance(code, int) else ExitCode.ALL_FOUND
 
 
-def _fail(message: str, code: ExitCode, error: BaseException) -> int:
+def _fail(message: str, code: int, error: BaseException) -> int:
     click.echo(f"elevenphone: {printable(message)}", err=True)
     _show_notes(error)
     return code

@@ -65,6 +65,20 @@ class LineWriter:
                 raise OutputError(self._name, error) from None
 
 
+def require_directory(path: Path) -> None:
+    """See that there is a directory for a file, before the work for it is done.
+
+    Raises:
+        OutputError: There is none.
+    """
+    try:
+        path.parent.stat()
+    except FileNotFoundError:
+        raise OutputError(f"'{path}'", f"there is no directory '{path.parent}'") from None
+    except OSError:
+        pass  # whatever it is shows when the file is opened
+
+
 @contextlib.contextmanager
 def whole_file(path: Path) -> Generator[BinaryIO]:
     """Write a file beside its place, and move it there when it is whole and on the disk.

@@ -15,6 +15,7 @@ except ModuleNotFoundError:
     raise click.UsageError("Parquet needs pyarrow: pip install 'elevenphone[arrow]'") from None
 
 from elevenphone.arrow import SCHEMA, record_batch
+from elevenphone.cli._ids import no_such_column
 from elevenphone.lookups import Lookup
 
 _ROWS = 10_000
@@ -30,9 +31,7 @@ def read_column(path: Path, column: str) -> Iterator[str | None]:
     with pyarrow.parquet.ParquetFile(path) as file:
         there = file.schema_arrow.names
         if column not in there:
-            raise ValueError(
-                f"there is no column {column!r}, but {', '.join(map(repr, there[:10]))}: give --column"
-            )
+            raise ValueError(no_such_column(column, there))
         kind = file.schema_arrow.types[there.index(column)]
         if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
             raise ValueError(f"the column {column!r} is of {kind}, not of text")

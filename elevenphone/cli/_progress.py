@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
@@ -21,18 +21,17 @@ _SECONDS_BETWEEN_LINES = 2.0
 _SECONDS_BETWEEN_UPDATES = 0.1
 
 
-class RunProgress(Protocol):
-    """Shows how far a run is, between entering and leaving it."""
+class RunProgress:
+    """Shows how far a run is, between entering and leaving it; this one shows nothing."""
 
     def __enter__(self) -> Self:
         """Begin to show."""
-        ...
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Show no more."""
-        ...
 
     def update(self, tally: Tally, stats: Callable[[], ClientStats], note: str = "") -> None:
         """Show a newer state, or wait until the next; may be called for each lookup.
@@ -42,7 +41,6 @@ class RunProgress(Protocol):
             stats: Gives the client's counters, if they are needed.
             note: What else is to be known just now.
         """
-        ...
 
 
 def run_progress(console: Console, total: int | None, before: int = 0) -> RunProgress:
@@ -57,22 +55,7 @@ def run_progress(console: Console, total: int | None, before: int = 0) -> RunPro
     return kind(console, total, before)
 
 
-class SilentProgress:
-    """Shows nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        pass
-
-    def update(self, tally: Tally, stats: Callable[[], ClientStats], note: str = "") -> None:
-        """Show nothing."""
-
-
-class BarProgress:
+class BarProgress(RunProgress):
     """A bar, and a line of counts below it."""
 
     def __init__(self, console: Console, total: int | None, before: int = 0) -> None:
@@ -114,7 +97,7 @@ class BarProgress:
         self._bar.update(self._task, completed=tally.done, rate=rate, done=_done(tally.done, self._total))
 
 
-class LineProgress:
+class LineProgress(RunProgress):
     """A plain line, every two seconds at most."""
 
     def __init__(
@@ -129,14 +112,6 @@ class LineProgress:
         self._before = before
         self._clock = clock
         self._started = self._shown = clock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        pass
 
     def update(self, tally: Tally, stats: Callable[[], ClientStats], note: str = "") -> None:
         """Print a line if it is time."""

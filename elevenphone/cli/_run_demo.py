@@ -13,6 +13,7 @@ from random import Random
 from rich.text import Text
 
 from elevenphone import ClientStats, PhoneNumberClient
+from elevenphone.cli._event_loop import run
 from elevenphone.cli._exit_codes import ExitCode
 from elevenphone.cli._fetching import Fetching
 from elevenphone.cli._ids import IdSource
@@ -69,7 +70,7 @@ def run_demo(count: int, seed: int) -> int:
     )
     demo = _Demo(emulator, ids)
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(demo.look_up(Path(folder)))
+        run(demo.look_up(Path(folder)))
     if demo.interrupted:
         raise KeyboardInterrupt
     demo.show()

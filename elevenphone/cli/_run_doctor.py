@@ -16,6 +16,7 @@ from urllib.request import getproxies
 import click
 
 from elevenphone import PhoneNumberClient, RawResponse, RetryPolicy, __version__
+from elevenphone.cli._event_loop import run
 from elevenphone.cli._exit_codes import ExitCode
 from elevenphone.cli._explanations import explained
 from elevenphone.cli._options import Connection
@@ -65,9 +66,7 @@ def run_doctor(connection: Connection, phone_number_id: str | None) -> int:
         The exit code.
     """
     doctor = _Doctor(connection)
-    doctor.tell(Finding("ok", "version", _versions()))
-    client = doctor.client()
-    asyncio.run(doctor.examine(client, phone_number_id))
+    run(doctor.examine(phone_number_id))
     return doctor.code
 
 
@@ -89,7 +88,7 @@ class _Doctor:
         if finding.what_to_do:
             click.echo(printable(f"{'':<15}{finding.what_to_do}"))
 
-    def client(self) -> PhoneNumberClient | None:
+    def _client(self) -> PhoneNumberClient | None:
         """Make the client, which checks the key's form."""
         file = self._connection.api_key_file
         origin = "ELEVENLABS_API_KEY" if file is None else f"'{file}'"
@@ -105,14 +104,16 @@ class _Doctor:
             self.tell(Finding("note", "key", f"from {origin}, of an unusual form", what_to_do))
         return self._connection.client(retry=RetryPolicy.none())
 
-    async def examine(self, client: PhoneNumberClient | None, phone_number_id: str | None) -> None:
+    async def examine(self, phone_number_id: str | None) -> None:
         """Go as far towards a lookup as there is a way."""
+        self.tell(Finding("ok", "version", _versions()))
+        client = self._client()
         url = urlsplit(self._connection.address())
         host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
         network = "Check the network, and --region, --base-url or ELEVENLABS_BASE_URL."
         if getproxies().get(url.scheme):
             network += " The proxy that the environment names is not used."
-        reached = await self._connect("host", f"{host} port {port} ", network, _open(host, port, None))
+        reached = await self._connect("host", f"{host} port {port}", network, _open(host, port, None))
         if reached and url.scheme == "https":
             proxy = "Does the port speak TLS? If a proxy opens it, point SSL_CERT_FILE at its certificate."
             reached = await self._connect("TLS", "", proxy, _open(host, port, ssl.create_default_context()))
@@ -131,11 +132,14 @@ class _Doctor:
             problem = f"the certificate is not trusted: {error.verify_message}"
         except OSError as error:
             problem = error.strerror or str(error)
+        except UnicodeError:
+            problem = "is not the name of a host"
         else:
             milliseconds = (time.perf_counter() - started) * 1000
-            self.tell(Finding("ok", subject, f"{what}{seen}, {milliseconds:.0f} ms"))
+            self.tell(Finding("ok", subject, f"{what} {seen}, {milliseconds:.0f} ms".lstrip()))
             return True
-        self.tell(Finding("fail", subject, f"{what}{problem}", what_to_do, ExitCode.SOME_FAILED))
+        told = f"{what}: {problem}" if what else problem
+        self.tell(Finding("fail", subject, told, what_to_do, ExitCode.SOME_FAILED))
         return False
 
     async def _look_up(self, client: PhoneNumberClient, phone_number_id: str | None) -> None:
@@ -152,7 +156,9 @@ class _Doctor:
 
 
 def _versions() -> str:
-    packages = ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "msgspec"))
+    loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
+    names = ["aiohttp", "msgspec", *([] if loop == "asyncio" else [loop])]
+    packages = ", ".join(f"{name} {version(name)}" for name in names)
     return f"elevenphone {__version__}, Python {platform.python_version()}, {packages}, {platform.system()}"
 
 

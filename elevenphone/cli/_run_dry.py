@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 
 import click
 
 from elevenphone import PhoneNumberClient, Response
+from elevenphone.cli._event_loop import runner
 from elevenphone.cli._exit_codes import ExitCode
 from elevenphone.cli._ids import IdSource
 from elevenphone.cli._text import counted, printable
@@ -35,13 +35,13 @@ def run_dry(source: IdSource) -> int:
     refused_count = 0
     different: set[str] = set()
     client = PhoneNumberClient(transport=_NoTransport())
-    with asyncio.Runner() as runner:
+    with runner() as opened:
         for phone_number_id in source.ids():
             count += 1
             different.add(phone_number_id)
             if _PLAIN.fullmatch(phone_number_id):
                 continue
-            if problem := runner.run(_problem(client, phone_number_id)):
+            if problem := opened.run(_problem(client, phone_number_id)):
                 refused_count += 1
                 if len(refused) < _SHOWN:
                     refused.append(f"id {count:,}: {problem}")

@@ -15,6 +15,7 @@ from typing import Any, cast
 import click
 
 from elevenphone.cli._emulator import LatencySetting
+from elevenphone.cli._event_loop import run
 from elevenphone.cli._exit_codes import ExitCode, OutputError
 from elevenphone.cli._text import counted, printable
 from elevenphone.emulator import Emulator, Latency, RecordedRequest
@@ -52,7 +53,7 @@ def run_emulator(
     emulator = _make(settings, certificate, record=log)
     if ids_file is not None:
         _write_ids(emulator, ids_file, with_unknown=with_unknown)
-    asyncio.run(_serve(emulator, ids_file, log=log))
+    run(_serve(emulator, ids_file, log=log))
     return ExitCode.ALL_FOUND
 
 

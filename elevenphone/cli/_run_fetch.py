@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shlex
 import signal
@@ -16,6 +15,7 @@ from typing import NoReturn
 import click
 
 from elevenphone import PhoneNumberClient
+from elevenphone.cli._event_loop import run
 from elevenphone.cli._exit_codes import ExitCode, OutputError, Refusal
 from elevenphone.cli._explanations import Complaints
 from elevenphone.cli._export import export
@@ -23,7 +23,8 @@ from elevenphone.cli._fetching import Fetching, Sink
 from elevenphone.cli._ids import IdSource
 from elevenphone.cli._journal import ChangedError, Header, Journal
 from elevenphone.cli._options import Connection
-from elevenphone.cli._progress import SilentProgress, run_progress
+from elevenphone.cli._output import require_directory
+from elevenphone.cli._progress import RunProgress, run_progress
 from elevenphone.cli._rendering import error_console
 from elevenphone.cli._stream import StreamSink
 from elevenphone.cli._summary import headline, outcome_table
@@ -90,10 +91,11 @@ def _check_places(order: Order) -> None:
             raise Refusal(f"'{target.path}' exists: give --force to overwrite it{again}.")
         if not target.journal.exists():
             raise Refusal(f"nothing to resume: '{target.path}' is finished. --force starts over.")
-    if order.failures is not None and order.failures.exists():
-        if not order.failures.is_file():
+    if order.failures is not None:
+        require_directory(order.failures)
+        if order.failures.exists() and not order.failures.is_file():
             raise Refusal(f"'{order.failures}' is no file: --failures needs one.")
-        if not (force or order.resume):
+        if order.failures.exists() and not (force or order.resume):
             raise Refusal(f"'{order.failures}' exists: give --force to overwrite it.")
 
 
@@ -170,14 +172,14 @@ class _Session:
             )
 
     def _fetch(self, sink: Sink, total: int | None) -> Fetching:
-        fetching = asyncio.run(self._run(sink, total))
+        fetching = run(self._run(sink, total))
         if fetching.left_at_once:
             raise KeyboardInterrupt
         return fetching
 
     async def _run(self, sink: Sink, total: int | None) -> Fetching:
         silent = self._order.quiet or (self._order.target.is_stream and sys.stdout.isatty())
-        progress = SilentProgress() if silent else run_progress(error_console(), total, self._before)
+        progress = RunProgress() if silent else run_progress(error_console(), total, self._before)
         async with self._client as client:
             fetching = Fetching(
                 client,
@@ -205,7 +207,7 @@ class _Session:
         """Add to whatever ends the run early where its answers are, and how to go on."""
         try:
             yield
-        except (KeyboardInterrupt, OutputError, click.ClickException, ElevenPhoneError) as error:
+        except (KeyboardInterrupt, OutputError, Refusal, ElevenPhoneError) as error:
             if self.tally.done:
                 error.add_note(
                     f"{counted(self.tally.done, 'answer')} {'is' if self.tally.done == 1 else 'are'} kept in "
@@ -218,9 +220,12 @@ class _Session:
     def _show(self, tally: Tally, complaints: Complaints) -> None:
         if self._order.quiet:
             return
-        console = error_console()
-        console.print(headline(tally, self._seconds, self._before))
-        console.print(outcome_table(tally, self._client.stats))
+        if tally.done:
+            console = error_console()
+            console.print(headline(tally, self._seconds, self._before))
+            console.print(outcome_table(tally, self._client.stats))
+        else:
+            self._say(f"There are no ids in {self._order.source.name}.")
         for complaint in complaints.lines():
             self._say(complaint)
         if not self._order.target.is_stream:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sys
 import time
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from elevenphone import PhoneNumberClient
+from elevenphone.cli._event_loop import run
 from elevenphone.cli._explanations import complaints, exit_code_of
 from elevenphone.cli._lines import encode_line
 from elevenphone.errors import ConfigurationError, ElevenPhoneError
@@ -29,7 +29,7 @@ def run_get(client: PhoneNumberClient, ids: Sequence[str], *, deadline: float, a
     Returns:
         The exit code.
     """
-    lookups = asyncio.run(_look_up(client, ids, deadline))
+    lookups = run(_look_up(client, ids, deadline))
     if as_json or not sys.stdout.isatty():
         _write_json(lookups)
     else:

@@ -10,6 +10,7 @@ from typing import BinaryIO, Literal, NamedTuple, Protocol, TypeAlias
 import click
 
 from elevenphone.cli._exit_codes import OutputError
+from elevenphone.cli._output import require_directory
 from elevenphone.lookups import Lookup
 
 Format: TypeAlias = Literal["jsonl", "csv", "parquet"]
@@ -58,7 +59,7 @@ def target_of(output: str, given: Format | None) -> Target:
 
     Raises:
         click.UsageError: They do not fit.
-        OutputError: There is a directory in its place.
+        OutputError: There is a directory in its place, or none around it.
     """
     if output == "-":
         return _stream(None, given)
@@ -78,6 +79,7 @@ def target_of(output: str, given: Format | None) -> Target:
         raise click.UsageError(
             f"cannot tell the format of '{output}': end it in .jsonl, .csv or .parquet, or give --format."
         )
+    require_directory(path)
     return Target(path, chosen, is_stream=False)
 
 

@@ -48,7 +48,7 @@ def run(*arguments: str, given: str | bytes = b"", **variables: str) -> Ended:
 
 
 @contextlib.contextmanager
-def emulator(*arguments: str, ids_file: Path) -> Generator[Running]:
+def emulator(*arguments: str, ids_file: Path, **variables: str) -> Generator[Running]:
     """Run `elevenphone emulator` until the end of the block."""
     process = subprocess.Popen(  # noqa: S603 - this interpreter
         [
@@ -58,7 +58,7 @@ def emulator(*arguments: str, ids_file: Path) -> Generator[Running]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
+        env=environment(**variables),
     )
     try:
         assert process.stdout is not None
@@ -68,9 +68,9 @@ def emulator(*arguments: str, ids_file: Path) -> Generator[Running]:
             if "Ctrl-C" in line:
                 break
         exports = (line.removeprefix("export ") for line in announced if line.startswith("export "))
-        variables = dict(export.split("=", 1) for export in exports)
+        exported = dict(export.split("=", 1) for export in exports)
         unknown = next((line.split()[3] for line in announced if "answered 404" in line), "")
-        yield Running(process, announced, variables, ids_file.read_text().split(), unknown)
+        yield Running(process, announced, exported, ids_file.read_text().split(), unknown)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

@@ -33,13 +33,13 @@ def test_it_has_a_bar_on_a_terminal() -> None:
     assert max(map(len, ended.output.split("With a key")[1].splitlines())) <= 60
 
 
-def test_ctrl_c_is_an_exit_code_and_a_line() -> None:
+def test_ctrl_c_is_an_exit_code_and_a_line(on_loop: dict[str, str]) -> None:
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "elevenphone", "demo", "--numbers", "20000"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
+        env=environment(**on_loop),
     )
     assert process.stdout is not None
     assert "20,000 lookups against" in process.stdout.readline()

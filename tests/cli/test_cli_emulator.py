@@ -20,8 +20,8 @@ def test_every_argument_of_the_emulator_is_an_option() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_is_its_normal_end(tmp_path: Path, number: signal.Signals) -> None:
-    with emulator(ids_file=tmp_path / "ids") as running:
+def test_a_signal_is_its_normal_end(tmp_path: Path, number: signal.Signals, on_loop: dict[str, str]) -> None:
+    with emulator(ids_file=tmp_path / "ids", **on_loop) as running:
         running.process.send_signal(number)
         _, errors = running.process.communicate(timeout=PATIENCE)
     assert (running.process.returncode, errors) == (0, "")

@@ -173,42 +173,6 @@ def test_a_column_of_a_table(api: Running, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "complaint"),
-    [
-        ("ids.csv", b"a,b\n1,2\n", "no column 'phone_number_id', but 'a', 'b'"),
-        ("ids.jsonl", b'{"phone_number_id":"a"}\n{"phone_number_id":7}\n', "line 2"),
-        ("ids.jsonl", b'{"phone_number_id":"a"}\n{\n', "line 2"),
-        ("ids.txt", b"\xff\xfea\0", "UTF-16"),
-        ("ids.parquet", b"PAR1", "cannot read the ids"),
-        ("absent.txt", None, "No such file"),
-        (".", None, "directory"),
-    ],
-)
-def test_ids_that_cannot_be_read(tmp_path: Path, name: str, content: bytes | None, complaint: str) -> None:
-    if name.endswith("parquet"):
-        pytest.importorskip("pyarrow")
-    path = tmp_path / name
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(Refusal, match=complaint):
-        IdSource(path, None).survey()
-
-
-def test_unreadable_ids_end_the_command_before_anything_is_sent(tmp_path: Path) -> None:
-    ended = run("fetch", "absent.txt", "-o", str(tmp_path / "out.csv"), ELEVENLABS_API_KEY=KEY)
-    assert (ended.code, ended.output, ended.errors.count("\n")) == (2, "", 1)
-    assert "absent.txt" in ended.errors
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_dry_run_checks_ids_without_a_key() -> None:
-    ended = run("fetch", "-", "--dry-run", given="phnum_1\n..\nphnum_1\na b\n" + "x" * 300)
-    assert (ended.code, ended.output) == (2, "5 ids in standard input, 1 of them repeated\n")
-    assert [line.split(":")[1] for line in ended.errors.splitlines()] == [" id 2", " id 5"]
-    assert run("fetch", "-", "--dry-run", given="a\nb\n") == (0, "2 ids in standard input\n", "")
-
-
-@pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [
         (("ids.txt",), 2, "--output"),
@@ -222,7 +186,12 @@ def test_a_dry_run_checks_ids_without_a_key() -> None:
         (("ids.txt", "-o", "there.csv"), 2, "--force"),
         (("ids.txt", "-o", "there.csv", "--resume"), 2, "finished"),
         (("ids.txt", "-o", "out.csv", "--failures", "there.csv"), 2, "--force"),
-        (("ids.txt", "-o", "absent/out.csv"), 4, "cannot write 'absent/out.csv.journal'"),
+        (("ids.txt", "-o", "absent/out.csv"), 4, "'absent/out.csv': there is no directory 'absent'"),
+        (("ids.txt", "-o", "out.csv", "--failures", "absent/f"), 4, "there is no directory 'absent'"),
+        (("ids.txt", "-o", ""), 2, "OUT is empty"),
+        (("", "-o", "out.csv"), 2, "IDS is empty"),
+        (("absent.txt", "-o", "out.csv"), 2, "elevenphone: cannot read the ids from 'absent.txt'"),
+        (("absent\x1b[2J", "-o", "out.csv"), 2, r"'absent\x1b[2J'"),
         (("ids.txt", "-o", ".", "--format", "csv"), 4, "directory"),
         (("ids.txt", "-o", "/dev/full"), 4, "No space left"),
         (("ids.txt", "-o", "-", "--failures", "/dev/null"), 2, "is no file"),
@@ -299,3 +268,4 @@ def test_no_ids_are_an_empty_file(api: Running, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
     ended = fetch(os.devnull, "-o", output, api=api)
     assert (ended.code, output.read_bytes()) == (0, b"")
+    assert ended.errors == f"There are no ids in '{os.devnull}'.\nWritten to {output}\n"

@@ -55,7 +55,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
         f"import sys; sys.argv[1:] = {arguments!r}\n"
         "from elevenphone.cli import main\n"
         "code = main()\n"
-        "sys.exit(', '.join({'asyncio', 'aiohttp', 'rich', 'ssl'} & set(sys.modules)) or code)"
+        "sys.exit(', '.join({'asyncio', 'aiohttp', 'rich', 'ssl', 'uvloop'} & set(sys.modules)) or code)"
     )
     assert (ended.returncode, ended.stderr) == (0, "")
 
@@ -68,6 +68,12 @@ def test_without_the_extra_one_line_says_what_to_install(absent: str) -> None:
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert ended.stderr == f"elevenphone: needs {absent}: pip install 'elevenphone[cli]'\n"
+
+
+def test_ctrl_c_while_it_starts_is_a_line_too(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n", encoding="ascii")
+    ended = run("--version", PYTHONPATH=str(tmp_path))
+    assert ended == (130, "", "elevenphone: interrupted\n")
 
 
 @pytest.mark.parametrize("arguments", [("dial",), ("--loud",), ("get",)])

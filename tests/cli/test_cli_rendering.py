@@ -19,7 +19,8 @@ from elevenphone import (
     decode,
     encode,
 )
-from elevenphone.cli._explanations import complaints, kind_of
+from elevenphone._records import kind_of
+from elevenphone.cli._explanations import complaints
 from elevenphone.cli._progress import LineProgress
 from elevenphone.cli._rendering import lookup_table, number_card
 from elevenphone.cli._summary import outcome_table, provider_table
@@ -93,8 +94,8 @@ def test_what_failed_alike_is_told_once() -> None:
 
 
 def test_kinds_are_the_classes() -> None:
-    assert kind_of(RateLimitError()) == "rate_limit"
-    assert kind_of(RequestTimeoutError()) == "request_timeout"
+    assert kind_of(RateLimitError) == "rate_limit"
+    assert kind_of(RequestTimeoutError) == "request_timeout"
 
 
 def test_a_tally_tells_what_was_found() -> None:

@@ -111,7 +111,10 @@ def test_killed_five_times_each_input_is_there_once(fetch: Fetch) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_keeps_all_and_says_how_to_go_on(fetch: Fetch, number: signal.Signals) -> None:
+def test_a_signal_keeps_all_and_says_how_to_go_on(
+    fetch: Fetch, number: signal.Signals, on_loop: dict[str, str]
+) -> None:
+    fetch.variables = {**fetch.variables, **on_loop}
     code, errors = fetch.interrupt(number, 100)
     assert code == 130
     assert errors.splitlines()[-3:-2] == ["elevenphone: interrupted"]
@@ -121,11 +124,13 @@ def test_a_signal_keeps_all_and_says_how_to_go_on(fetch: Fetch, number: signal.S
     fetch.assert_whole()
 
 
-def test_the_end_of_what_is_in_flight_is_waited_for_once(fetch: Fetch, tmp_path: Path) -> None:
+def test_the_end_of_what_is_in_flight_is_waited_for_once(
+    fetch: Fetch, tmp_path: Path, on_loop: dict[str, str]
+) -> None:
     """A server that goes silent holds the first Ctrl-C up, and not the second."""
     slow = ("--slow-bodies", "0.2", "--slow-body-seconds", "9")
     with emulator("--numbers", str(IDS), *slow, ids_file=tmp_path / "ids.txt") as silent:
-        fetch.variables = silent.variables
+        fetch.variables = {**silent.variables, **on_loop}
         fetch.ids = silent.ids
         process = fetch.start()
         fetch.wait_until_kept(10)
