@@ -4,10 +4,11 @@
     python benchmarks/soak.py --quick     # fifteen seconds
 
 The emulator runs in a process of its own and changes its weather every few
-seconds: faults of every kind, limits, outages. The client is cancelled, closed
-and made anew every few seconds; ids that had no answer by then are asked again
-by the next. Prints a table; ends with 1 where anything was lost, duplicated,
-mixed up or left behind.
+seconds: faults of every kind, limits, outages. Half of the clients reach it
+through a relay that spoils answers at the level of bytes. The client is
+cancelled, closed and made anew every few seconds; ids that had no answer by then
+are asked again by the next. Prints a table; ends with 1 where anything was lost,
+duplicated, mixed up or left behind.
 """
 
 from __future__ import annotations
@@ -27,14 +28,23 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from soak_pulse import Pulse
-from soak_server import Address, serve
+from soak_server import Address, Seen, serve
 
-from elevenphone import ElevenPhoneError, Failed, Found, PhoneNumberClient, RetryPolicy
-from elevenphone.emulator import EmulatorStats
+from elevenphone import (
+    ElevenPhoneError,
+    Failed,
+    Found,
+    InvalidPhoneNumberIdError,
+    NotFoundError,
+    PhoneNumberClient,
+    RetryPolicy,
+)
 from elevenphone.retry import is_passing
 
 SINGLES = 4
 PATIENCE = 120.0
+# How often the consumer of a stream is slow.
+SLOW = 0.001
 
 
 class Ledger:
@@ -45,11 +55,12 @@ class Ledger:
         errors: Of the single lookups that failed, the classes.
     """
 
-    def __init__(self, ids: tuple[str, ...]) -> None:
+    def __init__(self, ids: tuple[str, ...], absent: frozenset[str]) -> None:
         self.counts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.closing = False
         self._ids = ids
+        self._absent = absent
         self._next = 0
         self._again: deque[int] = deque()
         self._later: list[int] = []
@@ -91,10 +102,13 @@ class Ledger:
             case Found(number=number):
                 self.counts["found in bulk"] += 1
                 self.counts["mixed up"] += number.phone_number_id != lookup.phone_number_id
+            case Failed(error=NotFoundError() | InvalidPhoneNumberIdError()):
+                self.counts["refused in bulk"] += 1
+                self.counts["mixed up"] += lookup.phone_number_id not in self._absent
             case Failed(error=error) if is_passing(error) or isinstance(error, TimeoutError):
                 self.counts["lost"] += 1
                 print(f"lost: {error!r}", file=sys.stderr)
-            case Failed():  # a redirect or a malformed body, which a run remembers; the next asks again
+            case Failed():  # no sense in asking again at once, so that a run remembers it; the next asks
                 self.counts["lasting errors in bulk"] += 1
                 self._later.append(position)
 
@@ -111,6 +125,8 @@ async def run_bulk(client: PhoneNumberClient, ledger: Ledger, ends_at: float) ->
         async with client.stream(ledger.begin(most), ordered=random.random() < 0.5) as lookups:
             async for lookup in lookups:
                 ledger.enter(lookup)
+                if random.random() < SLOW:
+                    await asyncio.sleep(0.2)
                 if time.monotonic() > ends_at:
                     return
         ledger.finish()
@@ -134,7 +150,7 @@ async def live(address: Address, ledger: Ledger, pulse: Pulse, seconds: float) -
     """Live one client's life, and return how many requests it sent."""
     retry = RetryPolicy(wait_initial=0.05, wait_max=1.0)
     async with PhoneNumberClient(
-        address.api_key, base_url=address.base_url, timeout=2.0, retry=retry
+        address.api_key, base_url=random.choice(address.base_urls), timeout=2.0, retry=retry
     ) as client:
         leaves_by_itself = random.random() < 0.5
         ends_at = time.monotonic() + (seconds if leaves_by_itself else 10 * seconds)
@@ -157,7 +173,7 @@ async def live(address: Address, ledger: Ledger, pulse: Pulse, seconds: float) -
 async def drain(address: Address, ledger: Ledger) -> int:
     """Ask for all that has no answer yet."""
     ledger.closing = True
-    async with PhoneNumberClient(address.api_key, base_url=address.base_url, timeout=2.0) as client:
+    async with PhoneNumberClient(address.api_key, base_url=address.base_urls[0], timeout=2.0) as client:
         while ledger.open:
             async with client.stream(ledger.begin()) as lookups:
                 async for lookup in lookups:
@@ -184,7 +200,7 @@ async def soak(address: Address, ledger: Ledger, pulse: Pulse, seconds: float) -
     return requests
 
 
-def report(ledger: Ledger, pulse: Pulse, requests: int, seen: EmulatorStats, seconds: float) -> bool:
+def report(ledger: Ledger, pulse: Pulse, requests: int, seen: Seen, seconds: float) -> bool:
     """Print the table, and say whether all that must be zero is."""
     counts = ledger.counts
     zeros = {
@@ -192,23 +208,28 @@ def report(ledger: Ledger, pulse: Pulse, requests: int, seen: EmulatorStats, sec
         "ids answered twice": counts["duplicated"],
         "answers that are another id's": counts["mixed up"],
         "exceptions that are not the library's": counts["foreign errors"],
-        "requests that the server read and nobody counted": max(0, seen.requests - requests),
+        "requests that the server read and nobody counted": max(0, seen.stats.requests - requests),
         "tasks left by a client": counts["tasks left"],
         "descriptors left by a client": counts["descriptors left"],
         "requests in flight left by a client": counts["left"],
     }
     failures = ", ".join(f"{name} {count:,}" for name, count in ledger.errors.most_common()) or "none"
+    spoilt = ", ".join(f"{name} {count:,}" for name, count in sorted(seen.spoilt.items())) or "none"
     megabytes = ", ".join(f"{held / 1e6:.0f}" for held in pulse.memory.each_minute())
     blocks = ", ".join(f"{alive:,.0f}" for alive in pulse.blocks.each_minute())
     rows = {name: f"**{count:,}**" for name, count in zeros.items()} | {
         "numbers found in bulk": f"{counts['found in bulk']:,}",
-        "asked again after a redirect or a malformed body": f"{counts['lasting errors in bulk']:,}",
+        "asked again in a later run, after a redirect or garbage": f"{counts['lasting errors in bulk']:,}",
+        "ids refused in bulk, unknown or impossible": f"{counts['refused in bulk']:,}",
         "numbers found by single lookups": f"{counts['found alone']:,}",
         "single lookups that failed, by error": failures,
         "clients made, cancelled and closed": f"{counts['clients']:,}",
         "runs that came to their end": f"{counts['runs']:,}",
-        "requests counted, and read by the server": f"{requests:,}, {seen.requests:,}",
-        "of those 429, 5xx, other faults": f"{seen.throttled:,}, {seen.server_errors:,}, {seen.faults:,}",
+        "requests counted, and read by the server": f"{requests:,}, {seen.stats.requests:,}",
+        "of those 429, 5xx, other faults": ", ".join(
+            f"{count:,}" for count in (seen.stats.throttled, seen.stats.server_errors, seen.stats.faults)
+        ),
+        "answers spoilt by the relay": spoilt,
         "worst stall of the event loop": f"{pulse.worst * 1e3:.0f} ms",
         "most CPU time between two beats of the loop": f"{pulse.worst_own * 1e3:.0f} ms",
         "blocks of memory alive between two clients, each minute": blocks,
@@ -237,10 +258,10 @@ def main() -> None:
     server = context.Process(target=serve, args=(servers_end, arguments.seed), daemon=True)
     server.start()
     address: Address = pipe.recv()
-    ledger, pulse = Ledger(address.ids), Pulse()
+    ledger, pulse = Ledger(address.ids, address.absent), Pulse()
     requests = asyncio.run(soak(address, ledger, pulse, seconds))
     pipe.send("end")
-    seen: EmulatorStats = pipe.recv()
+    seen: Seen = pipe.recv()
     server.join()
     sys.exit(0 if report(ledger, pulse, requests, seen, seconds) else 1)
 

@@ -1,4 +1,4 @@
-"""The server of `soak.py`: the emulator in a process of its own, its weather changing."""
+"""The server of `soak.py`: the emulator, and a relay before it, in a process of their own."""
 
 from __future__ import annotations
 
@@ -7,20 +7,32 @@ import random
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
-from elevenphone.emulator import Emulator, Latency
+from soak_relay import Relay
+
+from elevenphone.emulator import Emulator, EmulatorStats, Latency
 
 NUMBERS = 20_000
+# Ids that cannot be, which are refused before anything is sent.
+IMPOSSIBLE = ("..", "phnum_\n", "", "x" * 300)
 
 
 class Address(NamedTuple):
-    """Where the server is, and what it knows."""
+    """Where the server is, straight and through the relay, and what is asked of it."""
 
-    base_url: str
+    base_urls: tuple[str, str]
     api_key: str
     ids: tuple[str, ...]
+    absent: frozenset[str]
 
 
-def change_weather(emulator: Emulator, dice: random.Random) -> None:
+class Seen(NamedTuple):
+    """What the server has seen, and what the relay has done."""
+
+    stats: EmulatorStats
+    spoilt: dict[str, int]
+
+
+def change_weather(emulator: Emulator, relay: Relay, dice: random.Random) -> None:
     """Set what goes wrong from now on: nothing, or some of all that can."""
     emulator.outage = False
     for name in _FAULTS:
@@ -38,6 +50,7 @@ def change_weather(emulator: Emulator, dice: random.Random) -> None:
     emulator.requests_per_connection = dice.choice([None, 1, 3, 10])
     emulator.outage_kind = dice.choice(["unavailable", "refused"])
     emulator.outage = dice.random() < 0.15
+    relay.spite = dice.choice([0.0, 0.02, 0.1])
 
 
 # What goes wrong, and with which probability at most; they add up to less than one.
@@ -60,11 +73,17 @@ def serve(pipe: Connection, seed: int) -> None:
     async def main() -> None:
         dice = random.Random(seed)
         async with Emulator(numbers=NUMBERS, seed=seed) as emulator:
-            pipe.send(Address(emulator.base_url, emulator.api_key, emulator.ids))
+            relay = Relay(int(emulator.base_url.rpartition(":")[2]), dice)
+            absent = (*emulator.unknown_ids, *IMPOSSIBLE)
+            ids = [*emulator.ids, *absent]
+            dice.shuffle(ids)
+            urls = (emulator.base_url, await relay.start())
+            pipe.send(Address(urls, emulator.api_key, tuple(ids), frozenset(absent)))
             told = asyncio.create_task(asyncio.to_thread(pipe.poll, None))
             while not told.done():
-                change_weather(emulator, dice)
+                change_weather(emulator, relay, dice)
                 await asyncio.wait([told], timeout=dice.uniform(1.0, 4.0))
-            pipe.send(emulator.stats)
+            relay.stop()
+            pipe.send(Seen(emulator.stats, dict(relay.spoilt)))
 
     asyncio.run(main())

@@ -37,9 +37,13 @@ def read_detail(body: bytes) -> Detail:
     """
     try:
         envelope = msgspec.json.decode(body, type=dict[str, object])
+        return _detail_of(envelope.get("detail", envelope))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # Nesting that could just be decoded may still be too deep to be shown.
         return Detail(None, "")
-    detail = envelope.get("detail", envelope)
+
+
+def _detail_of(detail: object) -> Detail:
     match detail:
         case str():
             return Detail(None, detail)

@@ -54,9 +54,9 @@ def descriptors() -> int:
     return sum(1 for _ in Path("/dev/fd").iterdir())
 
 
-async def until(holds: Callable[[], bool], what: str) -> None:
+async def until(holds: Callable[[], bool], what: str, patience: int = _PATIENCE) -> None:
     """Wait for what comes by itself within moments, such as the end of a closed socket."""
-    for _ in range(_PATIENCE):
+    for _ in range(patience):
         if holds():
             return
         await asyncio.sleep(_MOMENT)

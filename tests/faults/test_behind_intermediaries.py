@@ -1,4 +1,4 @@
-"""Behind nginx and haproxy, where they are installed."""
+"""Behind nginx and haproxy, where they are installed: `pytest -m intermediaries tests/faults`."""
 
 from __future__ import annotations
 

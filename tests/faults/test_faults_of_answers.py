@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 import traceback
 
 import pytest
-from fault_helpers import Serve, connect
-from misbehaving_server import head, number, send, whole
+from fault_helpers import ONCE, Serve, connect
+from misbehaving_server import found, head, number, send, whole
 
 from elevenphone import (
     ConfigurationError,
@@ -18,6 +19,7 @@ from elevenphone import (
     PhoneNumberClient,
     SIPTrunkPhoneNumber,
     TwilioPhoneNumber,
+    UnprocessableEntityError,
 )
 
 NO_NUMBERS = {
@@ -109,6 +111,24 @@ async def test_row_26_bodies_made_to_hurt(body: bytes, serve_plain: Serve) -> No
         server.behaviour = send(whole(500, body))
         raw = await client.get_raw("phnum_1")
         assert raw.body == body
+
+
+@pytest.mark.parametrize(
+    ("start", "rest"),
+    [(b'{"detail": ', b"}"), (b'{"detail": [', b"]}"), (b'{"detail": [{"msg": ', b"}]}")],
+    ids=["detail", "a complaint", "a message"],
+)
+async def test_row_26_an_error_nested_to_about_where_python_stops(
+    start: bytes, rest: bytes, serve_plain: Serve
+) -> None:
+    """What can just be decoded can be too deep for what is done with it next."""
+    server = await serve_plain(found)
+    limit = sys.getrecursionlimit()
+    async with connect(server, retry=ONCE) as client:
+        for depth in range(limit - 150, limit + 1):
+            server.behaviour = send(whole(422, start + b"[" * depth + b"1" + b"]" * depth + rest))
+            with pytest.raises(UnprocessableEntityError):
+                await client.get("phnum_1")
 
 
 async def test_row_26_1e999_where_nobody_reads_it_does_no_harm(serve_plain: Serve) -> None:

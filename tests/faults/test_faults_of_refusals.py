@@ -60,6 +60,25 @@ async def test_row_17_429_for_concurrency_makes_one_lookup_wait_and_cuts_the_lim
     assert len(asked) == client.stats.requests == 41
 
 
+def test_row_17_429_for_concurrency_makes_nobody_else_wait() -> None:
+    refusal = After(0.01, refused(429, "too_many_concurrent_requests", retry_after="1"))
+    steps = {"phnum_9": [refusal]}
+    asked: dict[str, list[float]] = {}
+
+    def serve(url: str) -> Step:
+        phone_number_id = url.rpartition("/")[2]
+        asked.setdefault(phone_number_id, []).append(asyncio.get_running_loop().time())
+        left = steps.get(phone_number_id)
+        return left.pop() if left else After(0.06, found_step(phone_number_id))
+
+    lookups = gather(StubTransport(serve), 300)[0]
+    assert [lookup.result().phone_number_id for lookup in lookups] == ids(300)
+    first, again = asked.pop("phnum_9")
+    assert again >= first + 1.01
+    meanwhile = [at for (at,) in asked.values() if first + 0.1 < at < first + 1.0]
+    assert len(meanwhile) > 30
+
+
 async def test_row_18_429_for_rate_holds_everybody_on_a_socket(serve: Serve) -> None:
     refused_at: list[float] = []
 
@@ -128,6 +147,17 @@ async def test_row_19_retry_after_that_is_far_past_or_nonsense(wish: str, serve_
             await client.get("phnum_1")
         assert unavailable.value.retry_after == WISHES[wish]
         assert len(server.requests) == (3 if WISHES[wish] is None else 1)
+
+
+async def test_row_19_get_raises_at_once_with_the_hour_that_a_429_asks_for(serve_plain: Serve) -> None:
+    server = await serve_plain(send(whole(429, TOO_OFTEN, "Retry-After: 3600")))
+    async with connect(server, deadline=5.0) as client:
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(RateLimitError) as caught:
+            await client.get("phnum_1")
+        assert asyncio.get_running_loop().time() - started < 4.0
+        assert caught.value.retry_after == 3600.0
+        assert len(server.requests) == client.stats.requests == 1
 
 
 def test_row_19_retry_after_of_an_hour_is_capped_in_bulk() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 from collections.abc import Iterator
 from itertools import count
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 import virtual_time
+from commands import run
 from fault_helpers import Serve, connect, ids
-from misbehaving_server import found
+from misbehaving_server import MisbehavingServer, found
 from stub_transport import After, StubTransport
 from stub_transport import found as found_step
 
@@ -96,6 +98,7 @@ def test_row_34_the_consumer_is_slow(ordered: bool) -> None:
     def endless() -> Iterator[str]:
         nonlocal pulled
         for pulled in count(1):
+            assert pulled < 10_000, "the whole of an endless input is pulled"
             yield f"phnum_{pulled}"
 
     async def main() -> None:
@@ -184,3 +187,22 @@ async def test_a_host_named_in_code_goes_before_the_environment(
         await client.get("phnum_1")
     assert other.connections == 0
     assert server.connections == 1
+
+
+async def test_authorities_and_the_key_log_of_the_environment_are_heeded(tmp_path: Path) -> None:
+    pytest.importorskip("click", reason="the command needs it: pip install 'elevenphone[cli]'")
+    trustme = pytest.importorskip("trustme", reason="TLS needs a test authority: pip install trustme")
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    async with MisbehavingServer(found, context) as server:
+        distrusted = await run(server.base_url, tmp_path, "get", "phnum_1", "--deadline", "0.5")
+        assert distrusted.code == 1
+        assert "certificate is not trusted" in distrusted.shown
+        assert server.requests == []
+        variables = {"SSL_CERT_FILE": "authority.pem", "SSLKEYLOGFILE": "secrets"}
+        trusted = await run(server.base_url, tmp_path, "get", "phnum_1", **variables)
+        assert trusted.code == 0
+        assert len(server.requests) == 1
+    assert "CLIENT_HANDSHAKE_TRAFFIC_SECRET" in (tmp_path / "secrets").read_text()

@@ -3,134 +3,60 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import gc
+import importlib
 import io
 import logging
 import pickle
+import pkgutil
 import ssl
 import traceback
 import warnings
 from collections.abc import AsyncIterator, Iterator
-from typing import NamedTuple
 
 import aiohttp
 import pytest
 from fault_helpers import KEY, ONCE, Serve, connect
-from misbehaving_server import (
-    Behaviour,
-    MisbehavingServer,
-    drip,
-    end,
-    envelope,
-    found,
-    head,
-    in_turn,
-    number,
-    send,
-    silence,
-    whole,
-)
+from misbehaving_server import Behaviour, MisbehavingServer, drip, end, found, number, silence, whole
+from provoked_errors import CASES, Case, echo
 from rich.console import Console
 from rich.traceback import Traceback
 
+import elevenphone
 from elevenphone import (
-    AuthenticationError,
     ConfigurationError,
     ConnectionFailedError,
     DeadlineExceededError,
-    DecodeError,
     ElevenPhoneError,
     Failed,
-    InvalidPhoneNumberIdError,
-    NotFoundError,
-    PermissionDeniedError,
     PhoneNumberClient,
-    ProtocolError,
-    RateLimitError,
-    RequestTimeoutError,
-    ResponseTooLargeError,
     RetryPolicy,
-    ServerError,
-    StatusError,
     TransportError,
-    UnprocessableEntityError,
-    errors,
 )
 
-_LONG = b"x" * 2_000_000
+# What is raised by a misuse, or without a server; provoked further below.
+ELSEWHERE = {ConfigurationError, TransportError}
 
 
-class Case(NamedTuple):
-    """A way for a lookup to fail.
-
-    Attributes:
-        behaviour: What the server does.
-        kind: What is raised.
-        phone_number_id: What is asked for.
-        timeout: Seconds for an attempt.
-        deadline: Seconds for the lookup.
-    """
-
-    behaviour: Behaviour
-    kind: type[ElevenPhoneError]
-    phone_number_id: str = "phnum_1"
-    timeout: float = 10.0
-    deadline: float = 60.0
-
-
-def _echo(status: int) -> Behaviour:
-    """Answer with the key wherever a server can put it."""
-    body = envelope(KEY, f"wrong key {KEY}")
-    lines = [f"Request-Id: {KEY}", f"Location: /?key={KEY}", f"X-{KEY}: 1", f"Retry-After: {KEY}"]
-    return send(whole(status, body, *lines))
-
-
-CASES = {
-    "reset": Case(end("reset"), ConnectionFailedError),
-    "cut short": Case(
-        send(head(200, "Content-Length: 500", f"X: {KEY}") + number(), "close"), ConnectionFailedError
-    ),
-    "timeout": Case(silence, RequestTimeoutError, timeout=0.02),
-    "timeout in the body": Case(
-        drip(whole(200, number(), f"X: {KEY}"), 0.001), RequestTimeoutError, timeout=0.03
-    ),
-    "deadline": Case(silence, DeadlineExceededError, deadline=0.02),
-    "deadline after an error": Case(in_turn(_echo(500), silence), DeadlineExceededError, deadline=0.05),
-    "garbage with the key": Case(send(f"{KEY} BANANA\r\n\r\n".encode(), "close"), ProtocolError),
-    "a status line with the key": Case(send(f"HTTP/1.1 2000 {KEY}\r\n\r\n".encode(), "close"), ProtocolError),
-    "a bad header with the key": Case(
-        send(f"HTTP/1.1 200 OK\r\n{'X' * 80}{KEY}\x00: a\r\n\r\n".encode(), "close"), ProtocolError
-    ),
-    "compressed as the key": Case(send(whole(200, number(), f"Content-Encoding: {KEY}")), ProtocolError),
-    "too large": Case(send(whole(200, _LONG, f"X: {KEY}")), ResponseTooLargeError),
-    "too large and undelimited": Case(send(head(200, f"X: {KEY}") + _LONG, "close"), ResponseTooLargeError),
-    "redirect": Case(_echo(302), StatusError),
-    "401": Case(_echo(401), AuthenticationError),
-    "403": Case(_echo(403), PermissionDeniedError),
-    "404": Case(_echo(404), NotFoundError),
-    "422": Case(_echo(422), UnprocessableEntityError),
-    "422 with a list": Case(
-        send(whole(422, f'{{"detail": [{{"loc": ["header"], "msg": "{KEY}", "type": "x"}}]}}'.encode())),
-        UnprocessableEntityError,
-    ),
-    "429": Case(_echo(429), RateLimitError),
-    "500": Case(_echo(500), ServerError),
-    "200 that is no number": Case(_echo(200), DecodeError),
-    "200 that is no JSON": Case(send(whole(200, KEY.encode())), DecodeError),
-    "wrong type": Case(send(whole(200, number(label=[KEY]))), DecodeError),
-    "an id that cannot be one": Case(found, InvalidPhoneNumberIdError, phone_number_id="a\nb"),
-}
+def classes(kind: type[ElevenPhoneError]) -> Iterator[type[ElevenPhoneError]]:
+    """List a class and all below it, of whatever module of the package."""
+    if kind.__module__.partition(".")[0] == "elevenphone":
+        yield kind
+    for below in kind.__subclasses__():
+        yield from classes(below)
 
 
 def test_every_class_of_error_is_provoked() -> None:
-    provoked = {case.kind for case in CASES.values()} | {ConfigurationError}  # further below
-    every = {
-        kind
-        for kind in vars(errors).values()
-        if isinstance(kind, type) and issubclass(kind, ElevenPhoneError)
-    }
-    assert every - provoked == {ElevenPhoneError, TransportError}
+    for module in pkgutil.walk_packages(elevenphone.__path__, "elevenphone."):
+        if not module.name.endswith("__main__"):
+            with contextlib.suppress(Exception):  # of an extra that is not installed
+                importlib.import_module(module.name)
+    every = set(classes(ElevenPhoneError))
+    provoked = {case.kind for case in CASES.values()} | ELSEWHERE
+    assert every - provoked == {ElevenPhoneError}  # which is the root, and never raised itself
+    assert provoked <= every
 
 
 @pytest.fixture(params=["own session", "borrowed session"])
@@ -209,7 +135,7 @@ async def test_no_error_shows_it(
 
 @pytest.mark.parametrize("status", [200, 302, 404, 500])
 async def test_no_raw_answer_shows_it(status: int, serve_plain: Serve) -> None:
-    server = await serve_plain(_echo(status))
+    server = await serve_plain(echo(status))
     async with connect(server, retry=ONCE) as client:
         assert KEY not in repr(await client.get_raw("phnum_1"))
 
@@ -228,6 +154,11 @@ async def test_no_failed_connection_shows_it(
         with pytest.raises(ConnectionFailedError, match="could not connect") as refused:
             await client.get("phnum_1")
     assert_key_not_shown(refused.value)
+    async with PhoneNumberClient(KEY, base_url="https://a..b", retry=ONCE, session=session) as client:
+        with pytest.raises(TransportError, match="not the name of a host") as no_name:
+            await client.get("phnum_1")
+    assert type(no_name.value) is TransportError
+    assert_key_not_shown(no_name.value)
 
 
 async def test_no_misuse_shows_it(serve_plain: Serve) -> None:
@@ -296,7 +227,7 @@ async def test_a_loop_in_debug_mode_does_not_log_it(
     loop.set_debug(True)
     loop.slow_callback_duration = 0.0
     try:
-        for behaviour in (found, _echo(404), end("reset")):
+        for behaviour in (found, echo(404), end("reset")):
             server = await serve_plain(behaviour)
             async with connect(server, retry=ONCE) as client:
                 await client.gather(["phnum_1"], deadline=0.05)

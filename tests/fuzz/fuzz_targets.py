@@ -76,7 +76,7 @@ def read_answer(data: bytes) -> None:
     names = (line.partition(b":")[::2] for line in headers.split(b"\n"))
     fields = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in names}
     status = 100 + int.from_bytes(first[:2]) % 900
-    response = redacted(Response(status, fields, body), KEY)
+    response = redacted(status, fields, body, KEY)
     raw = raw_response(response, attempts=1, elapsed=0.0)
     assert isinstance(raw, RawResponse)
     assert KEY not in repr(raw)

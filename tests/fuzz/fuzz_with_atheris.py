@@ -1,6 +1,6 @@
 """Fuzz one target, guided by coverage: `python tests/fuzz/fuzz_with_atheris.py decode -max_total_time=60`.
 
-What follows the target's name goes to libFuzzer. Needs `atheris`.
+What follows the target's name goes to libFuzzer. Needs `atheris`, and the extra `cli`.
 """
 
 from __future__ import annotations
@@ -14,18 +14,27 @@ atheris = importlib.import_module("atheris")  # which has no types
 
 with atheris.instrument_imports(include=["elevenphone"]):
     from fuzz_targets import KEY, TARGETS, seeds
+    from reader_targets import READERS, reader_seeds
+
+ALL = TARGETS | READERS
 
 
 def main() -> None:
-    if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:
-        sys.exit(f"usage: {sys.argv[0]} {'|'.join(TARGETS)} [libFuzzer's options]")
-    target = TARGETS[sys.argv[1]]
+    if len(sys.argv) < 2 or sys.argv[1] not in ALL:
+        sys.exit(f"usage: {sys.argv[0]} {'|'.join(ALL)} [libFuzzer's options]")
+    target = ALL[sys.argv[1]]
     with tempfile.TemporaryDirectory() as corpus:
-        for number, seed in enumerate(seeds()):
+        for number, seed in enumerate(_seeds_of(sys.argv[1])):
             Path(corpus, f"{number}").write_bytes(seed)
-            Path(corpus, f"{number}-answer").write_bytes(b"\x00\x64\nx: " + KEY.encode() + b"\n\n" + seed)
         atheris.Setup([sys.argv[0], *sys.argv[2:], corpus], target)
         atheris.Fuzz()
+
+
+def _seeds_of(target: str) -> list[bytes]:
+    """What a target is begun with: bodies as they are or with a head before them, or readers' files."""
+    if target in READERS:
+        return reader_seeds()
+    return [*seeds(), *(b"\x00\x64\nx: " + KEY.encode() + b"\n\n" + seed for seed in seeds())]
 
 
 if __name__ == "__main__":

@@ -101,6 +101,24 @@ def test_error_envelopes(body: bytes) -> None:
     read_error_body(body)
 
 
+ENVELOPES = [
+    (b'{"detail":', b"}"),
+    (b'{"detail":[', b"]}"),
+    (b'{"detail":[{"msg":', b"}]}"),
+    (b'{"detail":{"code":', b"}}"),
+]
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")], ids=["arrays", "objects"])
+@pytest.mark.parametrize(("start", "end"), ENVELOPES, ids=["detail", "complaint", "message", "code"])
+def test_error_envelopes_nested_to_about_where_python_stops(
+    start: bytes, end: bytes, opening: bytes, closing: bytes
+) -> None:
+    limit = sys.getrecursionlimit()
+    for depth in range(limit - 150, limit + 1):
+        read_error_body(start + opening * depth + b"1" + closing * depth + end)
+
+
 @given(WAITS, WAITS, WAITS)
 def test_retry_after(seconds: str, milliseconds: str, date: str) -> None:
     read_retry_after(f"{seconds}\n{milliseconds}\n{date}".encode("latin-1", "ignore"))
@@ -188,12 +206,17 @@ async def _ask_a_server_that_sends(answers: list[bytes]) -> None:
     await asyncio.sleep(0)
 
 
+# By name, since without click they cannot be imported; a test beside them holds that these are all.
+GUIDED_READERS = ("ids", "line", "journal", "key-file")
+
+
 @pytest.mark.skipif(
     importlib.util.find_spec("atheris") is None, reason="atheris is not installed: pip install atheris"
 )
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [*TARGETS, *GUIDED_READERS])
 def test_guided_by_coverage(target: str) -> None:
     script = Path(__file__).with_name("fuzz_with_atheris.py")
     command = [sys.executable, str(script), target, "-runs=20000", "-max_len=2000", "-verbosity=0"]
+    command.append("-rss_limit_mb=1000")
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
     assert ended.returncode == 0, ended.stderr[-3_000:]

@@ -1,0 +1,127 @@
+"""What is fuzzed of the command line: the readers of lists of ids, of journals and of key files.
+
+Bytes in; out comes what the reader is for, or an error that the command shows in one line.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from elevenphone import PhoneNumberClient
+from elevenphone.cli._exit_codes import Refusal
+from elevenphone.cli._ids import IdSource, InputError
+from elevenphone.cli._journal import Header, Journal
+from elevenphone.cli._lines import decode_line, encode_line
+from elevenphone.cli._options import Connection
+
+FORMS = (".txt", ".csv", ".jsonl", ".parquet")
+HEADER = Header(1, "https://api.example", 3, "digest")
+
+# What is shorter stands in a message by chance.
+_SHORTEST_SECRET = 12
+_folder = tempfile.TemporaryDirectory()
+FOLDER = Path(_folder.name)
+
+
+def read_ids(data: bytes) -> None:
+    """A file of any form, told by the first byte, is read to its end or refused."""
+    path = FOLDER / f"ids{FORMS[data[0] % len(FORMS)] if data else '.txt'}"
+    path.write_bytes(data[1:])
+    source = IdSource(path, None)
+    try:
+        survey = source.survey()
+    except InputError as error:
+        problem = str(error)
+    else:
+        ids = list(source.ids())
+        assert all(isinstance(each, str) for each in ids)
+        assert len(ids) == survey.size
+        assert source.survey() == survey
+        return
+    assert problem.startswith(f"cannot read the ids from '{path}': ")
+
+
+def read_line(data: bytes) -> None:
+    """A line is that of a lookup, which can be written and read again, or raises `ValueError`."""
+    try:
+        lookup = decode_line(data)
+    except ValueError as error:
+        problem = str(error)
+    else:
+        line = encode_line(lookup)
+        assert line.count(b"\n") == 1
+        again = decode_line(line)
+        assert (type(again), again.index) == (type(lookup), lookup.index)
+        return
+    assert problem.startswith("not a line of a lookup: ")
+
+
+def read_journal(data: bytes) -> None:
+    """A journal, whatever has become of it, is gone on with or refused, and can be written to."""
+    path = FOLDER / "out.journal"
+    path.write_bytes(data)
+    try:
+        journal = Journal(path)
+    except Refusal:
+        return
+    try:
+        header = journal.header
+        if header is None:
+            journal.begin(HEADER)
+        else:
+            for lookup in journal.resume(header):
+                assert journal.has(lookup.index, lookup.phone_number_id)
+                assert 0 <= lookup.index < journal.count
+        journal.finish()
+    finally:
+        journal.close()
+
+
+def read_key_file(data: bytes) -> None:
+    """A key file holds a key that a client takes, or is refused without showing it."""
+    path = FOLDER / "key"
+    path.write_bytes(data)
+    connection = Connection(api_key_file=path, region=None, base_url=None, timeout=1.0, deadline=1.0)
+    try:
+        key = connection.key()
+    except click.UsageError as error:
+        problem = error.message
+    else:
+        PhoneNumberClient(key)
+        return
+    content = data.decode(errors="replace").strip()
+    assert len(content) < _SHORTEST_SECRET or content not in problem
+
+
+READERS: dict[str, Callable[[bytes], None]] = {
+    "ids": read_ids,
+    "line": read_line,
+    "journal": read_journal,
+    "key-file": read_key_file,
+}
+
+
+def reader_seeds() -> list[bytes]:
+    """Make inputs that each reader takes."""
+    found = (
+        b'{"index":0,"phone_number_id":"phnum_1","status":"found","attempts":1,"elapsed":0.1,"number":%b}\n'
+    )
+    number = b'{"provider":"twilio","phone_number":"+12125550100","label":"","phone_number_id":"phnum_1"}'
+    failed = (
+        b'{"index":1,"phone_number_id":"p","status":"failed","attempts":2,"elapsed":0.5,"error":'
+        b'{"kind":"server","http_status":503,"code":null,"message":"No.","request_id":null}}\n'
+    )
+    lines = found % number + failed
+    return [
+        b"\x00phnum_1\nphnum_2\n",
+        b"\x01label;phone_number_id\nMain;phnum_1\n",
+        b'\x02{"phone_number_id": "phnum_1", "x": [1]}\n\n{"phone_number_id": null}\n',
+        lines,
+        b'{"journal":1,"server":"https://api.example","ids":3,"digest":"digest"}\n' + lines,
+        b'{"journal":1,"server":"https://api.example","ids":null,"digest":null}\n' + lines,
+        b"sk_0123456789abcdef\n",
+    ]
