@@ -34,7 +34,7 @@ class Admission:
         self._look_is_due = False
         self._alarm: asyncio.TimerHandle | None = None
 
-    def enter_now(self, now: float, *, bulk: bool) -> Permit | None:
+    def enter_now(self, now: float, bulk: bool) -> Permit | None:
         """Start one more request, if it may start at once; most may.
 
         Args:
@@ -44,9 +44,9 @@ class Admission:
         Returns:
             What `leave` takes back, or `None`: it has to wait.
         """
-        if self._singles or (bulk and self._bulk) or self._limits.ready_at(bulk=bulk) > now:
+        if self._singles or (bulk and self._bulk) or self._limits.ready_at(bulk) > now:
             return None
-        return self._limits.start(now, bulk=bulk)
+        return self._limits.start(now, bulk)
 
     async def enter(self, *, bulk: bool, until: float = math.inf) -> Permit:
         """Wait until one more request may start.
@@ -92,14 +92,15 @@ class Admission:
                 self._spare.remove(waiter)
             raise
 
-    def leave(self, permit: Permit, error: ElevenPhoneError | None) -> None:
+    def leave(self, permit: Permit, now: float, error: ElevenPhoneError | None) -> None:
         """Give a permit back, with what came of it.
 
         Args:
             permit: What `enter` gave.
+            now: The event loop's time.
             error: What the server answered with; `None` for an answer that shows no strain.
         """
-        self._limits.end(permit, self._loop.time(), error)
+        self._limits.end(permit, now, error)
         if error is not None:
             self._dismiss()
         if self._singles or self._bulk:

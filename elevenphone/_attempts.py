@@ -69,57 +69,34 @@ class Supervision(Protocol):
         ...
 
 
-class Job:
+class Job(msgspec.Struct, eq=False):
     """One lookup under way.
 
     Attributes:
         url: What to GET.
         timeout: Seconds for one attempt.
+        deadline: Seconds for all of them; `None` for no bound.
         retry: What to try again, and when.
         supervision: That of a bulk run's lookup; `None` for a single one.
-        bulk: Whether this belongs to a bulk run.
         attempts: Attempts begun.
         throttled: Those of them that were answered 429.
+        started: The moment of the first.
         expires: The moment at which the deadline passes.
         elapsed: Seconds from the first attempt to the end.
         last_error: What the attempt before ended with.
     """
 
-    __slots__ = (
-        "_deadline",
-        "_started",
-        "attempts",
-        "bulk",
-        "elapsed",
-        "expires",
-        "last_error",
-        "retry",
-        "supervision",
-        "throttled",
-        "timeout",
-        "url",
-    )
-
-    def __init__(
-        self,
-        url: str,
-        timeout: float,
-        deadline: float | None,
-        retry: RetryPolicy,
-        supervision: Supervision | None = None,
-    ) -> None:
-        self.url = url
-        self.timeout = timeout
-        self.retry = retry
-        self.supervision = supervision
-        self.bulk = supervision is not None
-        self.attempts = 0
-        self.throttled = 0
-        self.expires = math.inf
-        self.elapsed = 0.0
-        self.last_error: ElevenPhoneError | None = None
-        self._deadline = math.inf if deadline is None else deadline
-        self._started = 0.0
+    url: str
+    timeout: float
+    deadline: float | None
+    retry: RetryPolicy
+    supervision: Supervision | None = None
+    attempts: int = 0
+    throttled: int = 0
+    started: float = 0.0
+    expires: float = math.inf
+    elapsed: float = 0.0
+    last_error: ElevenPhoneError | None = None
 
     def begin_attempt(self, now: float) -> None:
         """Count an attempt; the first starts the deadline.
@@ -133,17 +110,16 @@ class Job:
         if self.supervision is not None:
             self.supervision.before_attempt(not self.attempts)
         if not self.attempts:
-            self._started = now
-            self.expires = now + self._deadline
+            self.started = now
+            if self.deadline is not None:
+                self.expires = now + self.deadline
         self.attempts += 1
 
     def ends(self, now: float) -> float:
         """Say when the deadline passes, or would if the first attempt were now."""
-        return self.expires if self.attempts else now + self._deadline
-
-    def end_attempt(self, now: float) -> None:
-        """Note how long the lookup has taken so far."""
-        self.elapsed = now - self._started
+        if self.attempts:
+            return self.expires
+        return math.inf if self.deadline is None else now + self.deadline
 
 
 class _Bound(NamedTuple):
@@ -179,57 +155,62 @@ class Attempts:
             ElevenPhoneError: What the last attempt ended with.
         """
         bound = self._bind()
-        loop = bound.loop
+        loop, admission, watchdog = bound
+        bulk = job.supervision is not None
         while True:
+            permit = admission.enter_now(loop.time(), bulk) or await self._enter(job, bound)
+            self._begin(job, permit, bound)
+            ends = permit.started + job.timeout
             try:
-                result = await self._attempt(job, parse, bound)
-            except ElevenPhoneError as error:
-                job.end_attempt(loop.time())
-                wait = self._wait_before_next(job, error)
-                if wait is None:
-                    self._failed += 1
-                    raise
-                job.last_error = error.with_traceback(None)
+                with watchdog.until(ends if ends < job.expires else job.expires):  # noqa: FURB136 - a call is dear
+                    response = await self._transport.send(job.url)
+                if (maximum := concurrency_hint(response.headers)) is not None:
+                    self._limits.hint(maximum, permit.started)
+                result = parse(response)
+            except ElevenPhoneError as caught:
+                error = caught
+            except TimeoutError:
+                error = _timed_out(job, permit.started)
+            except BaseException:
+                admission.withdraw(permit)
+                raise
             else:
-                job.end_attempt(loop.time())
+                self._end(job, permit, bound, None)
                 self._found += 1
                 self._quota.refund()
                 return result
+            self._end(job, permit, bound, error)
+            wait = self._wait_before_next(job, error)
+            if wait is None:
+                # Raised out here, so that what hangs on it does not reach into the transport.
+                self._failed += 1
+                raise error
+            job.last_error = error.with_traceback(None)
             self._retries += 1
             await (asyncio.sleep(wait) if job.supervision is None else job.supervision.sleep(wait))
 
-    async def _attempt(self, job: Job, parse: Callable[[Response], _T], bound: _Bound) -> _T:
-        permit = bound.admission.enter_now(bound.loop.time(), bulk=job.bulk) or await self._enter(job, bound)
+    def _begin(self, job: Job, permit: Permit, bound: _Bound) -> None:
         try:
             job.begin_attempt(permit.started)
         except BaseException:
+            self._failed += 1
+            if job.attempts:
+                job.elapsed = permit.started - job.started
             bound.admission.withdraw(permit)
             raise
-        try:
-            with bound.watchdog.until(min(permit.started + job.timeout, job.expires)):
-                response = await self._transport.send(job.url)
-            if (maximum := concurrency_hint(response.headers)) is not None:
-                self._limits.hint(maximum, permit.started)
-            result = parse(response)
-        except ElevenPhoneError as caught:
-            error = caught
-        except TimeoutError:
-            error = _timed_out(job, permit.started)
-        except BaseException:
-            bound.admission.withdraw(permit)
-            raise
-        else:
-            bound.admission.leave(permit, None)
-            _log_attempt(job, permit, "found")
-            return result
-        bound.admission.leave(permit, error)
-        _log_attempt(job, permit, error)
-        # Raised out here, so that what hangs on it does not reach into the transport.
-        raise error
+
+    def _end(self, job: Job, permit: Permit, bound: _Bound, error: ElevenPhoneError | None) -> None:
+        now = bound.loop.time()
+        job.elapsed = now - job.started
+        bound.admission.leave(permit, now, error)
+        if _log.isEnabledFor(logging.DEBUG):
+            milliseconds = (now - permit.started) * 1000
+            outcome = "found" if error is None else error
+            _log.debug("GET %s, attempt %d, %.0f ms: %s", job.url, job.attempts, milliseconds, outcome)
 
     async def _enter(self, job: Job, bound: _Bound) -> Permit:
         """Wait for a place in flight; a single lookup waits for no pause that ends after its deadline."""
-        if job.bulk:
+        if job.supervision is not None:
             return await bound.admission.enter(bulk=True)
         ends = job.ends(bound.loop.time())
         try:
@@ -241,6 +222,7 @@ class Attempts:
                 failure = DeadlineExceededError(why, self._limits.paused_by)
             else:
                 failure = DeadlineExceededError("the lookup's deadline passed in the queue", job.last_error)
+        self._failed += 1
         raise failure
 
     def _wait_before_next(self, job: Job, error: ElevenPhoneError) -> float | None:
@@ -248,10 +230,11 @@ class Attempts:
         throttled = isinstance(error, RateLimitError)
         self._throttled += throttled
         job.throttled += throttled
-        wait = self._bulk_wait(job, error) if job.bulk else job.retry.wait(error, job.attempts)
+        bulk = job.supervision is not None
+        wait = self._bulk_wait(job, error) if bulk else job.retry.wait(error, job.attempts)
         if wait is None or asyncio.get_running_loop().time() + wait >= job.expires:
             return None
-        return wait if job.bulk or self._quota.take() else None
+        return wait if bulk or self._quota.take() else None
 
     def _bulk_wait(self, job: Job, error: ElevenPhoneError) -> float | None:
         """Say how long a bulk lookup waits; it may go on past its policy's attempts.
@@ -322,12 +305,6 @@ class Attempts:
         if self._bound is not None:
             self._bound.watchdog.close()
         await self._transport.aclose()
-
-
-def _log_attempt(job: Job, permit: Permit, outcome: object) -> None:
-    if _log.isEnabledFor(logging.DEBUG):
-        milliseconds = (asyncio.get_running_loop().time() - permit.started) * 1000
-        _log.debug("GET %s, attempt %d, %.0f ms: %s", job.url, job.attempts, milliseconds, outcome)
 
 
 def _timed_out(job: Job, started: float) -> ElevenPhoneError:

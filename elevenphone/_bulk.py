@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from operator import attrgetter
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -29,11 +30,13 @@ class Supervision:
 
     Attributes:
         stopped_by: What has stopped the run.
+        standing_by: Workers that have sent nothing for the id they have, or have none.
     """
 
-    def __init__(self, first_attempt: Callable[[], None]) -> None:
+    def __init__(self, none_stands_by: Callable[[], None]) -> None:
         self.stopped_by: ElevenPhoneError | None = None
-        self._first_attempt = first_attempt
+        self.standing_by = 0
+        self._none_stands_by = none_stands_by
         self._stopped = asyncio.Event()
 
     def stop(self, error: ElevenPhoneError) -> None:
@@ -53,7 +56,9 @@ class Supervision:
         if self.stopped_by is not None:
             raise self.stopped_by
         if first:
-            self._first_attempt()
+            self.standing_by -= 1
+            if not self.standing_by:
+                self._none_stands_by()
 
     async def sleep(self, seconds: float) -> None:
         """Sleep between attempts, but not on once the run has been stopped."""
@@ -108,14 +113,14 @@ class Run(AsyncIterator[Lookup]):
         self._pulling = asyncio.Lock()
         self._pulled = 0
         self._exhausted = False
-        self._supervision = Supervision(self._first_attempt)
+        self._supervision = Supervision(self._none_stands_by)
         self._crash: BaseException | None = None
         self._answers = _Answers(remembered)
         self._outbox = _InOrder() if ordered else _AsCompleted()
+        self._changed = asyncio.Event()
+        self._awaited = False
         self._handed_over = 0
         self._workers: set[asyncio.Task[None]] = set()
-        self._standing_by = 0
-        self._changed = asyncio.Event()
         self._room = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -146,20 +151,42 @@ class Run(AsyncIterator[Lookup]):
         if self._iterator is None and self._async_iterator is None:
             raise RuntimeError("enter the stream first: async with client.stream(ids) as lookups")
         while (lookup := self._outbox.take()) is None:
-            if not self._workers:
-                if self._crash is not None:
-                    raise self._crash
+            if not await self._change():
                 raise StopAsyncIteration
-            self._changed.clear()
-            await self._changed.wait()
         self._handed_over += 1
-        self._room.set()
+        if self._pulled - self._handed_over == self._window - 1:
+            self._room.set()
         return lookup
+
+    async def collect(self) -> list[Lookup]:
+        """Wait for all lookups.
+
+        Returns:
+            They, in the order of the input.
+        """
+        lookups: list[Lookup] = []
+        while await self._change():
+            lookups.extend(iter(self._outbox.take, None))
+            self._handed_over = len(lookups)
+            self._room.set()
+        lookups.sort(key=attrgetter("index"))
+        return lookups
+
+    async def _change(self) -> bool:
+        """Wait for an answer, or the end of a worker; say whether there may be more to come."""
+        if not self._workers:
+            if self._crash is not None:
+                raise self._crash
+            return False
+        self._changed.clear()
+        self._awaited = True
+        await self._changed.wait()
+        return True
 
     def _add_worker(self) -> None:
         worker = asyncio.create_task(self._work())
         self._workers.add(worker)
-        self._standing_by += 1
+        self._supervision.standing_by += 1
         worker.add_done_callback(self._worker_done)
 
     def _worker_done(self, worker: asyncio.Task[None]) -> None:
@@ -171,25 +198,25 @@ class Run(AsyncIterator[Lookup]):
 
     async def _work(self) -> None:
         await self._vacancy()
+        supervision = self._supervision
         while (pulled := self._pull_now() or await self._pull()) is not None:
             index, phone_number_id = pulled
             if self._answers.must_ask(index, phone_number_id, self._emit):
-                if (stopped_by := self._supervision.stopped_by) is not None:
+                if (stopped_by := supervision.stopped_by) is not None:
                     lookup: Lookup = Failed(index, phone_number_id, 0, 0.0, stopped_by)
                 else:
-                    lookup = await self._look_up(index, phone_number_id, self._supervision)
+                    lookup = await self._look_up(index, phone_number_id, supervision)
                 if isinstance(lookup, Failed) and self._stops(lookup.error):
-                    self._supervision.stop(lookup.error)
+                    supervision.stop(lookup.error)
                 self._answers.settle(phone_number_id, lookup, self._emit)
                 if lookup.attempts:
-                    self._standing_by += 1
-                if self._standing_by > _SPARE_WORKERS + len(self._workers) // 2:
+                    supervision.standing_by += 1
+                if supervision.standing_by > _SPARE_WORKERS + len(self._workers) // 2:
                     break
-        self._standing_by -= 1
+        supervision.standing_by -= 1
 
-    def _first_attempt(self) -> None:
-        self._standing_by -= 1
-        if not self._standing_by and not self._exhausted and len(self._workers) < _MAX_WORKERS:
+    def _none_stands_by(self) -> None:
+        if not self._exhausted and len(self._workers) < _MAX_WORKERS:
             self._add_worker()
 
     def _pull_now(self) -> tuple[int, str] | None:
@@ -222,7 +249,9 @@ class Run(AsyncIterator[Lookup]):
 
     def _emit(self, lookup: Lookup) -> None:
         self._outbox.put(lookup)
-        self._changed.set()
+        if self._awaited:
+            self._awaited = False
+            self._changed.set()
 
 
 class _Answers:
@@ -230,32 +259,40 @@ class _Answers:
 
     def __init__(self, remembered: int | None) -> None:
         self._remembered = remembered
-        self._asked: dict[str, list[int]] = {}
-        self._known: OrderedDict[str, Lookup] = OrderedDict()
+        # Of each id its answer; until there is one, the later positions that wait for it, `None` for no such.
+        self._seen: dict[str, Lookup | list[int] | None] = {}
+        self._answered: deque[str] = deque()
 
     def must_ask(self, index: int, phone_number_id: str, emit: Callable[[Lookup], None]) -> bool:
         """Say whether this id is to be asked; where not, `emit` gets its answer, now or when it comes."""
         if not isinstance(phone_number_id, str):
             return True  # refused later, with a clear error
-        if (known := self._known.get(phone_number_id)) is not None:
-            emit(msgspec.structs.replace(known, index=index))
-            return False
-        if (waiting := self._asked.get(phone_number_id)) is not None:
-            waiting.append(index)
-            return False
-        self._asked[phone_number_id] = []
-        return True
+        if phone_number_id not in self._seen:
+            self._seen[phone_number_id] = None
+            return True
+        match self._seen[phone_number_id]:
+            case None:
+                self._seen[phone_number_id] = [index]
+            case list() as waiting:
+                waiting.append(index)
+            case known:
+                emit(msgspec.structs.replace(known, index=index))
+        return False
 
     def settle(self, phone_number_id: str, lookup: Lookup, emit: Callable[[Lookup], None]) -> None:
         """Emit an answer at every position that waits for it."""
         emit(lookup)
         if not isinstance(phone_number_id, str):
             return
-        for index in self._asked.pop(phone_number_id, ()):
-            emit(msgspec.structs.replace(lookup, index=index))
-        self._known[phone_number_id] = lookup
-        if self._remembered is not None and len(self._known) > self._remembered:
-            self._known.popitem(last=False)
+        waiting = self._seen[phone_number_id]
+        self._seen[phone_number_id] = lookup
+        if isinstance(waiting, list):
+            for index in waiting:
+                emit(msgspec.structs.replace(lookup, index=index))
+        if self._remembered is not None:
+            self._answered.append(phone_number_id)
+            if len(self._answered) > self._remembered:
+                del self._seen[self._answered.popleft()]
 
 
 class _AsCompleted:
@@ -263,9 +300,7 @@ class _AsCompleted:
 
     def __init__(self) -> None:
         self._ready: deque[Lookup] = deque()
-
-    def put(self, lookup: Lookup) -> None:
-        self._ready.append(lookup)
+        self.put: Callable[[Lookup], None] = self._ready.append
 
     def take(self) -> Lookup | None:
         return self._ready.popleft() if self._ready else None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp import hdrs
 from yarl import URL
 
 from elevenphone._protocol import USER_AGENT, Response, redacted, without_key
@@ -27,6 +28,7 @@ from elevenphone.errors import (
 )
 
 if TYPE_CHECKING:
+    from aiohttp.client import _RequestOptions  # pyright: ignore[reportPrivateUsage] - no public name for it
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.client_reqrep import ConnectionKey
     from aiohttp.connector import Connection
@@ -90,22 +92,34 @@ class AiohttpTransport:
         self._borrowed = session is not None
         self._closed = False
         self._session = session
-        # aiohttp has no public way to add a middleware to those that a session has.
-        theirs: Sequence[aiohttp.ClientMiddlewareType] = getattr(session, "_middlewares", ())
-        self._middlewares = (_send_once, *theirs)
+        self._server = URL()
+        self._origin = "none yet"
+        # What a session of its own has been made with is not said again for each request.
+        self._options: _RequestOptions = {"allow_redirects": False}
+        if session is not None:
+            # aiohttp has no public way to add a middleware to those that a session has.
+            theirs: Sequence[aiohttp.ClientMiddlewareType] = getattr(session, "_middlewares", ())
+            self._options |= {
+                "headers": self._headers,
+                "raise_for_status": False,
+                "auto_decompress": False,
+                "timeout": _NO_TIMEOUT,
+                "middlewares": (_send_once, *theirs),
+            }
 
     async def send(self, url: str) -> Response:
         """GET a URL and read the answer whole; see `Transport.send`."""
         while True:
             session = self._open_session()
             self.requests += 1
-            _connected.set(False)
+            if _connected.get(False):
+                _connected.set(False)
             failure: TransportError | asyncio.CancelledError
             try:
-                return await self._exchange(session, URL(url, encoded=True))
+                return await self._exchange(session, self._parsed(url))
             except _ClosedUnansweredError as error:
                 # The server had closed a kept-alive connection: no fault of this request's (RFC 9112, 9.3.1).
-                if not self._borrowed and not _connected.get():
+                if not self._borrowed and not _connected.get(False):
                     continue
                 failure = self._failure(error.reason, url)
             except (TransportError, aiohttp.ClientError, OSError, UnicodeError) as error:
@@ -115,27 +129,39 @@ class AiohttpTransport:
             # Anew and out here, so that no frame of aiohttp's, whose locals hold the key, hangs on it.
             raise failure
 
+    def _parsed(self, url: str) -> URL:
+        """Parse a URL; where its server is that of the last, only its path, which is much cheaper."""
+        if url.startswith(self._origin):
+            return self._server.with_path(url[len(self._origin) - 1 :], encoded=True)
+        self._server = URL(url, encoded=True)
+        self._origin = url.removesuffix(self._server.raw_path_qs) + "/"
+        return self._server
+
     def _failure(self, error: Exception, url: str) -> TransportError:
         failure = _translate(error, url)
         return type(failure)(without_key(str(failure), self._api_key)[:_LONGEST_MESSAGE])
 
     async def _exchange(self, session: aiohttp.ClientSession, url: URL) -> Response:
-        # Not `async with`: an answer that has been read whole has given its connection back.
-        answer = await session.get(
-            url,
-            headers=self._headers if self._borrowed else None,
-            allow_redirects=False,
-            raise_for_status=False,
-            auto_decompress=False,
-            timeout=_NO_TIMEOUT,
-            middlewares=self._middlewares,
-        )
         try:
-            body = await _read(answer)
+            # Not `async with`: an answer that has been read whole has given its connection back.
+            answer = await session.get(url, **self._options)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            raise _ClosedUnansweredError(error) from None
+        try:
+            length = answer.content_length
+            if length is not None and length <= MAX_BODY_BYTES:
+                body = await answer.read()
+            else:
+                body = await _read_capped(answer)
         except BaseException:
             answer.close()
             raise
-        return redacted(Response(answer.status, answer.headers, body), self._api_key)
+        encoding = answer.headers.get(hdrs.CONTENT_ENCODING, "identity")
+        if encoding.lower() not in ("", "identity"):
+            raise _unasked_encoding(encoding, body)
+        return redacted(answer.status, answer.headers, body, self._api_key)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._closed or (self._session is not None and self._session.closed):
@@ -149,6 +175,11 @@ class AiohttpTransport:
                 timeout=_NO_TIMEOUT,
                 auto_decompress=False,
             )
+            if hasattr(self._session, "_retry_connection"):
+                # Private, but without cost; a middleware, the public way, is two more coroutines a request.
+                self._session._retry_connection = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+            else:
+                self._options["middlewares"] = (_send_once,)
         return self._session
 
     def __reduce__(self) -> NoReturn:
@@ -217,19 +248,6 @@ async def _send_once(
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise _ClosedUnansweredError(error) from None
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read a body of at most `MAX_BODY_BYTES`."""
-    length = response.content_length
-    encoding = response.headers.get("content-encoding", "identity")
-    if length is not None and length <= MAX_BODY_BYTES:
-        body = await response.read()
-    else:
-        body = await _read_capped(response)
-    if encoding.lower() not in ("", "identity"):
-        raise _unasked_encoding(encoding, body)
-    return body
 
 
 async def _read_capped(response: aiohttp.ClientResponse) -> bytes:

@@ -13,6 +13,8 @@ import math
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 
 class Watchdog:
     """Ends attempts that take too long, as `asyncio.timeout_at` does."""
@@ -30,20 +32,17 @@ class Watchdog:
             moment: When to end it, on the event loop's clock.
 
         Returns:
-            A context manager that raises `TimeoutError` in place of the cancellation
-            by which it ended what was inside.
+            A context manager, to be entered at once, that raises `TimeoutError` in
+            place of the cancellation by which it ended what was inside.
         """
-        return Watch(self, moment)
-
-    def add(self, watch: Watch) -> None:
-        """Look after one block."""
+        task = asyncio.current_task(self._loop)
+        if task is None:
+            raise RuntimeError("a lookup must be awaited inside a task")
+        watch = Watch(moment, task, task.cancelling(), self._watches)
         self._watches.add(watch)
-        if watch.moment < self._alarm_at:
-            self._set_alarm(watch.moment)
-
-    def remove(self, watch: Watch) -> None:
-        """Look after it no longer."""
-        self._watches.discard(watch)
+        if moment < self._alarm_at:
+            self._set_alarm(moment)
+        return watch
 
     def close(self) -> None:
         """Cancel the timer."""
@@ -63,35 +62,28 @@ class Watchdog:
         self._set_alarm(min((watch.moment for watch in self._watches), default=math.inf))
 
 
-class Watch:
+class Watch(msgspec.Struct, eq=False):
     """One block that is bounded; see `Watchdog.until`."""
 
-    __slots__ = ("_cancelling", "_expired", "_task", "_watchdog", "moment")
-
-    def __init__(self, watchdog: Watchdog, moment: float) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a lookup must be awaited inside a task")
-        self.moment = moment
-        self._watchdog = watchdog
-        self._task = task
-        self._cancelling = task.cancelling()
-        self._expired = False
+    moment: float
+    task: asyncio.Task[object]
+    cancelling: int
+    watches: set[Watch]
+    expired: bool = False
 
     def expire(self) -> None:
         """Cancel the task, whose block turns that into `TimeoutError`."""
-        self._expired = True
-        self._watchdog.remove(self)
-        self._task.cancel()
+        self.expired = True
+        self.watches.discard(self)
+        self.task.cancel()
 
     def __enter__(self) -> Self:
-        self._watchdog.add(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._watchdog.remove(self)
+        self.watches.discard(self)
         # Where somebody else has cancelled the task too, his cancellation goes on its way.
-        if self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+        if self.expired and self.task.uncancel() <= self.cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from None

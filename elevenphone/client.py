@@ -192,10 +192,8 @@ class PhoneNumberClient:
             ConfigurationError: The client is closed, or belongs to another event loop.
             Exception: Whatever iterating over `ids` raised.
         """
-        async with self._run(ids, deadline, remembered=None) as lookups:
-            answered = [lookup async for lookup in lookups]
-        answered.sort(key=lambda lookup: lookup.index)
-        return answered
+        async with self._run(ids, deadline, remembered=None) as run:
+            return await run.collect()
 
     def stream(
         self,

@@ -554,7 +554,7 @@ def test_an_answer_that_echoes_the_key_loses_it() -> None:
         {"X-Echo": f"key={KEY}", "location": f"https://elsewhere.example/?k={KEY}"},
         f'{{"detail": "bad header xi-api-key: {KEY}, {KEY}"}}'.encode(),
     )
-    clean = redacted(echo, KEY)
+    clean = redacted(*echo, KEY)
     error = status_error(clean)
     assert KEY not in repr(clean)
     assert KEY not in f"{error} {error!r} {vars(error)}"
@@ -568,7 +568,7 @@ def test_an_answer_that_echoes_the_key_loses_it() -> None:
     after=st.binary(max_size=20),
 )
 def test_the_rest_of_an_echoing_answer_is_as_it_was(key: str, before: bytes, after: bytes) -> None:
-    clean = redacted(Response(500, {"x": key}, before + key.encode() + after), key)
+    clean = redacted(500, {"x": key}, before + key.encode() + after, key)
     assert clean.body == before + b"[API key]" + after
     assert clean.headers == {"x": "[API key]"}
 

@@ -78,7 +78,7 @@ class Limits:
         """Since when the server has been taken to be away; `None`: it is not."""
         return None if self._gate.closed_at is None else self._gate.failing_since
 
-    def ready_at(self, *, bulk: bool) -> float:
+    def ready_at(self, bulk: bool) -> float:
         """Say when one more request may start.
 
         Args:
@@ -88,18 +88,22 @@ class Limits:
         Returns:
             A moment, perhaps past; infinity where another must end first.
         """
-        if self.in_flight >= int(self._concurrency.value):
+        if self.in_flight + 1 > self._concurrency.value:
             return math.inf
-        ready_at = max(self.resumes_at, self._pace.next_start)
-        return max(ready_at, self._gate.ready_at()) if bulk else ready_at
+        ready_at = self.resumes_at
+        if self._pace.next_start > ready_at:
+            ready_at = self._pace.next_start
+        if bulk and self._gate.closed_at is not None:
+            ready_at = max(ready_at, self._gate.ready_at())
+        return ready_at
 
-    def start(self, now: float, *, bulk: bool) -> Permit:
+    def start(self, now: float, bulk: bool) -> Permit:
         """Count one request as in flight; the permit goes back with `end` or `withdraw`."""
         self.in_flight += 1
         permit = Permit(now, self.in_flight)
         self._concurrency.started(permit)
         self._pace.started(now)
-        if bulk:
+        if bulk and self._gate.closed_at is not None:
             self._gate.started(permit)
         return permit
 

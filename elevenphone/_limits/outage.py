@@ -54,6 +54,8 @@ class OutageGate:
 
     def answered(self, permit: Permit) -> None:
         """Note an answer; one to a request sent since the gate closed opens it."""
+        if not self.failing_share:
+            return  # nothing has failed yet
         self.failing_share *= 1 - _WEIGHT
         if self.closed_at is None or permit.started >= self.closed_at:
             self._share_before = self.failing_share

@@ -41,6 +41,7 @@ class Pace:
         self.next_start = -math.inf
         self._most = math.inf if fixed is None else fixed
         self._learned = math.inf
+        self._interval = 1 / self._most
         self._starts: deque[float] = deque()
         self._answered_since_refusal = 0
         self._fruitless = 0
@@ -50,12 +51,12 @@ class Pace:
 
     def started(self, now: float) -> None:
         """Note that a request has started."""
-        self._starts.append(now)
-        while self._starts[0] <= now - _WINDOW:
-            self._starts.popleft()
-        pace = min(self._most, self._learned)
-        if pace < math.inf:
-            self.next_start = max(self.next_start, now) + 1 / pace
+        starts = self._starts
+        starts.append(now)
+        while starts[0] <= now - _WINDOW:
+            starts.popleft()
+        if self._interval:
+            self.next_start = max(self.next_start, now) + self._interval
 
     def answered(self, now: float) -> None:
         """Note an answer that shows no strain."""
@@ -64,6 +65,7 @@ class Pace:
             elapsed = min(now - max(self._raised_at, self._raise_from), 1.0)
             self._learned *= 1 + self._raise * elapsed
             self._raised_at = now
+            self._interval = 1 / min(self._most, self._learned)
 
     def refused(self, permit: Permit, now: float, cost: float) -> None:
         """Slow down.
@@ -90,6 +92,7 @@ class Pace:
         else:
             self._learned *= _LEFT_WHEN_SEARCHING_IS_DEAR if cost else _LEFT_WHEN_SEARCHING
         self._learned = max(self._learned, self._least)
+        self._interval = 1 / min(self._most, self._learned)
         self._answered_since_refusal = 0
         self._refused_at = self._raised_at = now
         self._raise_from = (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 
-class Permit:
+
+class Permit(msgspec.Struct, eq=False, gc=False):
     """The right to one request in flight.
 
     Attributes:
@@ -11,8 +13,5 @@ class Permit:
         in_flight: Requests in flight then, this one included.
     """
 
-    __slots__ = ("in_flight", "started")
-
-    def __init__(self, started: float, in_flight: int) -> None:
-        self.started = started
-        self.in_flight = in_flight
+    started: float
+    in_flight: int

@@ -18,6 +18,10 @@ from elevenphone._limits import Limits, Permit
 START = virtual_time.START
 
 
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 class Queue:
     """An admission, and the order in which it let them in."""
 
@@ -33,13 +37,13 @@ class Queue:
     async def use(self, name: str, *, bulk: bool = False, takes: float = 1.0) -> None:
         """Wait for a place, and keep it for a while."""
         permit = await self.admission.enter(bulk=bulk)
-        self.admitted.append((name, asyncio.get_running_loop().time() - START))
+        self.admitted.append((name, now() - START))
         try:
             await asyncio.sleep(takes)
         except asyncio.CancelledError:
             self.admission.withdraw(permit)
             raise
-        self.admission.leave(permit, None)
+        self.admission.leave(permit, now(), None)
 
 
 async def begin(*uses: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
@@ -82,7 +86,7 @@ def test_nobody_overtakes_those_who_wait() -> None:
         queue = Queue()
         first = await queue.admission.enter(bulk=False)
         waiting = await begin(queue.use("waiting"))
-        queue.admission.leave(first, None)
+        queue.admission.leave(first, now(), None)
         late = asyncio.create_task(queue.use("late"))
         await asyncio.gather(*waiting, late)
         return queue
@@ -96,7 +100,7 @@ def test_one_cancelled_in_the_moment_of_being_let_in_loses_no_place(bulk: bool) 
         queue = Queue()
         first = await queue.admission.enter(bulk=False)
         unlucky, lucky = await begin(queue.use("unlucky", bulk=bulk), queue.use("lucky", bulk=bulk))
-        queue.admission.leave(first, None)  # lets the unlucky one in, who has not run since
+        queue.admission.leave(first, now(), None)  # lets the unlucky one in, who has not run since
         unlucky.cancel()
         await lucky
         return queue
@@ -112,7 +116,7 @@ def test_one_let_in_in_the_moment_of_its_cancellation_loses_no_place() -> None:
         first = await queue.admission.enter(bulk=False)
         unlucky, lucky = await begin(queue.use("unlucky"), queue.use("lucky"))
         unlucky.cancel()
-        queue.admission.leave(first, None)
+        queue.admission.leave(first, now(), None)
         await lucky
         return queue
 
@@ -125,7 +129,7 @@ def test_those_who_wait_wake_when_the_pause_ends() -> None:
     async def main() -> Queue:
         queue = Queue(concurrency=3)
         permit = await queue.admission.enter(bulk=True)
-        queue.admission.leave(permit, RateLimitError(429, retry_after=5.0, kind="busy"))
+        queue.admission.leave(permit, now(), RateLimitError(429, retry_after=5.0, kind="busy"))
         await asyncio.gather(queue.use("bulk", bulk=True), queue.use("single"))
         return queue
 
@@ -136,10 +140,10 @@ def test_a_pause_made_longer_while_they_wait_holds_them_longer() -> None:
     async def main() -> Queue:
         queue = Queue(concurrency=3)
         permits = [await queue.admission.enter(bulk=True) for _ in range(2)]
-        queue.admission.leave(permits[0], RateLimitError(429, retry_after=5.0, kind="busy"))
+        queue.admission.leave(permits[0], now(), RateLimitError(429, retry_after=5.0, kind="busy"))
         tasks = await begin(queue.use("bulk", bulk=True))
         await asyncio.sleep(1.0)
-        queue.admission.leave(permits[1], RateLimitError(429, retry_after=10.0, kind="busy"))
+        queue.admission.leave(permits[1], now(), RateLimitError(429, retry_after=10.0, kind="busy"))
         await asyncio.gather(*tasks)
         return queue
 
