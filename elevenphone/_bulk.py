@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from operator import attrgetter
 from types import TracebackType
 from typing import Protocol, Self
 
-import msgspec
-
+from elevenphone._answers import Answers, AsCompleted, InOrder
 from elevenphone.errors import ElevenPhoneError
 from elevenphone.lookups import Failed, Lookup
 
@@ -115,8 +113,8 @@ class Run(AsyncIterator[Lookup]):
         self._exhausted = False
         self._supervision = Supervision(self._none_stands_by)
         self._crash: BaseException | None = None
-        self._answers = _Answers(remembered)
-        self._outbox = _InOrder() if ordered else _AsCompleted()
+        self._answers = Answers(remembered)
+        self._outbox = InOrder() if ordered else AsCompleted()
         self._changed = asyncio.Event()
         self._awaited = False
         self._handed_over = 0
@@ -252,71 +250,3 @@ class Run(AsyncIterator[Lookup]):
         if self._awaited:
             self._awaited = False
             self._changed.set()
-
-
-class _Answers:
-    """Which ids are being asked and which have been, so that equal ones are asked once."""
-
-    def __init__(self, remembered: int | None) -> None:
-        self._remembered = remembered
-        # Of each id its answer; until there is one, the later positions that wait for it, `None` for no such.
-        self._seen: dict[str, Lookup | list[int] | None] = {}
-        self._answered: deque[str] = deque()
-
-    def must_ask(self, index: int, phone_number_id: str, emit: Callable[[Lookup], None]) -> bool:
-        """Say whether this id is to be asked; where not, `emit` gets its answer, now or when it comes."""
-        if not isinstance(phone_number_id, str):
-            return True  # refused later, with a clear error
-        if phone_number_id not in self._seen:
-            self._seen[phone_number_id] = None
-            return True
-        match self._seen[phone_number_id]:
-            case None:
-                self._seen[phone_number_id] = [index]
-            case list() as waiting:
-                waiting.append(index)
-            case known:
-                emit(msgspec.structs.replace(known, index=index))
-        return False
-
-    def settle(self, phone_number_id: str, lookup: Lookup, emit: Callable[[Lookup], None]) -> None:
-        """Emit an answer at every position that waits for it."""
-        emit(lookup)
-        if not isinstance(phone_number_id, str):
-            return
-        waiting = self._seen[phone_number_id]
-        self._seen[phone_number_id] = lookup
-        if isinstance(waiting, list):
-            for index in waiting:
-                emit(msgspec.structs.replace(lookup, index=index))
-        if self._remembered is not None:
-            self._answered.append(phone_number_id)
-            if len(self._answered) > self._remembered:
-                del self._seen[self._answered.popleft()]
-
-
-class _AsCompleted:
-    """Answers in the order in which they came."""
-
-    def __init__(self) -> None:
-        self._ready: deque[Lookup] = deque()
-        self.put: Callable[[Lookup], None] = self._ready.append
-
-    def take(self) -> Lookup | None:
-        return self._ready.popleft() if self._ready else None
-
-
-class _InOrder:
-    """Answers in the order of the input."""
-
-    def __init__(self) -> None:
-        self._ready: dict[int, Lookup] = {}
-        self._next = 0
-
-    def put(self, lookup: Lookup) -> None:
-        self._ready[lookup.index] = lookup
-
-    def take(self) -> Lookup | None:
-        lookup = self._ready.pop(self._next, None)
-        self._next += lookup is not None
-        return lookup

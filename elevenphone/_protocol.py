@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import NamedTuple, TypeVar, overload
+from typing import NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -30,16 +30,10 @@ from elevenphone.errors import (
 )
 from elevenphone.models import PhoneNumber, decode
 
-_T = TypeVar("_T")
-
 PATH = "/v1/convai/phone-numbers/"
 USER_AGENT = f"elevenphone/{__version__}"
 _MAX_ID_LENGTH = 256
 _MAX_BODY_KEPT = 10_000
-# A key shorter than this hides nothing, and stands in many an answer by chance.
-_SHORTEST_SECRET = 8
-_REDACTED = "[API key]"
-_REDACTED_BYTES = _REDACTED.encode()
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _COUNT = re.compile("[1-9][0-9]{0,5}")
 # What every id known looks like, and needs no encoding.
@@ -141,62 +135,6 @@ def concurrency_hint(headers: Mapping[str, str]) -> int | None:
     """
     value = headers.get("maximum-concurrent-requests")
     return int(value) if value is not None and _COUNT.fullmatch(value) else None
-
-
-def redacted(status: int, headers: Mapping[str, str], body: bytes, api_key: str) -> Response:
-    """Make a `Response`, the key taken out where the answer echoes it.
-
-    Args:
-        status: The answer's.
-        headers: The answer's.
-        body: The answer's.
-        api_key: What must not be seen.
-
-    Returns:
-        The answer without it.
-    """
-    if len(api_key) < _SHORTEST_SECRET:
-        return Response(status, headers, body)
-    return Response(status, _WithoutKey(headers, api_key), body.replace(api_key.encode(), _REDACTED_BYTES))
-
-
-class _WithoutKey(Mapping[str, str]):
-    """Headers that the key is taken out of as they are read: of most answers one or two are."""
-
-    __slots__ = ("_api_key", "_headers")
-
-    def __init__(self, headers: Mapping[str, str], api_key: str) -> None:
-        self._headers = headers
-        self._api_key = api_key
-
-    @overload
-    def get(self, name: str, /) -> str | None: ...
-    @overload
-    def get(self, name: str, /, default: str | _T) -> str | _T: ...
-    def get(self, name: str, /, default: str | _T | None = None) -> str | _T | None:
-        """Read one header."""
-        value = self._headers.get(name)
-        return default if value is None else without_key(value, self._api_key)
-
-    def __getitem__(self, name: str) -> str:
-        return self._all()[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        return len(self._all())
-
-    def _all(self) -> dict[str, str]:
-        headers: dict[str, str] = {}
-        for name, value in self._headers.items():
-            headers.setdefault(without_key(name, self._api_key).lower(), without_key(value, self._api_key))
-        return headers
-
-
-def without_key(text: str, api_key: str) -> str:
-    """Take the key out of a text."""
-    return text if len(api_key) < _SHORTEST_SECRET else text.replace(api_key, _REDACTED)
 
 
 def path_segment(phone_number_id: object) -> str:

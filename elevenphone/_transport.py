@@ -17,7 +17,8 @@ import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
-from elevenphone._protocol import USER_AGENT, Response, redacted, without_key
+from elevenphone._protocol import USER_AGENT, Response
+from elevenphone._redaction import redacted, without_key
 from elevenphone.errors import (
     ConfigurationError,
     ConnectionFailedError,

@@ -30,10 +30,10 @@ from elevenphone._protocol import (
     parse,
     path_segment,
     raw_response,
-    redacted,
     retry_after,
     status_error,
 )
+from elevenphone._redaction import redacted
 
 PAYLOADS = {path.stem: path.read_bytes() for path in Path(__file__).parent.glob("payloads/errors/*.json")}
 NUMBER = b'{"provider":"twilio","phone_number":"+1","label":"Main line","phone_number_id":"phnum_1"}'

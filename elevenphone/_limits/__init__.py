@@ -54,6 +54,7 @@ class Limits:
         random: Callable[[], float] = _random,
     ) -> None:
         self.in_flight = 0
+        self._started = 0
         self.resumes_at = self.asked_until = -math.inf
         self.paused_by: StatusError | None = None
         self._concurrency = ConcurrencyLimit(concurrency, random)
@@ -100,9 +101,10 @@ class Limits:
     def start(self, now: float, bulk: bool) -> Permit:
         """Count one request as in flight; the permit goes back with `end` or `withdraw`."""
         self.in_flight += 1
-        permit = Permit(now, self.in_flight)
+        self._started += 1
+        permit = Permit(now, self.in_flight, self._started)
         self._concurrency.started(permit)
-        self._pace.started(now)
+        self._pace.started(permit)
         if bulk and self._gate.closed_at is not None:
             self._gate.started(permit)
         return permit

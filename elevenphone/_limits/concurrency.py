@@ -72,8 +72,8 @@ class ConcurrencyLimit:
         self._least = 1.0
         self._hint = math.inf
         self._hint_binds_until = -math.inf
-        self._cut_at = self._full_at = self._grown_at = -math.inf
-        self._grow_from = self._probe_from = -math.inf
+        self._cut_at = self._grown_at = self._grow_from = self._probe_from = -math.inf
+        self._newest = self._newest_at_cut = self._newest_when_full = 0
         self._shared = True
         self._borne = 0
         self._borne_before: deque[int] = deque([0], maxlen=_REMEMBERED_REFUSALS)
@@ -81,8 +81,9 @@ class ConcurrencyLimit:
 
     def started(self, permit: Permit) -> None:
         """Note that a request has started."""
+        self._newest = permit.number
         if permit.in_flight >= int(self.value):
-            self._full_at = permit.started
+            self._newest_when_full = permit.number
 
     def hinted(self, maximum: int, now: float) -> None:
         """Note the maximum that an answer claims: it holds growth up, and never speeds it."""
@@ -94,7 +95,7 @@ class ConcurrencyLimit:
         """Note an answer that shows no strain, and grow if it was the limit that bound."""
         if self._fixed:
             return
-        if permit.started > self._cut_at:
+        if permit.number > self._newest_at_cut:
             self._borne = max(self._borne, permit.in_flight)
             if permit.in_flight > self._ceiling:
                 self._ceiling = math.inf
@@ -102,7 +103,7 @@ class ConcurrencyLimit:
             if permit.in_flight > self._hint:
                 self._hint_binds_until = -math.inf
         # Where the limit was not reached during its flight, no more would have been sent.
-        if permit.started <= self._full_at and now >= self._grow_from:
+        if permit.number <= self._newest_when_full and now >= self._grow_from:
             self._grow(now)
         self._grown_at = now
 
@@ -139,11 +140,12 @@ class ConcurrencyLimit:
         """
         if self._fixed:
             return
-        if permit.started >= self._cut_at:  # else it was sent before the last cut, and is of the same wave
+        if permit.number > self._newest_at_cut:  # else it was sent before the last cut: the same wave
             self._weigh(permit)
             self._least = max(1.0, self.value * _LEAST_OF_A_WAVE)
             self._ceiling = self.value
             self._cut_at = now
+            self._newest_at_cut = self._newest
             self._doubling = False
             if self._hint < math.inf:
                 self._hint_binds_until = now + _HOLD_AT_HINT
@@ -172,9 +174,10 @@ class ConcurrencyLimit:
 
     def failing(self, permit: Permit, now: float) -> None:
         """Cut by half, once for all that was in flight; the way back is by doubling."""
-        if self._fixed or permit.started < self._cut_at:
+        if self._fixed or permit.number <= self._newest_at_cut:
             return
         self._ceiling = min(self._ceiling, self.value)
         self.value = max(1.0, self.value * _LEFT_WHEN_FAILING)
         self._cut_at = now
+        self._newest_at_cut = self._newest
         self._doubling = True

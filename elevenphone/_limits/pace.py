@@ -43,14 +43,17 @@ class Pace:
         self._learned = math.inf
         self._interval = 1 / self._most
         self._starts: deque[float] = deque()
+        self._newest = self._cut_after = 0
         self._answered_since_refusal = 0
         self._fruitless = 0
         self._least = 0.0
-        self._refused_at = self._raise_from = self._raised_at = -math.inf
+        self._raise_from = self._raised_at = -math.inf
         self._raise = _RAISE
 
-    def started(self, now: float) -> None:
+    def started(self, permit: Permit) -> None:
         """Note that a request has started."""
+        now = permit.started
+        self._newest = permit.number
         starts = self._starts
         starts.append(now)
         while starts[0] <= now - _WINDOW:
@@ -77,8 +80,9 @@ class Pace:
         """
         if self._starts:
             self._starts.pop()
-        if permit.started < self._refused_at:
+        if permit.number <= self._cut_after:
             return  # sent before the last cut
+        self._cut_after = self._newest
         self._fruitless = 0 if self._answered_since_refusal else self._fruitless + 1
         if not self._fruitless:
             self._least = self._learned * _LEAST_OF_A_BORNE_PACE
@@ -94,7 +98,7 @@ class Pace:
         self._learned = max(self._learned, self._least)
         self._interval = 1 / min(self._most, self._learned)
         self._answered_since_refusal = 0
-        self._refused_at = self._raised_at = now
+        self._raised_at = now
         self._raise_from = (
             now + _HOLD + cost * (_HOLD_OF_COST_SEARCHING if searching else _HOLD_OF_COST_SETTLED)
         )

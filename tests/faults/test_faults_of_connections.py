@@ -125,6 +125,20 @@ async def test_row_04_ten_kept_alive_connections_closed_while_idle(serve: Serve)
         assert client.stats.retries == client.stats.failed == 0
 
 
+async def test_row_04_a_connection_that_another_client_has_made_is_not_taken_for_ones_own(
+    serve: Serve,
+) -> None:
+    idle, busy = await serve(found), await serve(found)
+    async with connect(idle, retry=ONCE) as client, connect(busy, retry=ONCE) as other:
+        await client.get("phnum_1")
+        for _ in range(3):  # in this very task
+            busy.shut_down_connections()
+            await other.get("phnum_2")
+        idle.shut_down_connections()
+        assert (await client.get("phnum_1")).phone_number_id == "phnum_1"
+        assert client.stats.retries == client.stats.failed == 0
+
+
 async def test_row_04_of_a_borrowed_session_closed_connections_cost_attempts_that_are_counted(
     serve: Serve,
 ) -> None:

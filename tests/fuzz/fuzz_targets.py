@@ -17,7 +17,8 @@ from elevenphone import (
     decode,
     encode,
 )
-from elevenphone._protocol import parse, raw_response, redacted, retry_after, status_error
+from elevenphone._protocol import parse, raw_response, retry_after, status_error
+from elevenphone._redaction import redacted
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 KEY = "sk_0123456789"
