@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from operator import attrgetter
 from types import TracebackType
@@ -16,7 +17,7 @@ from elevenphone.lookups import Failed, Lookup
 # Most positions pulled from the input and not yet handed to the consumer, which bounds all a run holds.
 WINDOW = 2_000
 # Answers kept for equal ids that come later; those in flight are joined whatever their number.
-REMEMBERED = 4_096
+REMEMBERED = 1_000
 # Workers that wait for a place in flight before the surplus retires: so few that none is made for each id.
 _SPARE_WORKERS = 16
 # Workers in all: those in flight, and those that wait before they ask again.
@@ -105,7 +106,7 @@ class Run(AsyncIterator[Lookup]):
         self._look_up = look_up
         self._vacancy = vacancy
         self._stops = stops
-        self._window = window
+        self._window: float = window
         self._iterator: Iterator[str] | None = None
         self._async_iterator: AsyncIterator[str] | None = None
         self._pulling = asyncio.Lock()
@@ -115,8 +116,8 @@ class Run(AsyncIterator[Lookup]):
         self._crash: BaseException | None = None
         self._answers = Answers(remembered)
         self._outbox = InOrder() if ordered else AsCompleted()
-        self._changed = asyncio.Event()
-        self._awaited = False
+        self._collecting = False
+        self._consumers: list[asyncio.Future[None]] = []
         self._handed_over = 0
         self._workers: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
@@ -149,7 +150,7 @@ class Run(AsyncIterator[Lookup]):
         if self._iterator is None and self._async_iterator is None:
             raise RuntimeError("enter the stream first: async with client.stream(ids) as lookups")
         while (lookup := self._outbox.take()) is None:
-            if not await self._change():
+            if not await self._more_to_come():
                 raise StopAsyncIteration
         self._handed_over += 1
         if self._pulled - self._handed_over == self._window - 1:
@@ -157,29 +158,33 @@ class Run(AsyncIterator[Lookup]):
         return lookup
 
     async def collect(self) -> list[Lookup]:
-        """Wait for all lookups.
+        """Wait for all lookups, and hold them, however many.
 
         Returns:
             They, in the order of the input.
         """
-        lookups: list[Lookup] = []
-        while await self._change():
-            lookups.extend(iter(self._outbox.take, None))
-            self._handed_over = len(lookups)
-            self._room.set()
-        lookups.sort(key=attrgetter("index"))
-        return lookups
+        self._collecting = True  # nobody need be woken for each
+        self._window = math.inf
+        while await self._more_to_come():
+            pass
+        return sorted(iter(self._outbox.take, None), key=attrgetter("index"))
 
-    async def _change(self) -> bool:
-        """Wait for an answer, or the end of a worker; say whether there may be more to come."""
+    async def _more_to_come(self) -> bool:
+        """Wait until the consumer has been told of something; say whether there may be more."""
         if not self._workers:
             if self._crash is not None:
                 raise self._crash
             return False
-        self._changed.clear()
-        self._awaited = True
-        await self._changed.wait()
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._consumers.append(waiter)
+        await waiter
         return True
+
+    def _tell_consumers(self) -> None:
+        for waiter in self._consumers:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._consumers.clear()
 
     def _add_worker(self) -> None:
         worker = asyncio.create_task(self._work())
@@ -192,7 +197,7 @@ class Run(AsyncIterator[Lookup]):
         if not worker.cancelled() and (error := worker.exception()) is not None:
             self._crash = self._crash or error
             self._exhausted = True
-        self._changed.set()
+        self._tell_consumers()
 
     async def _work(self) -> None:
         await self._vacancy()
@@ -247,6 +252,5 @@ class Run(AsyncIterator[Lookup]):
 
     def _emit(self, lookup: Lookup) -> None:
         self._outbox.put(lookup)
-        if self._awaited:
-            self._awaited = False
-            self._changed.set()
+        if self._consumers and not self._collecting:
+            self._tell_consumers()

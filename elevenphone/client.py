@@ -209,7 +209,7 @@ class PhoneNumberClient:
 
         Args:
             ids: Any iterable or async iterable, pulled as needed. Equal ids are
-                asked once, as long as they stand within some thousands of each other.
+                asked once, as long as they stand within a thousand of each other.
             ordered: Whether to yield in the order of the input rather than as they
                 complete.
             deadline: Seconds for each lookup from its first attempt; `None` for none.

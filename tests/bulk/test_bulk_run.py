@@ -538,6 +538,18 @@ def test_a_cancelled_wait_for_a_lookup_loses_none() -> None:
     assert use(main) == ["1", "2", "3"]
 
 
+def test_several_consumers_of_one_run_share_what_comes() -> None:
+    async def main() -> None:
+        shares: list[list[Lookup]] = [[], [], []]
+        run = make_run(map(str, range(30)), LookUps(places=3, takes=0.1))
+        async with asyncio.timeout(5.0), run, asyncio.TaskGroup() as group:
+            for share in shares:
+                group.create_task(read_into(share, run))
+        assert sorted(lookup.index for share in shares for lookup in share) == list(range(30))
+
+    use(main)
+
+
 def test_an_asynchronous_source_is_not_left_running() -> None:
     async def main() -> bool:
         source = Source(1_000, every=0.7)
