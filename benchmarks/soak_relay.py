@@ -30,6 +30,8 @@ class Relay:
         self._port = port
         self._dice = dice
         self._server: asyncio.Server | None = None
+        # asyncio itself holds them weakly, and one that waits for a dead connection would be collected.
+        self._serving: set[asyncio.Task[None] | None] = set()
 
     async def start(self) -> str:
         """Listen, and return the address."""
@@ -42,6 +44,14 @@ class Relay:
             self._server.close()
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        self._serving.add(task)
+        try:
+            await self._relay(client, to_client)
+        finally:
+            self._serving.discard(task)
+
+    async def _relay(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         try:
             server, to_server = await asyncio.open_connection("127.0.0.1", self._port)
         except OSError:
