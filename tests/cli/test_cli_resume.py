@@ -250,7 +250,7 @@ def test_what_may_pass_is_asked_again_and_nothing_else(tmp_path: Path) -> None:
     answered = {
         line["phone_number_id"]
         for line in map(json.loads, fetch.journal.read_text(encoding="utf-8").splitlines()[1:])
-        if line["status"] == "found"
+        if line["status"] != "failed"  # the unknown one may have come before the quota was used up
     }
     assert 30 <= len(answered) < 50
     with emulator("--log", "--port", port, ids_file=tmp_path / "ids") as second:
