@@ -34,7 +34,7 @@ class Supervision:
 
     def __init__(self, none_stands_by: Callable[[], None]) -> None:
         self.stopped_by: ElevenPhoneError | None = None
-        self.standing_by = 0
+        self.standing_by: int = 0
         self._none_stands_by = none_stands_by
         self._stopped = asyncio.Event()
 
