@@ -72,14 +72,5 @@ def _time(decode: decoders.Decode, body: bytes, count: int) -> float:
     return (time.thread_time() - started) / count
 
 
-def main() -> int:
-    """Measure and print.
-
-    Returns:
-        The exit status.
-    """
-    return command.exit_status(command.run(command.parser(__doc__ or "").parse_args(), [measure]))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.main(__doc__ or "", measure))

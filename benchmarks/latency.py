@@ -103,14 +103,5 @@ def _quantile(latencies: list[float], share: float) -> float:
     return sorted(latencies)[min(len(latencies) - 1, int(share * len(latencies)))]
 
 
-def main() -> int:
-    """Measure and print.
-
-    Returns:
-        The exit status.
-    """
-    return command.exit_status(command.run(command.parser(__doc__ or "").parse_args(), [measure]))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.main(__doc__ or "", measure))

@@ -87,14 +87,5 @@ def _measure_concurrency(report: Report, options: argparse.Namespace, server: Se
         report.figures += compare(f"in flight, {in_flight:,}, side by side", METRIC, beside, BARE)
 
 
-def main() -> int:
-    """Measure and print.
-
-    Returns:
-        The exit status.
-    """
-    return command.exit_status(command.run(command.parser(__doc__ or "").parse_args(), [measure]))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.main(__doc__ or "", measure))

@@ -105,14 +105,5 @@ def _add(report: Report, case: str, turns: dict[str, list[_Process]], against: s
     report.figures += compare(case, TIME, times, against) + compare(case, MEMORY, peaks, against)
 
 
-def main() -> int:
-    """Measure and print.
-
-    Returns:
-        The exit status.
-    """
-    return command.exit_status(command.run(command.parser(__doc__ or "").parse_args(), [measure]))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.main(__doc__ or "", measure))

@@ -30,6 +30,19 @@ def parser(description: str) -> argparse.ArgumentParser:
     return made
 
 
+def main(description: str, measure: Measure) -> int:
+    """Run one benchmark that has no options of its own.
+
+    Args:
+        description: The module's docstring.
+        measure: The benchmark.
+
+    Returns:
+        The exit status.
+    """
+    return exit_status(run(parser(description).parse_args(), [measure]))
+
+
 def run(options: argparse.Namespace, measures: list[Measure]) -> Results:
     """Run benchmarks one after the other, and print what each finds.
 

@@ -37,15 +37,12 @@ class OutageGate:
         self._wait = _FIRST_WAIT
 
     def ready_at(self) -> float:
-        """Say when the next bulk request may start; infinity while a probe is under way."""
-        if self.closed_at is None:
-            return -math.inf
+        """Say when the next bulk request may start while it is closed; infinity during a probe."""
         return self._probe_from if self._probe is None else math.inf
 
     def started(self, permit: Permit) -> None:
-        """Note that a bulk request has started: the probe, if the gate is closed."""
-        if self.closed_at is not None:
-            self._probe = permit
+        """Note that a bulk request has started while it is closed: the probe."""
+        self._probe = permit
 
     def withdrawn(self, permit: Permit) -> None:
         """Note that a request was called off; had it been the probe, the next may go."""
