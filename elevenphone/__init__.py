@@ -5,11 +5,7 @@ from typing import TYPE_CHECKING
 from elevenphone._version import __version__
 
 if TYPE_CHECKING:
-    from elevenphone._attempts import ClientStats
     from elevenphone._bulk import Run
-    from elevenphone._configuration import Region
-    from elevenphone._protocol import RawResponse, Response
-    from elevenphone._transport import Transport
     from elevenphone.client import PhoneNumberClient
     from elevenphone.errors import (
         AuthenticationError,
@@ -31,7 +27,7 @@ if TYPE_CHECKING:
         TransportError,
         UnprocessableEntityError,
     )
-    from elevenphone.lookups import Failed, Found, Lookup
+    from elevenphone.lookups import Failed, Found, Lookup, RawResponse
     from elevenphone.models import (
         AssignedAgent,
         ExotelPhoneNumber,
@@ -44,7 +40,10 @@ if TYPE_CHECKING:
         decode,
         encode,
     )
+    from elevenphone.region import Region
     from elevenphone.retry import RetryPolicy
+    from elevenphone.stats import ClientStats
+    from elevenphone.transport import Response, Transport
 
 __all__ = [
     "AssignedAgent",
@@ -92,14 +91,10 @@ __all__ = [
 # Where each name is. A module is imported when one of its names is first asked for: asyncio and aiohttp take
 # ten times as long as the rest, and neither `decode` nor a command's help needs them.
 _MODULES = {
-    "_attempts": ["ClientStats"],
     "_bulk": ["Run"],
-    "_configuration": ["Region"],
-    "_protocol": ["RawResponse", "Response"],
-    "_transport": ["Transport"],
     "client": ["PhoneNumberClient"],
     "errors": [name for name in __all__ if name.endswith("Error")],
-    "lookups": ["Failed", "Found", "Lookup"],
+    "lookups": ["Failed", "Found", "Lookup", "RawResponse"],
     "models": [
         "AssignedAgent",
         "ExotelPhoneNumber",
@@ -112,7 +107,10 @@ _MODULES = {
         "decode",
         "encode",
     ],
+    "region": ["Region"],
     "retry": ["RetryPolicy"],
+    "stats": ["ClientStats"],
+    "transport": ["Response", "Transport"],
 }
 
 

@@ -6,13 +6,13 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from elevenphone._admission import Admission
 from elevenphone._limits import Limits, Permit
-from elevenphone._protocol import Response, concurrency_hint
+from elevenphone._protocol.answers import concurrency_hint
 from elevenphone._watchdog import Watchdog
 from elevenphone.errors import (
     ConfigurationError,
@@ -22,39 +22,14 @@ from elevenphone.errors import (
     RequestTimeoutError,
 )
 from elevenphone.retry import RetryPolicy, RetryQuota, is_passing
-
-if TYPE_CHECKING:
-    from elevenphone._transport import Transport
+from elevenphone.stats import ClientStats
+from elevenphone.transport import Response, Transport
 
 _log = logging.getLogger("elevenphone")
 _log.addHandler(logging.NullHandler())
 _T = TypeVar("_T")
 
 _NEVER_BY_CHANCE = 1e-9
-
-
-class ClientStats(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client has done so far.
-
-    Attributes:
-        requests: Requests put on the wire, each resend and retry included.
-        retries: Attempts that were not a lookup's first.
-        found: Lookups that found their number.
-        failed: Lookups that did not.
-        throttled: Attempts answered 429.
-        in_flight: Requests in flight now.
-        concurrency_limit: Most requests that may be in flight now.
-        connections_opened: Connections made; 0 with a borrowed session.
-    """
-
-    requests: int
-    retries: int
-    found: int
-    failed: int
-    throttled: int
-    in_flight: int
-    concurrency_limit: int
-    connections_opened: int
 
 
 class Supervision(Protocol):

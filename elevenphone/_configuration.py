@@ -5,27 +5,13 @@ from __future__ import annotations
 import math
 import os
 import re
-from enum import Enum
 from urllib.parse import urlsplit
 
 from elevenphone.errors import ConfigurationError
+from elevenphone.region import Region
 
 _PRINTABLE_ASCII = re.compile(r"[\x21-\x7e]+")
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
-
-
-class Region(Enum):
-    """Where a workspace lives; its value is the host that serves it.
-
-    Each but `GLOBAL` and `US` is a data residency host with workspaces and keys
-    of its own.
-    """
-
-    GLOBAL = "api.elevenlabs.io"
-    US = "api.us.elevenlabs.io"
-    EU = "api.eu.residency.elevenlabs.io"
-    IN = "api.in.residency.elevenlabs.io"
-    SG = "api.sg.residency.elevenlabs.io"
 
 
 class Secret:

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Self
 
 from msgspec import UNSET, UnsetType
 
-from elevenphone import _protocol
-from elevenphone._attempts import Attempts, ClientStats, Job
+from elevenphone._attempts import Attempts, Job
 from elevenphone._bulk import REMEMBERED, Run, Supervision
 from elevenphone._configuration import (
-    Region,
     Secret,
     check_concurrency,
     check_seconds,
@@ -22,7 +20,8 @@ from elevenphone._configuration import (
     resolve_base_url,
 )
 from elevenphone._limits import Limits
-from elevenphone._protocol import RawResponse, Response
+from elevenphone._protocol.answers import parse
+from elevenphone._protocol.requests import PATH, path_segment
 from elevenphone.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -35,14 +34,15 @@ from elevenphone.errors import (
     StatusError,
     TransportError,
 )
-from elevenphone.lookups import Failed, Found, Lookup
+from elevenphone.lookups import Failed, Found, Lookup, RawResponse, raw_response
 from elevenphone.models import PhoneNumber
+from elevenphone.region import Region
 from elevenphone.retry import RetryPolicy
+from elevenphone.stats import ClientStats
+from elevenphone.transport import Response, Transport
 
 if TYPE_CHECKING:
     import aiohttp
-
-    from elevenphone._transport import Transport
 
 
 class PhoneNumberClient:
@@ -90,7 +90,7 @@ class PhoneNumberClient:
     ) -> None:
         key = Secret(api_key)
         del api_key  # from here on, no traceback that shows locals shows it
-        self._prefix = resolve_base_url(region, base_url) + _protocol.PATH
+        self._prefix = resolve_base_url(region, base_url) + PATH
         check_seconds("timeout", timeout, optional=False)
         check_seconds("deadline", deadline)
         check_seconds("rate", rate)
@@ -100,7 +100,7 @@ class PhoneNumberClient:
         self._retry = retry
         if transport is None:
             # Not at the top: aiohttp takes longer to import than all the rest, and `decode` needs none of it.
-            from elevenphone._transport import AiohttpTransport  # noqa: PLC0415
+            from elevenphone._http.aiohttp_transport import AiohttpTransport  # noqa: PLC0415
 
             transport = AiohttpTransport(resolve_api_key(key), session)
         self._attempts = Attempts(transport, Limits(concurrency=concurrency, rate=rate))
@@ -133,7 +133,7 @@ class PhoneNumberClient:
             ConfigurationError: The client is closed, or belongs to another event loop.
         """
         job = self._job(phone_number_id, timeout, deadline, retry)
-        return await self._attempts.complete(job, _protocol.parse)
+        return await self._attempts.complete(job, parse)
 
     async def get_raw(
         self,
@@ -163,13 +163,13 @@ class PhoneNumberClient:
         job = self._job(phone_number_id, timeout, deadline, retry)
         answers: list[Response] = []
 
-        def parse(response: Response) -> PhoneNumber:
+        def keep_and_parse(response: Response) -> PhoneNumber:
             answers[:] = [response]
-            return _protocol.parse(response)
+            return parse(response)
 
         with contextlib.suppress(StatusError, DecodeError):  # the caller reads the answer himself
-            await self._attempts.complete(job, parse)
-        return _protocol.raw_response(answers[0], job.attempts, job.elapsed)
+            await self._attempts.complete(job, keep_and_parse)
+        return raw_response(answers[0], job.attempts, job.elapsed)
 
     async def gather(
         self, ids: Iterable[str] | AsyncIterable[str], *, deadline: float | None = 300.0
@@ -254,7 +254,7 @@ class PhoneNumberClient:
             deadline = self._deadline
         else:
             check_seconds("deadline", deadline)
-        url = self._prefix + _protocol.path_segment(phone_number_id)
+        url = self._prefix + path_segment(phone_number_id)
         return Job(url, timeout, deadline, self._retry if retry is UNSET else retry)
 
     def _run(
@@ -271,12 +271,12 @@ class PhoneNumberClient:
 
         async def look_up(index: int, phone_number_id: str, supervision: Supervision) -> Lookup:
             try:
-                url = self._prefix + _protocol.path_segment(phone_number_id)
+                url = self._prefix + path_segment(phone_number_id)
             except InvalidPhoneNumberIdError as error:
                 return Failed(index, str(phone_number_id), 0, 0.0, error.with_traceback(None))
             job = Job(url, self._timeout, deadline, self._retry, supervision)
             try:
-                number = await self._attempts.complete(job, _protocol.parse)
+                number = await self._attempts.complete(job, parse)
             except ConfigurationError:
                 raise  # not this id's fault: closed, or in another event loop
             except ElevenPhoneError as error:

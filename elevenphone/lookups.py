@@ -1,4 +1,4 @@
-"""What became of one id of a bulk run: `Found` or `Failed`."""
+"""What a lookup returns: `Found` or `Failed` for each id of a bulk run, `RawResponse` for the bytes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import NoReturn, TypeAlias
 
 import msgspec
 
+from elevenphone._protocol.answers import parse, request_id_of
 from elevenphone.errors import ElevenPhoneError
 from elevenphone.models import PhoneNumber
+from elevenphone.transport import Response
 
 
 # No reference cycle can pass through a number, so the garbage collector need not visit a million of these.
@@ -60,3 +62,59 @@ class Failed(_Common, frozen=True, gc=True):
 
 Lookup: TypeAlias = Found | Failed
 """One of both; `match` on the class, or call `.result()`."""
+
+
+class RawResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """The bytes of an answer as they came, whatever its status.
+
+    Attributes:
+        status: The HTTP status.
+        headers: By lower-case name; of a repeated one, the first.
+        body: The body.
+        request_id: What to quote to ElevenLabs' support, or `None`.
+        attempts: Requests it took.
+        elapsed: Seconds from the first attempt to the answer, waits included.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    request_id: str | None
+    attempts: int
+    elapsed: float
+
+    def decode(self) -> PhoneNumber:
+        """Decode the body.
+
+        Returns:
+            The number.
+
+        Raises:
+            StatusError: The status is not 2xx.
+            DecodeError: The body is not a phone number.
+        """
+        return parse(Response(self.status, self.headers, self.body))
+
+
+def raw_response(response: Response, attempts: int, elapsed: float) -> RawResponse:
+    """Make plain data of an answer.
+
+    Args:
+        response: The answer.
+        attempts: Requests it took.
+        elapsed: Seconds it took.
+
+    Returns:
+        The same, as a caller gets it.
+    """
+    headers: dict[str, str] = {}
+    for name, value in response.headers.items():
+        headers.setdefault(name.lower(), value)
+    return RawResponse(
+        status=response.status,
+        headers=headers,
+        body=response.body,
+        request_id=request_id_of(headers),
+        attempts=attempts,
+        elapsed=elapsed,
+    )

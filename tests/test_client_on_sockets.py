@@ -366,7 +366,7 @@ async def test_so_it_does_where_aiohttp_has_no_switch_for_its_own_resends(
     def has_not(_thing: object, _name: str) -> bool:
         return False
 
-    monkeypatch.setattr("elevenphone._transport.hasattr", has_not, raising=False)
+    monkeypatch.setattr("elevenphone._http.aiohttp_transport.hasattr", has_not, raising=False)
     async with PhoneNumberClient(emulator.api_key, base_url=emulator.base_url, retry=AT_ONCE) as client:
         emulator.drops = 1.0
         with pytest.raises(ConnectionFailedError):

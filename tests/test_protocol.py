@@ -25,15 +25,11 @@ from elevenphone import (
     TwilioPhoneNumber,
     UnprocessableEntityError,
 )
-from elevenphone._protocol import (
-    PATH,
-    parse,
-    path_segment,
-    raw_response,
-    retry_after,
-    status_error,
-)
-from elevenphone._redaction import redacted
+from elevenphone._http.redaction import redacted
+from elevenphone._protocol.answers import parse, status_error
+from elevenphone._protocol.requests import PATH, path_segment
+from elevenphone._protocol.retry_after import retry_after
+from elevenphone.lookups import raw_response
 
 PAYLOADS = {path.stem: path.read_bytes() for path in Path(__file__).parent.glob("payloads/errors/*.json")}
 NUMBER = b'{"provider":"twilio","phone_number":"+1","label":"Main line","phone_number_id":"phnum_1"}'

@@ -12,12 +12,13 @@ from typing import Self, TypedDict, Unpack, cast
 
 import pyarrow
 
-from elevenphone._configuration import Region, Secret
+from elevenphone._configuration import Secret
 from elevenphone._records import row_of
 from elevenphone.arrow._schema import BATCH_ROWS, SCHEMA, batch_of
 from elevenphone.arrow._session import FedRun, Session
 from elevenphone.client import PhoneNumberClient
 from elevenphone.errors import ConfigurationError
+from elevenphone.region import Region
 from elevenphone.retry import RetryPolicy
 
 # Rows taken from the input and not yet handed over: enough that one slow lookup leaves the others work to do.

@@ -17,8 +17,10 @@ from elevenphone import (
     decode,
     encode,
 )
-from elevenphone._protocol import parse, raw_response, retry_after, status_error
-from elevenphone._redaction import redacted
+from elevenphone._http.redaction import redacted
+from elevenphone._protocol.answers import parse, status_error
+from elevenphone._protocol.retry_after import retry_after
+from elevenphone.lookups import raw_response
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 KEY = "sk_0123456789"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeVar, overload
 
-from elevenphone._protocol import Response
+from elevenphone.transport import Response
 
 _T = TypeVar("_T")
 

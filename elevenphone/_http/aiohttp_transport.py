@@ -10,15 +10,15 @@ import asyncio
 import zlib
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
-from elevenphone._protocol import USER_AGENT, Response
-from elevenphone._redaction import redacted, without_key
+from elevenphone._http.redaction import redacted, without_key
+from elevenphone._protocol.requests import USER_AGENT
 from elevenphone.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -27,6 +27,7 @@ from elevenphone.errors import (
     ResponseTooLargeError,
     TransportError,
 )
+from elevenphone.transport import Response
 
 if TYPE_CHECKING:
     from aiohttp.client import _RequestOptions  # pyright: ignore[reportPrivateUsage] - no public name for it
@@ -39,36 +40,6 @@ MAX_BODY_BYTES = 1_048_576
 """Longest body that is read; a phone number's is about 1,000 bytes."""
 
 _LONGEST_MESSAGE = 300
-
-
-class Transport(Protocol):
-    """Sends requests; the seam between policy and sockets.
-
-    Attributes:
-        requests: Requests put on the wire so far, resends included.
-        connections_opened: Connections made so far.
-    """
-
-    requests: int
-    connections_opened: int
-
-    async def send(self, url: str) -> Response:
-        """GET a URL and read the answer whole.
-
-        Args:
-            url: Absolute, percent-encoded.
-
-        Returns:
-            The answer, whatever its status.
-
-        Raises:
-            TransportError: There is none.
-        """
-        ...
-
-    async def aclose(self) -> None:
-        """Close every connection; a second call does nothing."""
-        ...
 
 
 class AiohttpTransport:

@@ -1,0 +1,1 @@
+"""The forms of `Transport`: what sends a request and reads its answer."""

@@ -1,0 +1,56 @@
+"""What is asked for: an id as one segment of a URL's path."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from elevenphone._version import __version__
+from elevenphone.errors import InvalidPhoneNumberIdError
+
+PATH = "/v1/convai/phone-numbers/"
+USER_AGENT = f"elevenphone/{__version__}"
+_MAX_ID_LENGTH = 256
+# What every id known looks like, and needs no encoding.
+_PLAIN = re.compile(f"[A-Za-z0-9_-]{{1,{_MAX_ID_LENGTH}}}")
+# C0 and C1 control characters, and lone surrogates, which UTF-8 cannot carry.
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def path_segment(phone_number_id: object) -> str:
+    """Make an id one segment of a URL's path.
+
+    Args:
+        phone_number_id: Any non-empty text of at most 256 characters.
+
+    Returns:
+        The id, percent-encoded so that it arrives as itself.
+
+    Raises:
+        InvalidPhoneNumberIdError: It is no `str`, empty, blank, too long, `.` or
+            `..` (which climb whatever their encoding), or has control characters.
+    """
+    if isinstance(phone_number_id, str) and _is_plain(phone_number_id):
+        return phone_number_id
+    if not isinstance(phone_number_id, str):
+        kind = type(phone_number_id).__name__
+        raise InvalidPhoneNumberIdError(f"a phone number id must be a str, not {kind}")
+    if len(phone_number_id) > _MAX_ID_LENGTH:
+        problem = f"has {len(phone_number_id)} characters, more than {_MAX_ID_LENGTH}"
+    elif not phone_number_id.strip():
+        problem = "is empty or blank"
+    elif phone_number_id in (".", ".."):
+        problem = "is a step in a path"
+    elif bad := _FORBIDDEN.search(phone_number_id):
+        problem = f"holds the character {bad[0]!r} at {bad.start()}"
+    else:
+        return quote(phone_number_id, safe="")
+    shown = repr(phone_number_id[:40]) + ("..." if len(phone_number_id) > 40 else "")
+    raise InvalidPhoneNumberIdError(f"{shown} cannot be a phone number id: it {problem}")
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether a text needs no encoding; an identifier does not, and is known as one faster."""
+    if text.isidentifier() and text.isascii() and len(text) <= _MAX_ID_LENGTH:
+        return True
+    return _PLAIN.fullmatch(text) is not None

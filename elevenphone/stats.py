@@ -1,0 +1,29 @@
+"""What a client has done so far."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ClientStats(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client has done so far.
+
+    Attributes:
+        requests: Requests put on the wire, each resend and retry included.
+        retries: Attempts that were not a lookup's first.
+        found: Lookups that found their number.
+        failed: Lookups that did not.
+        throttled: Attempts answered 429.
+        in_flight: Requests in flight now.
+        concurrency_limit: Most requests that may be in flight now.
+        connections_opened: Connections made; 0 with a borrowed session.
+    """
+
+    requests: int
+    retries: int
+    found: int
+    failed: int
+    throttled: int
+    in_flight: int
+    concurrency_limit: int
+    connections_opened: int
