@@ -23,6 +23,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of tests/worlds."""
+    group = parser.getgroup("worlds", "tests/worlds: the client in worlds drawn from seeds")
+    group.addoption("--worlds", type=int, default=1_000, help="how many worlds are played; default 1,000")
+    group.addoption("--world-seed", type=int, help="play this world alone, and show what happens in it")
+
+
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
     async with Emulator(numbers=50) as started:

@@ -1,0 +1,145 @@
+"""How long things may take in a world, worked out from what is in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from world_plan import RETRIED_FAULTS, WAIT_INITIAL, WAIT_MAX, Ids, Run, World
+
+LONGEST_PAUSE = 60.0
+"""Seconds for which one Retry-After may have an effect."""
+
+_NEVER_BY_CHANCE = 1e-9
+_SLACK = 10.0
+_USABLE_SLOTS = 8.0
+"""Where a client begins its search: a run that is served by more is not asked to be faster."""
+
+# A client that finds a limit by being refused, beside others that do so, may take this many times the ideal.
+_SEARCH = 2.0
+_SEARCH_FOR_RATE_SECONDS = 15.0
+
+
+def chance_of_failing(world: World) -> float:
+    """The share of attempts that fail though nothing is wrong with their id."""
+    server = world.server
+    share = server.failing + server.cut
+    return share + 0.05 if slowest_answer(world) >= world.client.timeout else share
+
+
+def slowest_answer(world: World) -> float:
+    """Seconds that an answer takes at most, a wait in the server's queue included."""
+    server = world.server
+    in_queue = server.queue / server.lowest_limit * server.latency.longest if server.limits else 0.0
+    return server.latency.longest + in_queue
+
+
+def most_attempts(world: World) -> int:
+    """How many attempts a lookup may make, 429s and outages aside, before chance is no explanation."""
+    attempts = world.client.attempts
+    share = chance_of_failing(world)
+    if not share or attempts == 1:
+        return attempts
+    # Measured shares scatter, most of all where few ids have been answered.
+    return max(attempts, math.ceil(math.log(_NEVER_BY_CHANCE) / math.log(min(0.8, 1.5 * share + 0.1))) + 1)
+
+
+def waits(attempts: int) -> float:
+    """Seconds between so many attempts at most."""
+    return sum(min(WAIT_MAX, WAIT_INITIAL * 2.0**n) for n in range(attempts - 1))
+
+
+def attempt_takes(world: World, ids: Ids) -> float:
+    """Seconds that an attempt for a bad id takes."""
+    return world.client.timeout if ids.fault == "silent" else slowest_answer(world)
+
+
+def slots(world: World) -> float:
+    """Requests in flight that a client is sure to find out that it may have."""
+    return min(world.server.lowest_limit, world.client.concurrency or math.inf, _USABLE_SLOTS)
+
+
+def outage_seconds(world: World) -> float:
+    """Seconds that outages take, until all that was caught in them has been noticed."""
+    return sum(
+        outage.lasts + (world.client.timeout if outage.hides_answers else 0.0) + WAIT_MAX
+        for outage in world.server.outages
+    )
+
+
+def ends_runs_for_time(world: World, deadline: float) -> bool:
+    """Tell whether the server is away or refuses for so long that lookups may fail for it."""
+    return world.server.throttles_from is not None or outage_seconds(world) >= 0.9 * deadline - _SLACK
+
+
+def all_ids(world: World) -> Iterable[tuple[Ids, bool]]:
+    """Yield all ids that are asked for, and whether by bulk."""
+    for gets in world.gets:
+        yield gets.ids, False
+    for run in world.runs:
+        yield run.ids, True
+        for number in range(1, run.nested_gathers + 1):
+            yield run.nested_ids(number), True
+
+
+def work_takes(world: World) -> float:
+    """Seconds for all that all callers ask for, on a server that is never away."""
+    server, attempts = world.server, most_attempts(world)
+    share = min(0.9, chance_of_failing(world))
+    good = requests = bad = 0.0
+    for ids, _ in all_ids(world):
+        good += ids.size * server.latency.mean / (1 - share)
+        tries = attempts if ids.fault in RETRIED_FAULTS else 1
+        requests += ids.size / (1 - share) + len(ids.bad) * tries
+        bad += len(ids.bad) * tries * attempt_takes(world, ids)
+    rate = min(server.rate or math.inf, world.client.rate or math.inf)
+    by_rate = requests / rate * _SEARCH + (_SEARCH_FOR_RATE_SECONDS if server.rate else 0.0)
+    return _SEARCH * good / slots(world) + by_rate + 1.5 * bad / slots(world)
+
+
+def last_lookup_takes(world: World) -> float:
+    """Seconds from when a lookup begins to when it ends at the latest, outages and pauses aside."""
+    attempts = most_attempts(world)
+    slow = max(attempt_takes(world, ids) for ids, _ in all_ids(world))
+    return attempts * slow + waits(attempts)
+
+
+def callers_own_time(world: World, run: Run) -> float:
+    """Seconds that a run's source and consumer take themselves."""
+    nested = run.nested_gathers * (4 * slowest_answer(world) + 1.0)
+    if run.nested_gathers and chance_of_failing(world):
+        nested += run.nested_gathers * run.nested_ids(1).size * chance_of_failing(world) * WAIT_MAX
+    return run.source.waits(run.ids.size) + run.pause * run.ids.size + nested
+
+
+def run_takes(world: World, run: Run, paused: float) -> float:
+    """Seconds that a run takes at most.
+
+    Args:
+        world: The world.
+        run: The run.
+        paused: Seconds for which the server has asked to wait while the run lasted.
+    """
+    deadline = math.inf if run.deadline is None else run.deadline
+    for_time = 0.0
+    if ends_runs_for_time(world, deadline) and deadline < math.inf:
+        for_time = (1 + bool(run.nested)) * (deadline + LONGEST_PAUSE)
+    return (
+        callers_own_time(world, run)
+        + work_takes(world)
+        + last_lookup_takes(world)
+        + outage_seconds(world)
+        + paused
+        + for_time
+        + _SLACK
+    )
+
+
+def horizon_of(world: World) -> float:
+    """Say by when a world has ended for sure."""
+    paused = 0.0
+    if world.server.retry_after is not None:
+        paused = 20_000.0 if world.server.retry_after.often == "always" else LONGEST_PAUSE
+    runs = [run.starts + 2 * run_takes(world, run, paused) for run in world.runs]
+    gets = [gets.starts + gets.every * gets.ids.size + 2 * work_takes(world) for gets in world.gets]
+    return max(runs + gets) + 500 + outage_seconds(world) + paused

@@ -1,0 +1,139 @@
+"""What the log of a world's server says about single ids and times."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from world_bounds import LONGEST_PAUSE, waits
+from world_callers import RunReport
+from world_plan import Outage, World, fault_of
+from world_playing import Played
+from world_server import Request
+
+from elevenphone import ElevenPhoneError, Failed, Lookup
+
+_EXACT = 1e-6
+
+
+class Evidence:
+    """A played world, its log sorted by id.
+
+    Attributes:
+        played: What happened.
+        world: The world.
+        requests: The requests for each id, in order; those of the peace afterwards left out.
+        log: All of these.
+    """
+
+    def __init__(self, played: Played) -> None:
+        self.played = played
+        self.world: World = played.world
+        self.log = played.server.log[: played.in_peace or None]
+        self.requests: dict[str, list[Request]] = defaultdict(list)
+        for request in self.log:
+            self.requests[request.phone_number_id].append(request)
+
+    def complete_runs(self) -> Iterator[RunReport]:
+        """Yield the runs that ended as planned: with all of their lookups."""
+        for run in self.played.runs:
+            if run.ended >= 0 and run.error is None and not run.plan.leaves_after:
+                yield run
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the world came to its end by itself."""
+        return self.played.crash is None and not self.played.stuck
+
+    def was_cut_off(self) -> bool:
+        """Tell whether some caller has not seen all that was done for it."""
+        return (
+            any(run.cancelled is not None or run.error is not None for run in self.played.runs)
+            or any(run.plan.leaves_after for run in self.played.runs)
+            or any(get.cancelled for get in self.played.gets)
+            or self.world.closes_at is not None
+            or not self.is_finished
+        )
+
+    def in_outage(self, request: Request) -> bool:
+        """Tell whether a request had to do with an outage."""
+        return any(
+            outage.begins <= request.ended and request.at < outage.ends
+            for outage in self.world.server.outages
+        )
+
+    def is_long(self, outage: Outage) -> bool:
+        """Tell whether an outage outlasts all attempts of a lookup that begins in it."""
+        attempts, timeout = self.world.client.attempts, self.world.client.timeout
+        cost = timeout if outage.hides_answers else 0.01
+        return outage.lasts >= attempts * cost + waits(attempts) + 5.0
+
+    def failures(self, phone_number_id: str) -> int:
+        """Count the failures of an id that count as its own.
+
+        Those in an outage do, if it was too short to be told from bad luck; connections that
+        were refused never do.
+        """
+        return sum(self._is_failure(request) for request in self.requests[phone_number_id])
+
+    def _is_failure(self, request: Request) -> bool:
+        match request.outcome:
+            case "by chance" | "cut" | "bad":
+                return True
+            case "away" | "abandoned" | "under way":
+                outages = [
+                    outage
+                    for outage in self.world.server.outages
+                    if outage.begins <= request.ended and request.at < outage.ends
+                ]
+                if any(self.is_long(outage) for outage in outages):
+                    return False
+                if request.outcome == "away":
+                    return all(outage.shows == "503" for outage in outages)
+                return True
+            case _:
+                return False
+
+    def paused(self, client: int, begins: float, ends: float) -> float:
+        """Count the seconds of some time in which answers had asked this client to wait."""
+        seconds, until = 0.0, begins
+        for request in self.log:
+            if request.retry_after is None or request.client != client or request.ended < 0:
+                continue
+            pause_ends = min(request.ended + min(request.retry_after, LONGEST_PAUSE) + 0.1, ends)
+            if pause_ends > until:
+                seconds += pause_ends - max(until, request.ended)
+                until = pause_ends
+        return seconds
+
+    def asked_to_wait_beyond(self, client: int, moment: float) -> bool:
+        """Tell whether an answer before `moment` asked this client to wait until after it."""
+        return any(
+            request.retry_after is not None
+            and request.client == client
+            and request.ended <= moment + _EXACT
+            and request.ended + min(request.retry_after, LONGEST_PAUSE) + 0.2 >= moment
+            for request in self.log
+        )
+
+    def answered_before(self, client: int, moment: float) -> bool:
+        """Tell whether this client had found a number by then."""
+        return any(
+            request.outcome == "found" and request.client == client and request.ended <= moment
+            for request in self.log
+        )
+
+
+def lost(run: RunReport) -> Iterator[tuple[Lookup, ElevenPhoneError]]:
+    """Yield the failed lookups of ids with which nothing is wrong, each id once."""
+    seen: set[str] = set()
+    for lookup in run.lookups:
+        phone_number_id = lookup.phone_number_id
+        if isinstance(lookup, Failed) and phone_number_id not in seen and is_good(run, phone_number_id):
+            seen.add(phone_number_id)
+            yield lookup, lookup.error
+
+
+def is_good(run: RunReport, phone_number_id: str) -> bool:
+    """Tell whether nothing is wrong with an id."""
+    return phone_number_id.startswith(run.plan.ids.prefix) and not fault_of(phone_number_id)

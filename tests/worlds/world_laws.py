@@ -1,0 +1,34 @@
+"""All laws, and the judgement of a world by them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from world_evidence import Evidence
+from world_laws_of_answers import LAWS_OF_ANSWERS
+from world_laws_of_conduct import LAWS_OF_CONDUCT
+from world_playing import Played
+
+LAWS = LAWS_OF_CONDUCT + LAWS_OF_ANSWERS
+_SHOWN = 3
+
+
+class Violation(NamedTuple):
+    """A law that a world breaks, and how."""
+
+    seed: int
+    law: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"world {self.seed}: {self.law.replace('_', ' ')}: {self.what}"
+
+
+def judge(played: Played) -> list[Violation]:
+    """Find the laws that a world breaks, a few cases of each."""
+    evidence = Evidence(played)
+    return [
+        Violation(played.world.seed, law.__name__, what)
+        for law in LAWS
+        for what, _ in zip(law(evidence), range(_SHOWN), strict=False)
+    ]
