@@ -27,26 +27,8 @@ from world_plan import (
 
 _ONE_WORLD_IN = 20
 _REFUSALS = ("too_many_concurrent_requests", "concurrent_limit_exceeded", "another word")
-_CHANCE_SOURCES: tuple[SourceKind, ...] = (
-    "generator",
-    "slow",
-    "late",
-    "timeout around",
-    "timeout inside",
-    "task group",
-)
-_FAILING_SOURCES: tuple[SourceKind, ...] = ("raises", "cancelled", "failing task group")
-_FAULTS: tuple[ChanceFault, ...] = ("503", "500", "dropped")
-_ACCOUNT_SOURCES: tuple[SourceKind, ...] = (
-    "generator",
-    "slow",
-    "late",
-    "timeout around",
-    "timeout inside",
-    "task group",
-)
-_FAILING_SOURCES: tuple[SourceKind, ...] = ("raises", "cancelled", "failing task group")
-_FAULTS: tuple[AccountFault, ...] = ("401", "402", "403", "quota")
+_CHANCE_FAULTS: tuple[ChanceFault, ...] = ("503", "500", "dropped")
+_ACCOUNT_FAULTS: tuple[AccountFault, ...] = ("401", "402", "403", "quota")
 _RUN_KINDS: tuple[RunKind, ...] = ("gather", "stream", "ordered stream")
 _SOURCES: tuple[SourceKind, ...] = (
     "generator",
