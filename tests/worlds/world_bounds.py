@@ -94,7 +94,11 @@ def work_takes(world: World) -> float:
         bad += len(ids.bad) * tries * attempt_takes(world, ids)
     rate = min(server.rate or math.inf, world.client.rate or math.inf)
     by_rate = requests / rate * _SEARCH + (_SEARCH_FOR_RATE_SECONDS if server.rate else 0.0)
-    return _SEARCH * good / slots(world) + by_rate + 1.5 * bad / slots(world)
+    # A refusal with a wait is taken to be about a rate, and a pace that was cut comes back slowly.
+    search = (
+        2 * _SEARCH if server.retry_after is not None and server.retry_after.often == "always" else _SEARCH
+    )
+    return search * good / slots(world) + by_rate + 1.5 * bad / slots(world)
 
 
 def last_lookup_takes(world: World) -> float:
@@ -123,7 +127,7 @@ def run_takes(world: World, run: Run, paused: float) -> float:
     deadline = math.inf if run.deadline is None else run.deadline
     for_time = 0.0
     if ends_runs_for_time(world, deadline) and deadline < math.inf:
-        for_time = (1 + bool(run.nested)) * (deadline + LONGEST_PAUSE)
+        for_time = (1 + run.nested_gathers) * (deadline + LONGEST_PAUSE)
     return (
         callers_own_time(world, run)
         + work_takes(world)

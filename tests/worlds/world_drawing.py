@@ -145,7 +145,7 @@ class _Drawing:
     def _client(self, server: ServerPlan) -> ClientPlan:
         chance = self._chance
         slowest = slowest_answer(World(0, server, ClientPlan()))
-        lowest = int(min(server.lowest_limit, 12))
+        lowest = int(min(server.lowest_limit, 10))
         return ClientPlan(
             timeout=round(max(1.0, self._between(1, 10), 1.5 * slowest), 3),
             deadline=chance.choice((20.0, 60.0, 60.0)),

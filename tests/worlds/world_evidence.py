@@ -29,7 +29,7 @@ class Evidence:
     def __init__(self, played: Played) -> None:
         self.played = played
         self.world: World = played.world
-        self.log = played.server.log[: played.in_peace or None]
+        self.log = played.server.log[: played.in_peace]
         self.requests: dict[str, list[Request]] = defaultdict(list)
         for request in self.log:
             self.requests[request.phone_number_id].append(request)
@@ -53,6 +53,13 @@ class Evidence:
             or any(get.cancelled for get in self.played.gets)
             or self.world.closes_at is not None
             or not self.is_finished
+        )
+
+    def was_found_before(self, request: Request) -> bool:
+        """Tell whether a request asked for an id that had been found: a probe."""
+        return any(
+            earlier.outcome == "found" and earlier.ended <= request.at
+            for earlier in self.requests[request.phone_number_id]
         )
 
     def in_outage(self, request: Request) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from typing import cast
+from typing import Literal, cast
 
 from world_bounds import LONGEST_PAUSE, chance_of_failing, ends_runs_for_time
 from world_callers import ConsumerError, GetReport, RunReport, SourceError
@@ -70,7 +70,7 @@ def what_is_raised_reaches_the_caller(evidence: Evidence) -> Iterator[str]:
                 yield f"{run.plan.name}: raised {run.error!r}"
         elif expected is not None and not _is_expected(run.error, expected):
             yield f"{run.plan.name}: {expected} should have come, not {run.error!r}"
-        elif expected is not None and run.plan.kind != "gather" and run.plan.source.fails:
+        elif expected == run.plan.source.kind and run.plan.kind != "gather":
             yield from _yielded_all_before(run)
     for get in evidence.played.gets:
         ours = not isinstance(get.outcome, BaseException) or isinstance(get.outcome, ElevenPhoneError)
@@ -121,53 +121,54 @@ def _of_the_group(evidence: Evidence) -> Iterator[str]:
 
 def _was_closed(evidence: Evidence, run: RunReport) -> bool:
     closes_at = evidence.world.closes_at
-    return run.plan.client == 0 and closes_at is not None and run.ended >= closes_at
+    return run.plan.client == 0 and closes_at is not None and run.ended >= closes_at - _EXACT
 
 
 def good_ids_are_found(evidence: Evidence) -> Iterator[str]:
     """An id that the server would have answered within its deadline and attempts is found.
 
     Not claimed, and why:
-    - closed, account, for ever: the client was closed, or the error is the account's, or the server
-      refused everybody, by then: nothing can be found any more;
-    - an outage, or outages, of about a lookup's deadline: the run is ended by it;
-    - a wait that the server asked for, cut at 60 s, reached beyond the lookup's deadline;
-    - attempts: so many requests for this id failed as its policy allows. Not counted are those
+    - lasting: by then the client was closed, or the error is the account's, or the server refused
+      everybody: nothing can be found any more. Under a policy of one attempt any failure is the end;
+    - long: outages of about a lookup's deadline, which end the run, or a wait that the server asked
+      for, cut at 60 s, that reached beyond the deadline;
+    - unknown: the attempts failed in outages before anything was found: there is no id to probe with
+      that is known to be good;
+    - chance: so many requests for this id failed as its policy allows. Not counted are those
       answered 429, refused connections, and what failed in an outage that was long enough for the
-      client to tell it from bad luck: longer than all attempts take, and 5 s;
-    - long outages before anything was found: there is no id to probe with that is known to be good.
+      client to tell it from bad luck: longer than all attempts take, and 5 s.
     """
     for run in evidence.played.runs:
         for lookup, error in lost(run):
-            if _may_be_lost(evidence, run, lookup, error):
+            if _reason_of_loss(evidence, run, lookup, error) is not None:
                 continue
             log = [(round(r.at, 2), r.outcome) for r in evidence.requests[lookup.phone_number_id]][:6]
             yield f"{run.plan.name}: {lookup.phone_number_id} is lost: {error!r} after {log}"
 
 
-def _may_be_lost(evidence: Evidence, run: RunReport, lookup: Lookup, error: ElevenPhoneError) -> bool:
-    world, phone_number_id = evidence.world, lookup.phone_number_id
+def _reason_of_loss(
+    evidence: Evidence, run: RunReport, lookup: Lookup, error: ElevenPhoneError
+) -> Literal["lasting", "long", "unknown", "chance"] | None:
+    """Say which of the reasons that `good_ids_are_found` names applies; `None`: none does."""
+    world, deadline, client = evidence.world, run.plan.deadline, run.plan.client
     if _was_closed(evidence, run) and isinstance(error, ConfigurationError):
-        return True
-    if _is_the_accounts(evidence, error):
-        return True
-    log = evidence.requests[phone_number_id]
-    last_seen = log[-1].ended if log else run.ended
+        return "lasting"
+    log = evidence.requests[lookup.phone_number_id]
     throttles_from = world.server.throttles_from
-    if throttles_from is not None and last_seen >= throttles_from:
-        return True
-    deadline = run.plan.deadline
-    if deadline is not None and ends_runs_for_time(world, deadline):
-        return True
-    if evidence.failures(phone_number_id) >= world.client.attempts:
-        return True
-    if not log:
-        return (
-            deadline is not None and evidence.paused(run.plan.client, run.called, run.ended) >= 0.9 * deadline
-        )
-    if deadline is not None and evidence.asked_to_wait_beyond(run.plan.client, log[0].at + deadline):
-        return True
-    return _nothing_was_known(evidence, run, phone_number_id)
+    throttled = throttles_from is not None and (log[-1].ended if log else run.ended) >= throttles_from
+    if throttled or _is_the_accounts(evidence, error):
+        return "lasting"
+    if deadline is not None and (
+        ends_runs_for_time(world, deadline)
+        or (not log and evidence.paused(client, run.called, run.ended) >= 0.9 * deadline)
+        or (log and evidence.asked_to_wait_beyond(client, log[0].at + deadline))
+    ):
+        return "long"
+    if log and _nothing_was_known(evidence, run, lookup.phone_number_id):
+        return "unknown"
+    if log and evidence.failures(lookup.phone_number_id) >= world.client.attempts:
+        return "chance"
+    return "lasting" if log and world.client.attempts == 1 else None
 
 
 def _nothing_was_known(evidence: Evidence, run: RunReport, phone_number_id: str) -> bool:
@@ -192,16 +193,13 @@ def chance_loses_almost_nothing(evidence: Evidence) -> Iterator[str]:
     A run that knows nothing yet of how many answers fail may take bad luck for the id's fault; and
     a policy of one attempt says that nothing is to be tried again.
     """
-    if evidence.world.client.attempts < 2 or evidence.world.server.throttles_from is not None:
+    if evidence.world.client.attempts < 2:
         return
     for run in evidence.played.runs:
-        deadline = run.plan.deadline
-        if deadline is not None and ends_runs_for_time(evidence.world, deadline):
-            continue
         unlucky = [
             lookup.phone_number_id
             for lookup, error in lost(run)
-            if not _is_the_accounts(evidence, error) and not isinstance(error, ConfigurationError)
+            if _reason_of_loss(evidence, run, lookup, error) == "chance"
         ]
         if len(unlucky) > 2 + len(run.ids) // 500:
             yield f"{run.plan.name}: {len(unlucky)} of {len(run.ids)} lost to chance: {unlucky[:5]}"
@@ -211,8 +209,10 @@ def gets_are_found(evidence: Evidence) -> Iterator[str]:
     """A single lookup of a good id is found, but for reasons that the caller has agreed to.
 
     These are: its attempts are used up, 429s and outages included; the next wait, or the one that
-    the server asks for, would pass its deadline; the deadline has passed; the server asked for more
-    than 60 s; the retries of all single lookups together are used up (500 tokens, 5 each).
+    the server asks for, would pass its deadline; the deadline has passed; the server refuses
+    everybody; it asked for more
+    than 60 s; its answer was cut short twice; the retries of all single lookups together are used up
+    (500 tokens, 5 each).
     """
     retries = sum(max(0, len(evidence.requests[get.phone_number_id]) - 1) for get in evidence.played.gets)
     for get in evidence.played.gets:
@@ -230,12 +230,15 @@ def _get_may_fail(evidence: Evidence, get: GetReport, error: ElevenPhoneError, r
     world = evidence.world
     if isinstance(error, ConfigurationError) and world.closes_at is not None:
         return get.ended >= world.closes_at - _EXACT
-    if _is_the_accounts(evidence, error):
+    throttles_from = world.server.throttles_from
+    if _is_the_accounts(evidence, error) or (throttles_from is not None and get.ended >= throttles_from):
         return True
     log = evidence.requests[get.phone_number_id]
     if not log:
         return evidence.asked_to_wait_beyond(0, get.ended + get.deadline)
     if len(log) >= world.client.attempts or retries >= 100:
+        return True
+    if isinstance(error, DecodeError) and error.truncated and len(log) > 1:
         return True
     asked = max((request.retry_after or 0.0 for request in log), default=0.0)
     wait = asked + WAIT_INITIAL if asked else min(WAIT_MAX, WAIT_INITIAL * 2.0 ** (len(log) - 1))

@@ -43,7 +43,7 @@ class Played(msgspec.Struct):
         gets: The single lookups.
         runs: The bulk runs.
         stats: The first client's, when all callers were done.
-        in_peace: How many requests had come by then.
+        in_peace: How many requests had come by then; `None`: it never came so far.
         peace: What the first client did afterwards; `None`: it had been closed.
         closing_took: Seconds that closing the client took, where it was closed in the middle.
         after_closing: What a call on the closed client raised.
@@ -60,7 +60,7 @@ class Played(msgspec.Struct):
     gets: list[GetReport] = []
     runs: list[RunReport] = []
     stats: list[ClientStats] = []
-    in_peace: int = 0
+    in_peace: int | None = None
     peace: Peace | None = None
     closing_took: float = 0.0
     after_closing: BaseException | None = None

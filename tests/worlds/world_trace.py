@@ -44,7 +44,7 @@ def _steps(played: Played) -> Iterator[_Step]:
         yield world.closes_at, "** the client is closed"
     if world.group_fails_at is not None:
         yield world.group_fails_at, "** the group of all callers fails"
-    for request in played.server.log[: played.in_peace or None]:
+    for request in played.server.log[: played.in_peace]:
         yield from _of_request(request)
     for run in played.runs:
         yield from _of_run(run)
