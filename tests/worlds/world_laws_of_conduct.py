@@ -166,7 +166,7 @@ def twins_end_together(evidence: Evidence) -> Iterator[str]:
     asked = {request.phone_number_id for request in evidence.log if request.at < first.ended}
     ids = set(second.ids)
     if len(ids) >= 20 and len(ids & asked) < len(ids) / 3:
-        yield f"when {first.plan.name} ended, {len(ids & asked)} of {len(ids)} ids of its twin had been asked for"
+        yield f"when {first.plan.name} ended, its twin had asked for {len(ids & asked)} of {len(ids)} ids"
 
 
 def a_get_waits_behind_no_bulk(evidence: Evidence) -> Iterator[str]:
