@@ -1,80 +1,22 @@
-"""Laws of how a client behaves: how long it takes, what it asks the server, what it leaves."""
+"""Laws of requests: what a client asks the server, counts, and leaves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from world_bounds import (
-    chance_of_failing,
-    last_lookup_takes,
-    most_attempts,
-    run_takes,
-)
+from world_bounds import most_attempts
 from world_evidence import Evidence
-from world_plan import WAIT_MAX, fault_of
-from world_playing import PEACE_IDS
-from world_server import HEALTHY_LATENCY, HEALTHY_LIMIT
+from world_plan import fault_of
 
-from elevenphone import ConfigurationError, Found, Lookup
+from elevenphone import Found, Lookup
 
 _EXACT = 1e-6
-
-
-def the_world_ends(evidence: Evidence) -> Iterator[str]:
-    """Every call ends: no deadlock, no waiting for ever, no requests without end."""
-    played = evidence.played
-    if played.crash is not None:
-        yield repr(played.crash)
-    if played.stuck:
-        yield f"after {played.ended:.0f} s still under way: {', '.join(played.stuck)}"
 
 
 def nothing_is_left(evidence: Evidence) -> Iterator[str]:
     """When all is closed no task, timer, permit or request is left, and no exception was forgotten."""
     yield from evidence.played.left
     yield from evidence.played.complaints
-
-
-def runs_end_in_time(evidence: Evidence) -> Iterator[str]:
-    """A run ends within the time that its world accounts for: see `run_takes`.
-
-    That is what the ids of all callers take on the slots that are sure to be found, twice; the
-    attempts of ids that always fail; the seconds of outages and pauses; what the source and the
-    consumer take; and 10 s.
-    """
-    for run in evidence.played.runs:
-        if run.plan.name in evidence.played.stuck or run.cancelled is not None:
-            continue
-        paused = evidence.paused(run.plan.client, run.called, run.ended)
-        bound = run_takes(evidence.world, run.plan, paused)
-        took = run.ended - run.called
-        if took > bound:
-            yield f"{run.plan.name}: {len(run.ids)} ids took {took:.1f} s, more than {bound:.1f} s"
-
-
-def ends_at_once_when_told_to(evidence: Evidence) -> Iterator[str]:
-    """What is cancelled ends in the same moment, and so does all that a closed client was doing.
-
-    Where a source or a consumer takes its time, only its own time may pass after closing.
-    """
-    played, closes_at = evidence.played, evidence.world.closes_at
-    for run in played.runs:
-        if run.cancelled is not None and run.ended > run.cancelled + _EXACT:
-            yield f"{run.plan.name}: ended {run.ended - run.cancelled:.3f} s after it was cancelled"
-        if closes_at is None or run.plan.client or run.called > closes_at:
-            continue
-        own = run.plan.source.waits(len(run.ids)) + run.plan.pause * len(run.ids)
-        quick = run.plan.source.kind in ("list", "generator") and not run.plan.pause
-        if run.ended > closes_at + own + (_EXACT if quick else 1.0):
-            yield f"{run.plan.name}: ended {run.ended - closes_at:.3f} s after the client was closed"
-    for get in played.gets:
-        if closes_at is not None and get.called <= closes_at and get.ended > closes_at + _EXACT:
-            yield f"get({get.phone_number_id}) ended {get.ended - closes_at:.3f} s after closing"
-    if played.closing_took > _EXACT:
-        yield f"closing took {played.closing_took:.3f} s"
-    closed = closes_at is not None and evidence.is_finished
-    if closed and not isinstance(played.after_closing, ConfigurationError):
-        yield f"a call on the closed client: {played.after_closing!r}"
 
 
 def requests_for_an_id_are_bounded(evidence: Evidence) -> Iterator[str]:
@@ -124,6 +66,30 @@ def refusals_are_bounded(evidence: Evidence) -> Iterator[str]:
         yield f"{late} requests to a server that refuses all, more than {bound:.0f}"
 
 
+def an_account_error_ends_a_run(evidence: Evidence) -> Iterator[str]:
+    """Once a run has been answered 401, 402 or that the quota is used up, it sends nothing more.
+
+    A 403 ends it after three different ids. Requests that are under way come to their end; those of
+    the same moment have no order. Each run learns it itself, and probes with an id found before are nobody's.
+    """
+    account = evidence.world.server.account
+    if account is None:
+        return
+    proof = 3 if account.kind == "403" else 1
+    for run in evidence.played.runs:
+        own = [
+            request
+            for phone_number_id in set(run.ids)
+            for request in evidence.requests.get(phone_number_id, ())
+        ]
+        own = [request for request in own if not evidence.was_found_before(request)]
+        answers = sorted(request.ended for request in own if request.outcome == "account")
+        if len(answers) >= proof:
+            after = sum(request.at > answers[proof - 1] + _EXACT for request in own)
+            if after:
+                yield f"{run.plan.name}: {after} requests after it was answered {account.kind}"
+
+
 def an_outage_is_not_hammered(evidence: Evidence) -> Iterator[str]:
     """While the server is away bulk sends four requests a second at most, of each client.
 
@@ -142,77 +108,6 @@ def an_outage_is_not_hammered(evidence: Evidence) -> Iterator[str]:
         bound = 10 + 4 * clients * (outage.ends - begins)
         if outage.ends > begins and sent > bound:
             yield f"{sent} requests in {outage.ends - begins:.1f} s of the outage at {outage.begins:.1f}"
-
-
-def twins_end_together(evidence: Evidence) -> Iterator[str]:
-    """Of two like runs that start together the slower takes at most twice as long.
-
-    And what one last lookup may take: the attempts and waits of an unlucky one, where something
-    fails; else half a second. Since one that has to wait for the other's end takes just twice as
-    long, a third of its ids must have been asked for by then, if there are twenty. A run that was
-    ended by an error of all is no measure.
-    """
-    world = evidence.world
-    if not world.twins or not evidence.is_finished:
-        return
-    ever = world.server.account or world.server.throttles_from is not None
-    if ever or world.server.outages or world.server.retry_after:
-        return
-    first, second = sorted(evidence.played.runs[:2], key=lambda run: run.ended)
-    troubled = chance_of_failing(world) or world.runs[0].ids.bad
-    tail = last_lookup_takes(world) + WAIT_MAX if troubled else 0.5
-    if second.ended > 2 * first.ended + tail:
-        yield f"two equal runs took {first.ended:.2f} s and {second.ended:.2f} s"
-    asked = {request.phone_number_id for request in evidence.log if request.at < first.ended}
-    ids = set(second.ids)
-    if len(ids) >= 20 and len(ids & asked) < len(ids) / 3:
-        yield f"when {first.plan.name} ended, its twin had asked for {len(ids & asked)} of {len(ids)} ids"
-
-
-def a_get_waits_behind_no_bulk(evidence: Evidence) -> Iterator[str]:
-    """While a single lookup waits to be sent for the first time, its client sends nothing for a run.
-
-    Of the moments in which it was called and sent this claims nothing: what happens in the same
-    moment has no order. Later attempts wait first, so from outside nobody sees when one is due.
-    """
-    singles = {get.phone_number_id for get in evidence.played.gets}
-    bulk = [r.at for r in evidence.log if r.client == 0 and r.phone_number_id not in singles]
-    for get in evidence.played.gets:
-        sent = evidence.requests[get.phone_number_id]
-        until = sent[0].at if sent else get.ended
-        overtaken = sum(get.called + _EXACT < at < until - _EXACT for at in bulk)
-        if overtaken:
-            yield f"{overtaken} bulk requests went before get({get.phone_number_id}) of {get.called:.3f}"
-
-
-def gets_end_by_their_deadline(evidence: Evidence) -> Iterator[str]:
-    """A single lookup ends by its deadline, counted from its first request."""
-    for get in evidence.played.gets:
-        sent = evidence.requests[get.phone_number_id]
-        if sent and get.ended > sent[0].at + get.deadline + _EXACT:
-            yield f"get({get.phone_number_id}) ended {get.ended - sent[0].at:.3f} s after its first request"
-
-
-def peace_returns(evidence: Evidence) -> Iterator[str]:
-    """After two quiet minutes a get takes one latency, and a gather its ideal time.
-
-    The ideal is reached within a half, and half a second: a client may have to find the limit anew.
-    """
-    peace, client = evidence.played.peace, evidence.world.client
-    if peace is None:
-        return
-    if peace.error is not None:
-        yield f"in peace: {peace.error!r}"
-        return
-    if peace.get_took > HEALTHY_LATENCY + _EXACT:
-        yield f"in peace a get took {peace.get_took:.3f} s"
-    lost = [lookup for lookup in peace.lookups if not isinstance(lookup, Found)]
-    if lost or len(peace.lookups) != PEACE_IDS:
-        yield f"in peace {len(lost)} of {len(peace.lookups)} lookups were lost, such as {lost[:1]}"
-    ideal = PEACE_IDS * HEALTHY_LATENCY / min(HEALTHY_LIMIT, client.concurrency or HEALTHY_LIMIT)
-    ideal = max(ideal, PEACE_IDS / (client.rate or float("inf")))
-    if peace.gather_took > 1.5 * ideal + 0.5:
-        yield f"in peace {PEACE_IDS} ids took {peace.gather_took:.2f} s, ideally {ideal:.2f} s"
 
 
 def stats_add_up(evidence: Evidence) -> Iterator[str]:
@@ -279,18 +174,12 @@ def attempts_are_those_sent(evidence: Evidence) -> Iterator[str]:
                 yield f"{run.plan.name}: {lookup.phone_number_id} has {lookup.attempts} attempts of {sent}"
 
 
-LAWS_OF_CONDUCT = (
-    the_world_ends,
+LAWS_OF_REQUESTS = (
     nothing_is_left,
-    runs_end_in_time,
-    ends_at_once_when_told_to,
     requests_for_an_id_are_bounded,
     refusals_are_bounded,
+    an_account_error_ends_a_run,
     an_outage_is_not_hammered,
-    twins_end_together,
-    a_get_waits_behind_no_bulk,
-    gets_end_by_their_deadline,
-    peace_returns,
     stats_add_up,
     attempts_are_those_sent,
 )

@@ -1,0 +1,148 @@
+"""Laws of time: how long things take, and who waits for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from world_bounds import chance_of_failing, last_lookup_takes, run_takes
+from world_evidence import Evidence
+from world_plan import WAIT_MAX
+from world_playing import PEACE_IDS
+from world_server import HEALTHY_LATENCY, HEALTHY_LIMIT
+
+from elevenphone import ConfigurationError, Found
+
+_EXACT = 1e-6
+
+
+def the_world_ends(evidence: Evidence) -> Iterator[str]:
+    """Every call ends: no deadlock, no waiting for ever, no requests without end."""
+    played = evidence.played
+    if played.crash is not None:
+        yield repr(played.crash)
+    if played.stuck:
+        yield f"after {played.ended:.0f} s still under way: {', '.join(played.stuck)}"
+
+
+def runs_end_in_time(evidence: Evidence) -> Iterator[str]:
+    """A run ends within the time that its world accounts for: see `run_takes`.
+
+    That is what the ids of all callers take on the slots that are sure to be found, twice; the
+    attempts of ids that always fail; the seconds of outages and pauses; what the source and the
+    consumer take; and 10 s.
+    """
+    for run in evidence.played.runs:
+        if run.plan.name in evidence.played.stuck or run.cancelled is not None:
+            continue
+        paused = evidence.paused(run.plan.client, run.called, run.ended)
+        bound = run_takes(evidence.world, run.plan, paused)
+        took = run.ended - run.called
+        if took > bound:
+            yield f"{run.plan.name}: {len(run.ids)} ids took {took:.1f} s, more than {bound:.1f} s"
+
+
+def ends_at_once_when_told_to(evidence: Evidence) -> Iterator[str]:
+    """What is cancelled ends in the same moment, and so does all that a closed client was doing.
+
+    Where a source or a consumer takes its time, only its own time may pass after closing.
+    """
+    played, closes_at = evidence.played, evidence.world.closes_at
+    for run in played.runs:
+        if run.cancelled is not None and run.ended > run.cancelled + _EXACT:
+            yield f"{run.plan.name}: ended {run.ended - run.cancelled:.3f} s after it was cancelled"
+        if closes_at is None or run.plan.client or run.called > closes_at:
+            continue
+        own = run.plan.source.waits(len(run.ids)) + run.plan.pause * len(run.ids)
+        quick = run.plan.source.kind in ("list", "generator") and not run.plan.pause
+        if run.ended > closes_at + own + (_EXACT if quick else 1.0):
+            yield f"{run.plan.name}: ended {run.ended - closes_at:.3f} s after the client was closed"
+    for get in played.gets:
+        if closes_at is not None and get.called <= closes_at and get.ended > closes_at + _EXACT:
+            yield f"get({get.phone_number_id}) ended {get.ended - closes_at:.3f} s after closing"
+    if played.closing_took > _EXACT:
+        yield f"closing took {played.closing_took:.3f} s"
+    closed = closes_at is not None and evidence.is_finished
+    if closed and not isinstance(played.after_closing, ConfigurationError):
+        yield f"a call on the closed client: {played.after_closing!r}"
+
+
+def twins_end_together(evidence: Evidence) -> Iterator[str]:
+    """Of two like runs that start together the slower takes at most twice as long.
+
+    And what one last lookup may take: the attempts and waits of an unlucky one, where something
+    fails; else half a second. Since one that has to wait for the other's end takes just twice as
+    long, a third of its ids must have been asked for by then, if there are twenty. A run that was
+    ended by an error of all is no measure.
+    """
+    world = evidence.world
+    if not world.twins or not evidence.is_finished:
+        return
+    ever = world.server.account or world.server.throttles_from is not None
+    if ever or world.server.outages or world.server.retry_after:
+        return
+    first, second = sorted(evidence.played.runs[:2], key=lambda run: run.ended)
+    troubled = chance_of_failing(world) or world.runs[0].ids.bad
+    tail = last_lookup_takes(world) + WAIT_MAX if troubled else 0.5
+    if second.ended > 2 * first.ended + tail:
+        yield f"two equal runs took {first.ended:.2f} s and {second.ended:.2f} s"
+    asked = {request.phone_number_id for request in evidence.log if request.at < first.ended}
+    ids = set(second.ids)
+    if len(ids) >= 20 and len(ids & asked) < len(ids) / 3:
+        yield f"when {first.plan.name} ended, its twin had asked for {len(ids & asked)} of {len(ids)} ids"
+
+
+def a_get_waits_behind_no_bulk(evidence: Evidence) -> Iterator[str]:
+    """While a single lookup waits to be sent for the first time, its client sends nothing for a run.
+
+    Of the moments in which it was called and sent this claims nothing: what happens in the same
+    moment has no order. Later attempts wait first, so from outside nobody sees when one is due.
+    """
+    singles = {get.phone_number_id for get in evidence.played.gets}
+    bulk = [r.at for r in evidence.log if r.client == 0 and r.phone_number_id not in singles]
+    for get in evidence.played.gets:
+        sent = evidence.requests[get.phone_number_id]
+        until = sent[0].at if sent else get.ended
+        overtaken = sum(get.called + _EXACT < at < until - _EXACT for at in bulk)
+        if overtaken:
+            yield f"{overtaken} bulk requests went before get({get.phone_number_id}) of {get.called:.3f}"
+
+
+def gets_end_by_their_deadline(evidence: Evidence) -> Iterator[str]:
+    """A single lookup ends by its deadline, counted from its first request."""
+    for get in evidence.played.gets:
+        sent = evidence.requests[get.phone_number_id]
+        if sent and get.ended > sent[0].at + get.deadline + _EXACT:
+            yield f"get({get.phone_number_id}) ended {get.ended - sent[0].at:.3f} s after its first request"
+
+
+def peace_returns(evidence: Evidence) -> Iterator[str]:
+    """After two quiet minutes a get takes one latency, and a gather its ideal time.
+
+    The ideal is reached within a half, and half a second: a client may have to find the limit anew.
+    """
+    peace, client = evidence.played.peace, evidence.world.client
+    if peace is None:
+        return
+    if peace.error is not None:
+        yield f"in peace: {peace.error!r}"
+        return
+    if peace.get_took > HEALTHY_LATENCY + _EXACT:
+        yield f"in peace a get took {peace.get_took:.3f} s"
+    lost = [lookup for lookup in peace.lookups if not isinstance(lookup, Found)]
+    if lost or len(peace.lookups) != PEACE_IDS:
+        yield f"in peace {len(lost)} of {len(peace.lookups)} lookups were lost, such as {lost[:1]}"
+    ideal = PEACE_IDS * HEALTHY_LATENCY / min(HEALTHY_LIMIT, client.concurrency or HEALTHY_LIMIT)
+    ideal = max(ideal, PEACE_IDS / (client.rate or float("inf")))
+    if peace.gather_took > 1.5 * ideal + 0.5:
+        yield f"in peace {PEACE_IDS} ids took {peace.gather_took:.2f} s, ideally {ideal:.2f} s"
+
+
+LAWS_OF_TIME = (
+    the_world_ends,
+    runs_end_in_time,
+    ends_at_once_when_told_to,
+    twins_end_together,
+    a_get_waits_behind_no_bulk,
+    gets_end_by_their_deadline,
+    peace_returns,
+)
