@@ -1,0 +1,1 @@
+"""What benchmarks/sabotage.py does to the client."""

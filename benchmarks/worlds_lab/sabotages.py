@@ -1,0 +1,156 @@
+"""Ways to break the client, each a text in a module and what takes its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Sabotage(NamedTuple):
+    """One way.
+
+    Attributes:
+        name: What is broken.
+        module: Where, in the package.
+        text: What stands there, once.
+        replacement: What takes its place.
+    """
+
+    name: str
+    module: str
+    text: str
+    replacement: str
+
+    def fits(self, package: Path) -> bool:
+        """Tell whether its text stands in the package, once."""
+        module = package / self.module
+        return module.exists() and module.read_text().count(self.text) == 1
+
+    def applied_to(self, source: str) -> str:
+        """Return the module's source, broken."""
+        return source.replace(self.text, self.replacement)
+
+
+SABOTAGES = (
+    Sabotage(
+        "A slot that is given back wakes nobody",
+        "_limits/slots.py",
+        "            self._hand_out(starts=False)\n        self._look_soon()\n\n    def paused",
+        "            self._hand_out(starts=False)\n\n    def paused",
+    ),
+    Sabotage(
+        "The slot of a cancelled request leaks",
+        "_limits/slots.py",
+        "            self._slots.limits.withdraw(self._slots.now())\n",
+        "",
+    ),
+    Sabotage(
+        "A slot given at the moment of a cancellation is lost",
+        "_limits/slots.py",
+        "waiter.result().give_back()  # given at the same moment as the cancellation",
+        "pass",
+    ),
+    Sabotage(
+        "Single lookups wait their turn behind bulk",
+        "_limits/slots.py",
+        "        if self.singles.retries:\n            return self.singles, self.singles.retries\n",
+        "        if self.singles.retries and not any(run.retries or run.starts for run in self._runs):\n"
+        "            return self.singles, self.singles.retries\n",
+    ),
+    Sabotage(
+        "The run that holds the most comes first",
+        "_limits/slots.py",
+        "        lane = min(waiting, key=_held)\n",
+        "        lane = max(waiting, key=_held)\n",
+    ),
+    Sabotage(
+        "A refusal does not cut the limit",
+        "_limits/concurrency.py",
+        "self._ceiling * (_LEFT_WHEN_SHARED if self._shared else _STEP_BACK)",
+        "self.value",
+    ),
+    Sabotage(
+        "The gate does not open again",
+        "_limits/outage.py",
+        "                self._open(newest)\n",
+        "                pass\n",
+    ),
+    Sabotage(
+        "The gate never closes",
+        "_limits/outage.py",
+        "            self.close(now, newest)\n            # With",
+        "            # With",
+    ),
+    Sabotage(
+        "A Retry-After has an effect for a day",
+        "_limits/limits.py",
+        "LONGEST_PAUSE = 60.0\n",
+        "LONGEST_PAUSE = 86_400.0\n",
+    ),
+    Sabotage(
+        "What was learned is never forgotten",
+        "_limits/limits.py",
+        "            self._begin_anew()\n        self.in_flight += 1",
+        "            pass\n        self.in_flight += 1",
+    ),
+    Sabotage(
+        "An equal id that waits for its answer gets none",
+        "_bulk/equal_ids.py",
+        "        return waiting if isinstance(waiting, list) else []\n",
+        "        return []\n",
+    ),
+    Sabotage(
+        "What a source raises is swallowed",
+        "run.py",
+        "self._failure = self._failure or error  # for the consumer",
+        "pass  # for the consumer",
+    ),
+    Sabotage(
+        "A cancellation inside a source is not handed to it",
+        "_bulk/source.py",
+        "            self._cancellation = error\n",
+        "            pass\n",
+    ),
+    Sabotage(
+        "A consumer who is slow never wakes the reader",
+        "run.py",
+        "        self._handed_over += 1\n        self._wake_reader()\n",
+        "        self._handed_over += 1\n",
+    ),
+    Sabotage(
+        "Closing the client ends no run",
+        "_lookup/dispatcher.py",
+        "                run.stop(_closed())\n",
+        "                pass\n",
+    ),
+    Sabotage(
+        "An error of the account does not end a run",
+        "run.py",
+        '        if meaning.scope == "account":\n',
+        '        if meaning.scope == "nobody":\n',
+    ),
+    Sabotage(
+        "Retries do not wait",
+        "retry.py",
+        "        return random() * min(self.wait_max, self.wait_initial * 2.0 ** min(attempts - 1, 60))\n",
+        "        return 0.0\n",
+    ),
+    Sabotage(
+        "A 429 uses up an attempt in bulk",
+        "_bulk/caller.py",
+        '        if meaning.strain == "failing" and meaning.sent:\n',
+        '        if meaning.strain != "none" and meaning.sent:\n',
+    ),
+    Sabotage(
+        "The deadline does not end an attempt",
+        "_lookup/dispatcher.py",
+        "watch.until(ends if ends < job.expires else job.expires)",
+        "watch.until(ends)",
+    ),
+    Sabotage(
+        "A timeout is never noticed",
+        "_lookup/watchdog.py",
+        "            watch.end()\n",
+        "            pass\n",
+    ),
+)
