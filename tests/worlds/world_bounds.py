@@ -21,10 +21,15 @@ _SEARCH_FOR_RATE_SECONDS = 15.0
 
 
 def chance_of_failing(world: World) -> float:
-    """The share of attempts that fail though nothing is wrong with their id."""
-    server = world.server
-    share = server.failing + server.cut
-    return share + 0.05 if slowest_answer(world) >= world.client.timeout else share
+    """The share of attempts that fail though nothing is wrong with their id, as a client may see it.
+
+    Short timeouts count, and outages in which too few ids were under way to tell them from chance.
+    """
+    server, slowest = world.server, slowest_answer(world)
+    share = server.failing + server.cut + (0.1 if server.outages else 0.0)
+    if any(gets.timeout is not None and gets.timeout <= slowest for gets in world.gets):
+        share += 0.2
+    return share + 0.05 if slowest >= world.client.timeout else share
 
 
 def slowest_answer(world: World) -> float:

@@ -46,21 +46,29 @@ def requests_for_an_id_are_bounded(evidence: Evidence) -> Iterator[str]:
 
 def refusals_are_bounded(evidence: Evidence) -> Iterator[str]:
     """Few requests are answered 429: 40, an eighth of all, and 20 for each change of the limit.
+    Two clients that share a limit find each other by being refused: six a second.
 
-    Once a server refuses everybody, four a second and 100, and the attempts of single lookups. A
-    client with a fixed bound above the server's limit is left out: it was told to ask for more.
+    Once a server refuses everybody, four a second and 100, and the attempts of single lookups; four
+    for each of a fixed number in flight. A client with more of these than the server's limit is
+    left out: it was told to ask for more.
     """
     server, client = evidence.world.server, evidence.world.client
-    if client.concurrency is not None and client.concurrency > server.lowest_limit:
+    clients = len({run.client for run in evidence.world.runs} | {0})
+    if client.concurrency is not None and clients * client.concurrency > server.lowest_limit:
         return
     ever = server.throttles_from if server.throttles_from is not None else float("inf")
     refused = sum(request.outcome == "refused" and request.at < ever for request in evidence.log)
     bound = 40 + len(evidence.log) / 8 + 20 * max(0, len(server.limits) - 1)
+    bound += 6 * evidence.played.ended * (clients > 1)
     if refused > bound:
         yield f"{refused} of {len(evidence.log)} requests were refused, more than {bound:.0f}"
     late = sum(request.outcome == "refused" and request.at >= ever for request in evidence.log)
     singles = sum(get.ids.size for get in evidence.world.gets) * client.attempts
-    bound = 100 + singles + 4 * max(0.0, evidence.played.ended - ever) if late else 0.0
+    bound = (
+        100 + singles + 4 * (client.concurrency or 1) * max(0.0, evidence.played.ended - ever)
+        if late
+        else 0.0
+    )
     if late > bound:
         yield f"{late} requests to a server that refuses all, more than {bound:.0f}"
 
@@ -68,8 +76,9 @@ def refusals_are_bounded(evidence: Evidence) -> Iterator[str]:
 def an_account_error_ends_a_run(evidence: Evidence) -> Iterator[str]:
     """Once a run has been answered 401, 402 or that the quota is used up, it sends nothing more.
 
-    A 403 ends it after three different ids. Requests that are under way come to their end; those of
-    the same moment have no order. Each run learns it itself, and probes with an id found before are nobody's.
+    A 403 ends it after three different ids with none found in between. Requests that are under way
+    come to their end; those of the same moment have no order. Each run learns it itself, and probes
+    with an id found before are nobody's.
     """
     account = evidence.world.server.account
     if account is None:
@@ -82,11 +91,14 @@ def an_account_error_ends_a_run(evidence: Evidence) -> Iterator[str]:
             for request in evidence.requests.get(phone_number_id, ())
         ]
         own = [request for request in own if not evidence.was_found_before(request)]
-        answers = sorted(request.ended for request in own if request.outcome == "account")
-        if len(answers) >= proof:
-            after = sum(request.at > answers[proof - 1] + _EXACT for request in own)
-            if after:
-                yield f"{run.plan.name}: {after} requests after it was answered {account.kind}"
+        in_a_row, ended_at = 0, float("inf")
+        for request in sorted(own, key=lambda request: request.ended):
+            if request.outcome in ("account", "found"):
+                in_a_row = in_a_row + 1 if request.outcome == "account" else 0
+            if in_a_row == proof:
+                ended_at = min(ended_at, request.ended)
+        if after := sum(request.at > ended_at + _EXACT for request in own):
+            yield f"{run.plan.name}: {after} requests after it was answered {account.kind}"
 
 
 def an_outage_is_not_hammered(evidence: Evidence) -> Iterator[str]:
@@ -105,7 +117,8 @@ def an_outage_is_not_hammered(evidence: Evidence) -> Iterator[str]:
         )
         clients = len({run.plan.client for run in evidence.played.runs})
         bound = 10 + 4 * clients * (outage.ends - begins)
-        if outage.ends > begins and sent > bound:
+        known = any(request.outcome == "found" and request.ended <= outage.begins for request in evidence.log)
+        if known and outage.ends > begins and sent > bound:
             yield f"{sent} requests in {outage.ends - begins:.1f} s of the outage at {outage.begins:.1f}"
 
 
