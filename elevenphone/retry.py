@@ -9,12 +9,12 @@ were told the same moment do not all come back in it.
 
 from __future__ import annotations
 
-import math
 import random as _random
 from collections.abc import Callable
 
 import msgspec
 
+from elevenphone._values import is_finite, shown
 from elevenphone.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -52,11 +52,13 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not isinstance(self.attempts, int) or self.attempts < 1:
-            raise ConfigurationError(f"attempts must be at least 1, and whole, not {self.attempts!r}")
+            raise ConfigurationError(f"attempts must be at least 1, and whole, not {shown(self.attempts)}")
         for name in ("wait_initial", "wait_max", "retry_after_max"):
             seconds: object = getattr(self, name)
-            if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
-                raise ConfigurationError(f"{name} must be a number of seconds from 0 up, not {seconds!r}")
+            if not is_finite(seconds) or seconds < 0:
+                raise ConfigurationError(
+                    f"{name} must be a number of seconds from 0 up, not {shown(seconds)}"
+                )
 
     @classmethod
     def none(cls) -> RetryPolicy:

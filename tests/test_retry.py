@@ -28,6 +28,7 @@ from elevenphone import (
     TransportError,
     UnprocessableEntityError,
 )
+from elevenphone._values import shown
 from elevenphone.retry import RetryQuota, is_passing, retry_after_of
 
 FRACTIONS = st.floats(0, 1, exclude_max=True)
@@ -178,14 +179,16 @@ def test_only_a_status_has_a_wish() -> None:
     assert retry_after_of(ServerError(503, retry_after=0.0)) == 0.0
 
 
-@pytest.mark.parametrize("attempts", [0, -1])
+@pytest.mark.parametrize("attempts", [0, -1, -(10**5_000)], ids=shown)
 def test_fewer_tries_than_one_are_refused(attempts: int) -> None:
     with pytest.raises(ConfigurationError, match="attempts must be at least 1"):
         RetryPolicy(attempts=attempts)
 
 
 @pytest.mark.parametrize("field", ["wait_initial", "wait_max", "retry_after_max"])
-@pytest.mark.parametrize("seconds", [-1.0, -0.001, math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    "seconds", [-1.0, -0.001, math.nan, math.inf, -math.inf, 10**400, -(10**5_000), True], ids=shown
+)
 def test_a_wait_that_is_no_duration_is_refused(field: str, seconds: float) -> None:
     with pytest.raises(ConfigurationError, match=field):
         RetryPolicy(**{field: seconds})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
