@@ -44,7 +44,7 @@ class Places:
         Returns:
             Whether there is a place; `False` if the client left before its turn came.
         """
-        if self._free and not self._counters.waiting:
+        if self._free:  # nobody waits then: `fill` gives every free place away
             self._counters.enter()
             return True
         return await self._wait(client_gone)

@@ -1,4 +1,4 @@
-"""Requests over the concurrency limit wait in the queue. Nothing here sleeps: places are opened by hand."""
+"""Requests over the concurrency limit wait in the queue, until a test raises the limit."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_requests_are_served_in_order_of_arrival() -> None:
         assert answered == list(range(10))
 
 
-async def test_a_newcomer_does_not_overtake() -> None:
+async def test_a_higher_limit_serves_the_requests_that_wait() -> None:
     async with Emulator(20, concurrency_limit=1, latency=3_600.0, queue=5) as emulator:
         first = asyncio.create_task(ask(emulator, emulator.ids[0]))
         await until_in_flight(emulator, 1)
@@ -86,6 +86,15 @@ async def test_the_limit_can_be_taken_away() -> None:
         emulator.concurrency_limit = None
         assert [(await task).status for task in asked] == [200] * 5
         assert emulator.stats.waiting == 0
+
+
+async def test_a_place_can_be_opened_from_another_thread(elevenphone_emulator: Emulator) -> None:
+    emulator = elevenphone_emulator
+    emulator.queue = 2
+    emulator.concurrency_limit = 0
+    asked = await wait_in_line(emulator, 2)
+    emulator.concurrency_limit = 1
+    assert [(await task).status for task in asked] == [200, 200]
 
 
 async def test_no_queue_is_the_default() -> None:
