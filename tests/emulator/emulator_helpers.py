@@ -17,6 +17,8 @@ from elevenphone.emulator import Emulator
 ROUTE = "/v1/convai/phone-numbers/"
 LIST_ROUTE = "/v1/convai/phone-numbers"
 PAGE_ROUTE = "/v1/convai/v2/phone-numbers"
+# In seconds; what takes longer never ends.
+PATIENCE = 10
 
 
 class Page(msgspec.Struct, forbid_unknown_fields=True):
@@ -80,7 +82,8 @@ async def ask(
             )
     url = URL(f"{emulator.base_url}{route}{segment}", encoded=True)
     sent = {"xi-api-key": emulator.api_key if key is None else key, **(headers or {})}
-    async with session.request(method, url, headers=sent, allow_redirects=False) as response:
+    timeout = aiohttp.ClientTimeout(total=PATIENCE)
+    async with session.request(method, url, headers=sent, allow_redirects=False, timeout=timeout) as response:
         return Reply(response.status, response.headers.copy(), await response.read())
 
 
@@ -131,5 +134,12 @@ def request_bytes(emulator: Emulator, segment: str, route: str = ROUTE) -> bytes
 
 
 async def until_in_flight(emulator: Emulator, count: int) -> None:
-    while emulator.stats.in_flight != count:  # noqa: ASYNC110
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(PATIENCE):
+        while emulator.stats.in_flight != count:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+async def until_waiting(emulator: Emulator, count: int) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while emulator.stats.waiting != count:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)

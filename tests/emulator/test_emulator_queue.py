@@ -9,14 +9,9 @@ from functools import partial
 
 import aiohttp
 import pytest
-from emulator_helpers import Reply, ask, until_in_flight
+from emulator_helpers import Reply, ask, until_in_flight, until_waiting
 
 from elevenphone.emulator import Emulator
-
-
-async def until_waiting(emulator: Emulator, count: int) -> None:
-    while emulator.stats.waiting != count:  # noqa: ASYNC110
-        await asyncio.sleep(0.001)
 
 
 async def wait_in_line(emulator: Emulator, count: int) -> list[asyncio.Task[Reply]]:
