@@ -6,6 +6,8 @@ from random import Random
 
 from elevenphone.emulator._settings import Fault, Settings
 
+_BY_NAME = {fault.value: fault for fault in Fault}
+
 
 class FaultPlan:
     """Picks at most one fault for each request.
@@ -22,8 +24,8 @@ class FaultPlan:
         """Decide for the next request."""
         drawn = self._random.random()
         probabilities = vars(self._settings)
-        for fault in Fault:
-            drawn -= probabilities[fault.value]
+        for name, fault in _BY_NAME.items():
+            drawn -= probabilities[name]
             if drawn < 0:
                 return fault
         return None

@@ -128,32 +128,35 @@ class Responder:
 
     def _look_up(self, exchange: Exchange, fault: Fault | None) -> Answer:
         match exchange.target:
+            case LookupTarget(phone_number_id):
+                return self._number(phone_number_id)
             case PageTarget(parameters):
                 return self._listing.page(parameters, fault, exchange.request_id)
             case ListTarget(parameters):
                 return self._listing.everything(parameters, fault)
-            case LookupTarget(phone_number_id) if len(phone_number_id) > _LONGEST_ID:
-                return envelopes.unprocessable(envelopes.id_too_long(phone_number_id, _LONGEST_ID))
-            case LookupTarget(phone_number_id) if phone_number_id in self._dataset:
-                return Answer(200, self._dataset.body(phone_number_id))
-            case LookupTarget(phone_number_id):
-                return envelopes.phone_number_not_found(phone_number_id)
             case None:
                 return envelopes.not_found()
 
+    def _number(self, phone_number_id: str) -> Answer:
+        if phone_number_id in self._dataset:
+            return Answer(200, self._dataset.body(phone_number_id))
+        if len(phone_number_id) > _LONGEST_ID:
+            return envelopes.unprocessable(envelopes.id_too_long(phone_number_id, _LONGEST_ID))
+        return envelopes.phone_number_not_found(phone_number_id)
+
     async def _send(self, exchange: Exchange, answer: Answer, fault: Fault | None) -> web.StreamResponse:
-        faulty = answer._replace(faulty=True)
         match fault:
             case Fault.MALFORM:
-                return self._finish(exchange, faulty._replace(body=answer.body[: len(answer.body) // 2]))
+                half = answer.body[: len(answer.body) // 2]
+                return self._finish(exchange, answer._replace(body=half, faulty=True))
             case Fault.TRUNCATE:
-                response = await self._open(exchange, faulty, len(answer.body) + _MISSING_BYTES)
+                response = await self._open(exchange, answer, len(answer.body) + _MISSING_BYTES)
                 with contextlib.suppress(ConnectionError):
                     await response.write(answer.body)
                 exchange.connection.force_close()
                 return response
             case Fault.SLOW_BODY:
-                response = await self._open(exchange, faulty, len(answer.body))
+                response = await self._open(exchange, answer, len(answer.body))
                 with contextlib.suppress(ConnectionError):
                     await _drip(response, answer.body, self._settings.slow_body_seconds)
                 return response
@@ -161,8 +164,8 @@ class Responder:
                 return self._finish(exchange, answer)
 
     async def _open(self, exchange: Exchange, answer: Answer, length: int) -> web.StreamResponse:
-        """Send the headers of an answer; its body is sent by the caller."""
-        self._note(exchange, answer)
+        """Send the headers of an answer whose body is faulty; the caller sends the body."""
+        self._note(exchange, answer._replace(faulty=True))
         response = web.StreamResponse(status=answer.status, headers=self._headers(exchange, answer))
         response.content_length = length
         with contextlib.suppress(ConnectionError):
