@@ -6,7 +6,7 @@ import contextlib
 import math
 from collections.abc import AsyncIterable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from msgspec import UNSET, UnsetType
 
@@ -67,6 +67,9 @@ class PhoneNumberClient:
         rate: Most requests started a second; `None` for no such bound.
         session: Your own session, for proxies, TLS contexts, tracing or
             middlewares; used, never closed.
+        http: What speaks HTTP: `"auto"` is httptools where the extra `speed` is
+            installed, no session was given and nobody has replaced methods of
+            aiohttp's, as mocks and instrumentations do; else aiohttp.
         transport: Sends the requests in place of aiohttp, for tests or another
             HTTP library; takes the place of `api_key` and `session`.
 
@@ -87,6 +90,7 @@ class PhoneNumberClient:
         rate: float | None = None,
         session: aiohttp.ClientSession | None = None,
         transport: Transport | None = None,
+        http: Literal["auto", "httptools", "aiohttp"] = "auto",
     ) -> None:
         key = Secret(api_key)
         del api_key  # from here on, no traceback that shows locals shows it
@@ -100,9 +104,9 @@ class PhoneNumberClient:
         self._retry = retry
         if transport is None:
             # Not at the top: aiohttp takes longer to import than all the rest, and `decode` needs none of it.
-            from elevenphone._http.aiohttp_transport import AiohttpTransport  # noqa: PLC0415
+            from elevenphone._http import make_transport  # noqa: PLC0415
 
-            transport = AiohttpTransport(resolve_api_key(key), session)
+            transport = make_transport(resolve_api_key(key), session=session, http=http)
         self._attempts = Attempts(transport, Limits(concurrency=concurrency, rate=rate))
 
     async def get(

@@ -32,8 +32,24 @@ class TransportError(ElevenPhoneError):
     """No complete HTTP answer came."""
 
 
+ConnectionStage = Literal["connect", "certificate", "response"]
+"""How far a connection came that failed; see `ConnectionFailedError.stage`."""
+
+
 class ConnectionFailedError(TransportError):
-    """The connection could not be made, or broke before the answer was whole."""
+    """The connection could not be made, or broke before the answer was whole.
+
+    Attributes:
+        stage: `"connect"`: nothing was sent, because the name did not resolve, the
+            server refused the connection, or the TLS handshake failed;
+            `"certificate"`: nothing was sent, because the server's certificate is
+            not trusted or belongs to another host; `"response"`: the connection
+            broke after the request was sent.
+    """
+
+    def __init__(self, message: str, *, stage: ConnectionStage = "response") -> None:
+        super().__init__(message)
+        self.stage: ConnectionStage = stage
 
 
 class RequestTimeoutError(TransportError, TimeoutError):

@@ -50,6 +50,8 @@ MAY_IMPORT_LATE = {
 # Package from elsewhere: which modules may import it.
 DOORS = {
     "aiohttp": "_http emulator",
+    "httptools": "_http",
+    "aiohappyeyeballs": "_http",
     "yarl": "_http",
     "click": "cli",
     "rich": "cli",
