@@ -52,7 +52,18 @@ def test_the_version_of_the_changes_is_that_of_the_package() -> None:
     assert latest[1] == elevenphone.__version__
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *PAGES], ids=lambda page: page.relative_to(ROOT).as_posix()
+)
 def test_links_to_files_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    for target, _, anchor in re.findall(r"\]\((?!https?:|#)([^)#]+)(#([^)]+))?\)", text):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+        assert not anchor or anchor in anchors(page.parent / target), (
+            f"{page.name} links to {target}#{anchor}"
+        )
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
