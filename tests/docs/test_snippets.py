@@ -36,7 +36,7 @@ from elevenphone.pytest_plugin import elevenphone_emulator
 __all__ = ["elevenphone_emulator"]  # a fixture, which must be a name of this module to be found
 
 NOTES = {
-    "background", "continues", "define", "emulator", "exits", "file", "interrupt", "needs", "output",
+    "background", "cell", "continues", "define", "emulator", "exits", "file", "interrupt", "needs", "output",
     "replace", "run", "skip", "terminal", "with",
 }  # fmt: skip
 # Comments of the README that the gate reads; what they mark, it runs itself.
@@ -134,17 +134,25 @@ class Surroundings:
         names |= CALLABLE | ids
         for definition in snippet.all("define"):
             self.execute(definition, snippet.place, names)
-        self.execute("\n" * (snippet.line - 1) + code, str(ROOT / snippet.page), names)
+        code = "\n" * (snippet.line - 1) + code
+        self.execute(code, str(ROOT / snippet.page), names, cell=snippet.get("cell") is not None)
         for call in snippet.all("run"):
             self.execute(call, snippet.place, names)
 
-    def execute(self, code: str, where: str, names: dict[str, object]) -> None:
-        """Execute as a notebook does: `await` may stand at the top."""
-        compiled = compile(code, where, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    def execute(self, code: str, where: str, names: dict[str, object], *, cell: bool = False) -> None:
+        """Execute as a notebook does: `await` may stand at the top, and a cell shows its last expression."""
+        tree = ast.parse(code)
+        last = tree.body[-1]
+        if cell and isinstance(last, ast.Expr):
+            tree.body[-1] = ast.copy_location(ast.Assign([ast.Name("_", ast.Store())], last.value), last)
+            ast.fix_missing_locations(tree)
+        compiled = compile(tree, where, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
         if compiled.co_flags & inspect.CO_COROUTINE:
             self.runner.run(eval(compiled, names))  # noqa: S307 - this project's own pages
         else:
             exec(compiled, names)  # noqa: S102 - as above
+        if cell:
+            print(repr(names["_"]))  # noqa: T201 - as a notebook does
 
     def run_tests(self, code: str) -> None:
         path = self.directory / "test_snippet.py"
