@@ -7,14 +7,19 @@ import re
 import tomllib
 from pathlib import Path
 
+import msgspec
 from sphinx.application import Sphinx
 from sphinx.domains.python._object import PyObject
 from sphinx.search.en import SearchEnglish
 
 import elevenphone
 
-_SETTINGS = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
-_REPOSITORY: str = _SETTINGS["tool"]["hatch"]["metadata"]["hooks"]["custom"]["repository"]
+_SETTINGS = tomllib.loads(
+    (Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8")
+)
+_REPOSITORY: str = _SETTINGS["tool"]["hatch"]["metadata"]["hooks"]["custom"][
+    "repository"
+]
 _DESCRIPTION: str = _SETTINGS["project"]["description"]
 
 project = "elevenphone"
@@ -78,15 +83,28 @@ html_css_files = ["extra.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
-    "light_css_variables": {"color-brand-primary": "#0b5c6b", "color-brand-content": "#0b5c6b"},
-    "dark_css_variables": {"color-brand-primary": "#5fc4d6", "color-brand-content": "#5fc4d6"},
+    "light_css_variables": {
+        "color-brand-primary": "#0b5c6b",
+        "color-brand-content": "#0b5c6b",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#5fc4d6",
+        "color-brand-content": "#5fc4d6",
+    },
 }
 if _REPOSITORY:
     html_theme_options |= {
         "source_repository": _REPOSITORY,
         "source_branch": "HEAD",
         "source_directory": "docs/",
-        "footer_icons": [{"name": "Repository", "url": _REPOSITORY, "html": "Repository", "class": ""}],
+        "footer_icons": [
+            {
+                "name": "Repository",
+                "url": _REPOSITORY,
+                "html": "Repository",
+                "class": "",
+            }
+        ],
     }
 
 _NUMBER = re.compile(r"(?<!\w)\d+(?!\w)")
@@ -122,7 +140,12 @@ function splitQuery(query) {
 
 
 def fences_to_blocks(
-    _app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]
+    _app: Sphinx,
+    _what: str,
+    _name: str,
+    _object: object,
+    _options: object,
+    lines: list[str],
 ) -> None:
     """Turn the Markdown fences of a docstring into what reStructuredText calls a code block."""
     written: list[str] = []
@@ -139,9 +162,49 @@ def fences_to_blocks(
     lines[:] = written
 
 
+def defaults_of_fields(
+    _app: Sphinx,
+    what: str,
+    _name: str,
+    described: object,
+    _options: object,
+    lines: list[str],
+) -> None:
+    """Add its default to each attribute of a struct: the signature, which has them too, is often left out."""
+    if what != "class" or not (
+        isinstance(described, type) and issubclass(described, msgspec.Struct)
+    ):
+        return
+    for field in msgspec.structs.fields(described):
+        start = next(
+            (
+                n
+                for n, line in enumerate(lines)
+                if line.startswith(f":ivar {field.name}: ")
+            ),
+            None,
+        )
+        if start is None or field.required:
+            continue
+        default = (
+            field.default_factory()
+            if field.default is msgspec.NODEFAULT
+            else field.default
+        )
+        end = start
+        while end + 1 < len(lines) and lines[end + 1].startswith(" "):
+            end += 1
+        lines[end] = f"{lines[end].rstrip('.')}. Default `{default!r}`."
+
+
 def setup(app: Sphinx) -> None:
     """Register the hooks, and call attributes by their name."""
-    app.connect("autodoc-process-docstring", fences_to_blocks, priority=400)  # before napoleon's
+    app.connect(
+        "autodoc-process-docstring", fences_to_blocks, priority=400
+    )  # before napoleon's
+    app.connect(
+        "autodoc-process-docstring", defaults_of_fields, priority=600
+    )  # after it
     app.add_search_language(SearchWithNumbers)
     for field in PyObject.doc_field_types:
         if field.name == "variable":

@@ -23,15 +23,23 @@ def badges() -> dict[str, str]:
     Returns:
         File name to SVG.
     """
-    project = tomllib.loads((_DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads(
+        (_DOCS.parent / "pyproject.toml").read_text(encoding="utf-8")
+    )["project"]
     prefix = "Programming Language :: Python :: 3."
-    minors = [name.removeprefix(prefix) for name in project["classifiers"] if name.startswith(prefix)]
+    minors = [
+        name.removeprefix(prefix)
+        for name in project["classifiers"]
+        if name.startswith(prefix)
+    ]
     values = {
         "python": f"3.{minors[0]} to 3.{minors[-1]}",
         "licence": project["license"],
         "types": "mypy and pyright, strict",
     }
-    return {f"badge-{label}.svg": _badge(label, value) for label, value in values.items()}
+    return {
+        f"badge-{label}.svg": _badge(label, value) for label, value in values.items()
+    }
 
 
 def _badge(label: str, value: str) -> str:

@@ -41,12 +41,27 @@ const frame = document.createElement("iframe");
 frame.style.width = "WIDTHpx"; frame.style.height = "800px"; frame.style.border = "0";
 document.body.append(frame);
 const opened = (url) => new Promise((done) => { frame.onload = done; frame.src = url; });
+// How far to the right something reaches that is not inside a box which scrolls by itself.
+const furthest = (view) => {
+  let reached = view.document.documentElement.scrollWidth;
+  const visit = (element) => {
+    for (const child of element.children) {
+      const style = view.getComputedStyle(child), box = child.getBoundingClientRect();
+      if (style.display === "none" || style.position === "absolute" || style.position === "fixed") continue;
+      if (box.width > 1) reached = Math.max(reached, box.right);
+      if (!["auto", "scroll"].includes(style.overflowX)) visit(child);
+    }
+  };
+  const content = view.document.querySelector("article, .content");
+  if (content) visit(content);
+  return reached;
+};
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 (async () => {
   for (const page of pages) {
     await opened(page);
-    const root = frame.contentDocument.documentElement;
-    if (root.scrollWidth > WIDTH) seen.wide[page] = root.scrollWidth;
+    const widest = furthest(frame.contentWindow);
+    if (widest > WIDTH + 1) seen.wide[page] = Math.round(widest);
   }
   for (const query of queries) {
     await opened("search.html?q=" + encodeURIComponent(query));
@@ -79,7 +94,9 @@ def look(site: Path, browser: str) -> dict[str, dict[str, object]]:
         `wide`, page to its width in pixels, and `found`, query to the paths found.
     """
     pages = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
-    text = _PAGE.replace("PAGES", json.dumps(pages)).replace("QUERIES", json.dumps(list(QUERIES)))
+    text = _PAGE.replace("PAGES", json.dumps(pages)).replace(
+        "QUERIES", json.dumps(list(QUERIES))
+    )
     check = site / _NAME
     check.write_text(text.replace("WIDTH", str(WIDTH)), encoding="utf-8")
     handler = functools.partial(_Quiet, directory=str(site))
@@ -88,9 +105,17 @@ def look(site: Path, browser: str) -> dict[str, dict[str, object]]:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             address = f"http://127.0.0.1:{server.server_port}/{quote(_NAME)}"
             # Virtual time: the browser waits for what the page does, not for a number of seconds.
-            options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=600000"]
+            options = [
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--virtual-time-budget=600000",
+            ]
             done = subprocess.run(  # noqa: S603
-                [browser, *options, "--dump-dom", address], check=True, capture_output=True, text=True
+                [browser, *options, "--dump-dom", address],
+                check=True,
+                capture_output=True,
+                text=True,
             )
             server.shutdown()
     finally:
@@ -114,7 +139,10 @@ def main() -> int:
         print("not checked in a browser: Chromium is not installed")
         return 0
     seen = look(site, browser)
-    problems = [f"{page} is {width} px wide, in {WIDTH} px" for page, width in seen["wide"].items()]
+    problems = [
+        f"{page} is {width} px wide, in {WIDTH} px"
+        for page, width in seen["wide"].items()
+    ]
     for query, page in QUERIES.items():
         paths = [str(path) for path in seen["found"][query]][:FIRST_RESULTS]
         if not any(path.endswith(f"/{page}.html") for path in paths):

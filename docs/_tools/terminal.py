@@ -66,7 +66,9 @@ def run_for_picture() -> tuple[str, str]:
         output = run_demo("--seed", str(seed))
         if _PLAIN.fullmatch(output):
             return f"elevenphone demo --seed {seed}", output
-    raise SystemExit(f"no seed of {_SEEDS} has sample numbers whose labels are drawn well")
+    raise SystemExit(
+        f"no seed of {_SEEDS} has sample numbers whose labels are drawn well"
+    )
 
 
 def draw(command: str, output: str) -> str:
@@ -79,7 +81,9 @@ def draw(command: str, output: str) -> str:
     Returns:
         An SVG.
     """
-    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
+    console = Console(
+        record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True
+    )
     console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
     console.print(Text.from_ansi(output.rstrip()), soft_wrap=True)
     svg = console.export_svg(title="elevenphone", theme=MONOKAI, unique_id="demo")
@@ -94,17 +98,26 @@ def words_of_output(output: str) -> list[str]:
 
 def words_of_picture(svg: str) -> list[str]:
     """List the lines of a picture without what differs from run to run."""
-    parts = re.findall(r'<text class="demo-r\d+" x="([\d.]+)" y="([\d.]+)"[^>]*>(.*?)</text>', svg)
+    parts = re.findall(
+        r'<text class="demo-r\d+" x="([\d.]+)" y="([\d.]+)"[^>]*>(.*?)</text>', svg
+    )
     lines: dict[float, dict[float, str]] = {}
     for x, y, text in parts:
-        lines.setdefault(float(y), {})[float(x)] = unescape(text).replace("\xa0", " ").rstrip("\n")
-    texts = ["".join(text for _, text in sorted(line.items())) for _, line in sorted(lines.items())]
+        lines.setdefault(float(y), {})[float(x)] = (
+            unescape(text).replace("\xa0", " ").rstrip("\n")
+        )
+    texts = [
+        "".join(text for _, text in sorted(line.items()))
+        for _, line in sorted(lines.items())
+    ]
     return _words("\n".join(texts).partition("\n")[2])
 
 
 def _words(text: str) -> list[str]:
     text = _SAMPLES.sub(r"\1", text.replace("─", ""))
-    return _NUMBER.split("".join(text.split()))  # where lines are broken depends on the numbers too
+    return _NUMBER.split(
+        "".join(text.split())
+    )  # where lines are broken depends on the numbers too
 
 
 def main() -> int:
@@ -122,7 +135,9 @@ def main() -> int:
         return 0
     drawn = words_of_picture(PICTURE.read_text(encoding="utf-8"))
     printed = words_of_output(run_demo("--numbers", _SHORT))
-    for line in difflib.unified_diff(drawn, printed, "the picture", "the demo", lineterm=""):
+    for line in difflib.unified_diff(
+        drawn, printed, "the picture", "the demo", lineterm=""
+    ):
         print(line)
     return 0 if drawn == printed else 1
 

@@ -17,7 +17,9 @@ def test_there_are_rows() -> None:
 
 
 @pytest.mark.parametrize(("limit", "milliseconds", "rate", "ten_thousand", "million"), ROWS)
-def test_the_times_of_a_run(limit: str, milliseconds: str, rate: str, ten_thousand: str, million: str) -> None:
+def test_the_times_of_a_run(
+    limit: str, milliseconds: str, rate: str, ten_thousand: str, million: str
+) -> None:
     a_second = int(limit) / (int(milliseconds) / 1000)
     assert rate == f"{a_second:.0f}"
     for ids, shown in ((10_000, ten_thousand), (1_000_000, million)):

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from docs_snippets import ROOT
+from docs_snippets import ROOT, snippets_of
 
 import elevenphone
 import elevenphone.emulator
@@ -33,6 +33,12 @@ def described() -> set[str]:
 @pytest.mark.parametrize(("module", "name"), NAMES, ids=[name for _, name in NAMES])
 def test_every_public_name_is_in_the_reference(module: ModuleType, name: str) -> None:
     assert f"{module.__name__}.{name}" in described()
+
+
+@pytest.mark.parametrize("name", elevenphone.__all__)
+def test_every_public_name_is_in_an_example_of_the_reference(name: str) -> None:
+    examples = [snippet for page in (DOCS / "reference").glob("*.md") for snippet in snippets_of(page)]
+    assert any(re.search(rf"\b{name}\b", each.code) for each in examples if each.language == "python")
 
 
 def test_the_index_leads_to_every_page() -> None:
