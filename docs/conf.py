@@ -94,9 +94,8 @@ html_theme_options = {
 }
 if _REPOSITORY:
     html_theme_options |= {
-        "source_repository": _REPOSITORY,
-        "source_branch": "HEAD",
-        "source_directory": "docs/",
+        "top_of_page_buttons": ["view"],
+        "source_view_link": f"{_REPOSITORY}/blob/HEAD/docs/{{filename}}",
         "footer_icons": [
             {
                 "name": "Repository",
