@@ -65,6 +65,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+autodoc_type_aliases = {"PhoneNumber": "elevenphone.PhoneNumber"}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 python_display_short_literal_types = True
