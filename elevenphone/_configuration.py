@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from elevenphone._values import is_finite, shown
 from elevenphone.errors import ConfigurationError
 from elevenphone.region import Region
+from elevenphone.retry import RetryPolicy
 
 _PRINTABLE_ASCII = re.compile(r"[\x21-\x7e]+")
 # RFC 3986, 2: no other character, a backslash among them, can stand in an address.
@@ -145,3 +146,36 @@ def check_concurrency(concurrency: int | None) -> None:
             f"concurrency must be a whole number from 1 to {_MOST_CONCURRENCY:,}, or None, "
             f"not {shown(concurrency)}"
         )
+
+
+def check_retry(retry: object) -> None:
+    """Refuse anything but a retry policy.
+
+    Raises:
+        ConfigurationError: It is not a `RetryPolicy`.
+    """
+    if not isinstance(retry, RetryPolicy):
+        raise ConfigurationError(f"retry must be a RetryPolicy, such as RetryPolicy.none(), not {retry!r}")
+
+
+def check_on_retry(on_retry: object) -> None:
+    """Refuse a hook that cannot be called; `None` passes.
+
+    Raises:
+        ConfigurationError: It cannot be called.
+    """
+    if on_retry is not None and not callable(on_retry):
+        raise ConfigurationError(f"on_retry must be a function, not {on_retry!r}")
+
+
+def check_transport(transport: object) -> None:
+    """Refuse a transport without the two methods of one; `None` passes.
+
+    Raises:
+        ConfigurationError: `send` or `aclose` is missing.
+    """
+    for name in ("send", "aclose"):
+        if transport is not None and not callable(getattr(transport, name, None)):
+            raise ConfigurationError(
+                f"transport must have an async method {name!r}: see elevenphone.Transport"
+            )

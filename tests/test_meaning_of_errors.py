@@ -37,9 +37,6 @@ Make = Callable[[], ElevenPhoneError]
 connection_failed = cast("Callable[..., ElevenPhoneError]", ConnectionFailedError)
 meaning: Callable[[ElevenPhoneError], tuple[bool, str]] = attrgetter("retryable", "scope")
 
-needs_the_table = pytest.mark.xfail(strict=True, reason="errors do not say yet what they mean")
-needs_history = pytest.mark.xfail(strict=True, reason="errors do not have the history of their attempts yet")
-
 
 def answered(status: int, word: str | None = None, body: bytes = b"", **headers: str) -> ElevenPhoneError:
     """Make the error that an answer becomes."""
@@ -113,13 +110,11 @@ KINDS = {
 }
 
 
-@needs_the_table
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 def test_an_error_says_whether_a_retry_may_help_and_whom_it_concerns(kind: Kind) -> None:
     assert meaning(kind.make()) == (kind.retryable, kind.scope)
 
 
-@needs_the_table
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 def test_a_pickled_error_means_the_same(kind: Kind) -> None:
     copied: object = pickle.loads(pickle.dumps(kind.make()))  # noqa: S301
@@ -149,7 +144,6 @@ def failure_of_get(steps: list[Step], retry: RetryPolicy) -> ElevenPhoneError:
     return virtual_time.run(main())
 
 
-@needs_history
 def test_an_error_has_the_history_of_its_attempts() -> None:
     steps: list[Step] = [
         After(0.5, refused(503, "unavailable", "Down")),
@@ -164,7 +158,6 @@ def test_an_error_has_the_history_of_its_attempts() -> None:
     assert third == (0.75, 1.0, 404, str(error))
 
 
-@needs_history
 def test_the_history_keeps_the_last_sixteen_attempts() -> None:
     steps: list[Step] = [After(1.0, refused(503, f"word_{number}")) for number in range(20)]
     attempts = history(failure_of_get(steps, RetryPolicy(attempts=20, wait_initial=0.0)))
@@ -172,7 +165,6 @@ def test_the_history_keeps_the_last_sixteen_attempts() -> None:
     assert "word_19" in attempts[-1][3]
 
 
-@needs_history
 def test_a_failed_lookup_of_a_bulk_run_has_its_own_history() -> None:
     def serve(url: str) -> Step:
         if url.endswith("phnum_5"):
@@ -282,7 +274,6 @@ def test_the_kind_of_a_429_is_that_of_the_word_that_is_known(
         assert error.kind == kind
 
 
-@pytest.mark.xfail(strict=True, reason="the limits do not learn yet from the message of a 429")
 def test_the_limit_that_a_429_states_saves_refusals() -> None:
     stated = refusals("Your plan allows a maximum of 10 concurrent requests (running in parallel).")
     assert stated < refusals("Too many concurrent requests.")

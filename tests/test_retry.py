@@ -29,7 +29,7 @@ from elevenphone import (
     UnprocessableEntityError,
 )
 from elevenphone._values import shown
-from elevenphone.retry import RetryQuota, is_passing, retry_after_of
+from elevenphone.retry import RetryQuota, retry_after_of
 
 FRACTIONS = st.floats(0, 1, exclude_max=True)
 SECONDS = st.just(0.0) | st.floats(1e-3, 1e6)
@@ -78,13 +78,13 @@ def name(error: ElevenPhoneError) -> str:
 
 @pytest.mark.parametrize("error", PASSING, ids=name)
 def test_what_may_pass_is_asked_again(error: ElevenPhoneError) -> None:
-    assert is_passing(error)
+    assert error.retryable
     assert RetryPolicy().wait(error, 1) is not None
 
 
 @pytest.mark.parametrize("error", LASTING, ids=name)
 def test_what_lasts_is_not_asked_again(error: ElevenPhoneError) -> None:
-    assert not is_passing(error)
+    assert not error.retryable
     assert RetryPolicy().wait(error, 1) is None
 
 
@@ -156,13 +156,6 @@ def test_a_wish_of_an_hour_is_too_long_by_default_and_of_a_minute_is_not() -> No
 
 def test_the_wish_of_an_error_that_lasts_changes_nothing() -> None:
     assert RetryPolicy().wait(AuthenticationError(401, retry_after=1.0), 1) is None
-
-
-def test_a_body_that_was_cut_is_asked_for_once_more() -> None:
-    cut = DecodeError("cut", truncated=True)
-    policy = RetryPolicy(attempts=10)
-    assert policy.wait(cut, 1) is not None
-    assert policy.wait(cut, 2) is None
 
 
 def test_the_draw_is_even_from_zero_up() -> None:

@@ -111,10 +111,7 @@ class ConcurrencyLimit:
         ceiling = max(self._least_of_wave, min(ceiling, float(left)))
         # Not all clients of an account shall try again at the same moment.
         spread = 0.75 + 0.5 * self._random()
-        if self._neighbors.present:
-            state: Shared | Alone = Shared.after_refusal(ceiling, now, spread, self._neighbors.seen)
-        else:
-            state = Alone.after_refusal(ceiling, now, spread)
+        state = (Shared if self._neighbors.present else Alone).after_refusal(ceiling, now, spread)
         self.value = max(1.0, state.value_after_refusal)
         self._neighbors.given_up = ceiling - self.value
         self.state = state
@@ -136,5 +133,5 @@ class ConcurrencyLimit:
         self._newest_at_cut = self._newest
         self._highest_answered = 0
         ceiling = min(self.state.ceiling, self.value)
-        self.state = Recovering(ceiling, now, not self._neighbors.present, self._neighbors.seen)
+        self.state = Recovering(ceiling, now, alone=not self._neighbors.present)
         self.value = max(1.0, self.value * _LEFT_WHEN_FAILING)

@@ -102,8 +102,8 @@ def test_at_first_others_are_taken_to_be_there_and_get_room_again_and_again() ->
     while not driver.round(bears=20):
         pass
     assert driver.limit == 15
-    free = [20 - driver.limit for _ in range(5) if not driver.round(bears=20)]
-    assert min(free) >= 1  # for a third of a second
+    free = [20 - driver.limit for _ in range(20) if not driver.round(bears=20)]
+    assert min(free) >= 1  # more than a second long
 
 
 @pytest.mark.parametrize(("bears", "within"), [(2, 8.0), (5, 8.0), (10, 10.0), (30, 8.0)])
@@ -132,9 +132,7 @@ def test_the_limit_steps_back_at_a_refusal_and_returns_within_seconds() -> None:
 
 def test_one_more_is_probed_after_the_hold_and_a_refusal_costs_little() -> None:
     driver = settled(bears=10)
-    while not driver.round(bears=10):
-        pass
-    assert driver.rounds(1.5, bears=10) == 0
+    assert driver.rounds(1.0, bears=10) == 0
     # One more every three seconds or so, and back soon.
     assert 10 <= driver.rounds(60.0, bears=10) <= 24
     driver.rounds(1.0, bears=10)
@@ -196,12 +194,12 @@ def test_growth_beside_others_is_by_the_clock_and_slower_for_who_has_more() -> N
     def grown(bears: int) -> float:
         driver = contended(2 * bears, bears)
         before = driver.limit
-        driver.rounds(0.5)
+        driver.rounds(1.0)
         return driver.limit - before
 
     small, large = grown(4), grown(25)
-    assert 1 <= small <= 3
-    assert large < small
+    assert 3 <= small <= 7
+    assert 1 <= large < small
 
 
 def test_two_clients_that_are_refused_in_turn_come_to_have_the_same() -> None:
@@ -272,7 +270,7 @@ def test_a_fixed_concurrency_never_moves(concurrency: int, ends: list[ElevenPhon
         driver.limits.hint(3, driver.now)
         assert driver.limit == concurrency
     driver.now += 100
-    may_start = concurrency if driver.limits.away_since is None else 1
+    may_start = 1 if driver.is_away else concurrency
     assert len(driver.fill()) == may_start
 
 
@@ -324,7 +322,9 @@ def test_a_failing_server_is_asked_by_half_as_many_and_then_by_twice_as_many_aga
     driver.now += LATENCY
     for permit in permits:
         driver.end(permit, unavailable())
+    driver.ask(unavailable())  # a probe confirms that it is the server
     assert driver.limit == 10
+    driver.now += driver.wait()
     driver.ask()
     driver.round()
     assert driver.limit >= 15
@@ -332,9 +332,12 @@ def test_a_failing_server_is_asked_by_half_as_many_and_then_by_twice_as_many_aga
 
 def test_a_server_that_fails_mostly_at_random_is_asked_by_few() -> None:
     driver = settled(bears=20)
+    lookup = driver.lookup()
     for n in range(200):
         driver.now += driver.wait()
-        driver.ask(None if n % 5 == 0 else unavailable())
+        driver.ask(None if n % 5 == 0 else unavailable(), lookup=lookup)
+        if n % 5 == 0:
+            lookup = driver.lookup()
     assert driver.limit <= 5
 
 

@@ -179,7 +179,7 @@ def refuse_with(driver: Driver, retry_after: float) -> None:
         driver.ask(takes=0.1)
     driver.now += driver.wait()
     driver.ask(throttled("rate", retry_after), takes=0.001)
-    driver.now += 61.0
+    driver.now += 59.0
 
 
 @pytest.mark.parametrize("refusals", [1, 2, 3])

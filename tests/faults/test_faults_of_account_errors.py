@@ -31,10 +31,6 @@ from elevenphone import (
     StatusError,
 )
 
-goes_on = pytest.mark.xfail(strict=True, reason="the run asks for every id, though all fail in the same way")
-
-is_retried = pytest.mark.xfail(strict=True, reason="an untrusted certificate passes for a broken connection")
-
 IN_FLIGHT = 40
 """More requests than are ever in flight at the start of a run."""
 
@@ -42,7 +38,6 @@ IN_FLIGHT = 40
 # Row 49
 
 
-@is_retried
 async def test_row_49_an_untrusted_certificate_ends_a_run_at_once(
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
@@ -59,7 +54,6 @@ async def test_row_49_an_untrusted_certificate_ends_a_run_at_once(
         assert server.requests == []
 
 
-@is_retried
 async def test_row_49_an_untrusted_certificate_ends_a_lookup_at_the_first_attempt(
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
@@ -71,7 +65,6 @@ async def test_row_49_an_untrusted_certificate_ends_a_lookup_at_the_first_attemp
         assert scope(caught.value) == "account"
 
 
-@is_retried
 async def test_row_49_a_certificate_of_another_host_is_not_trusted_either(
     tls_server: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +100,6 @@ def gather(script: Callable[[str], Step], count: int) -> tuple[list[Lookup], int
     return use_client(transport, use), transport.requests
 
 
-@goes_on
 @pytest.mark.parametrize("step", ACCOUNT_ERRORS.values(), ids=list(ACCOUNT_ERRORS))
 def test_row_60_and_61_an_error_of_the_account_ends_a_run_soon(step: Step) -> None:
     lookups, requests = gather(lambda _url: After(LATENCY, step), 10_000)
@@ -120,7 +112,6 @@ def test_row_60_and_61_an_error_of_the_account_ends_a_run_soon(step: Step) -> No
     assert sum(lookup.attempts for lookup in lookups) == requests
 
 
-@goes_on
 @pytest.mark.parametrize("step", ACCOUNT_ERRORS.values(), ids=list(ACCOUNT_ERRORS))
 def test_row_60_and_61_what_was_found_before_is_kept(step: Step) -> None:
     answered = 0
@@ -150,7 +141,6 @@ def test_row_61_a_403_between_numbers_that_are_found_concerns_one_id() -> None:
             assert isinstance(lookup, Found)
 
 
-@goes_on
 @pytest.mark.parametrize("status", [402, 403])
 async def test_row_60_and_61_fetch_can_be_resumed_when_the_account_works_again(
     status: int, tmp_path: Path, serve_plain: Serve

@@ -28,8 +28,6 @@ from elevenphone import (
     PhoneNumberClient,
 )
 
-blocks = pytest.mark.xfail(strict=True, reason="ids that need no request are settled without a break")
-
 COUNT = 10_000
 MOST_IN_A_TURN = 200
 """Ids that may be settled within one turn of the loop, which takes about a millisecond then."""
@@ -83,7 +81,6 @@ def look_up_in_turns(phone_number_ids: Iterable[str], step: Callable[[str], Step
 in_both_ways = pytest.mark.parametrize("how", ["gather", "stream"])
 
 
-@blocks
 @in_both_ways
 def test_row_54_invalid_ids_do_not_block_the_loop(how: str) -> None:
     invalid = [f"invalid\n{number}" for number in range(COUNT)]
@@ -94,7 +91,6 @@ def test_row_54_invalid_ids_do_not_block_the_loop(how: str) -> None:
         assert isinstance(lookup.error, InvalidPhoneNumberIdError)
 
 
-@blocks
 @in_both_ways
 def test_row_54_the_rest_of_a_stopped_run_does_not_block_the_loop(how: str) -> None:
     lookups = look_up_in_turns(ids(COUNT), lambda _url: refused(401, "invalid_api_key"), how)
@@ -105,7 +101,6 @@ def test_row_54_the_rest_of_a_stopped_run_does_not_block_the_loop(how: str) -> N
     assert sum(lookup.attempts for lookup in lookups) < 100
 
 
-@blocks
 @in_both_ways
 def test_row_54_known_answers_do_not_block_the_loop(how: str) -> None:
     equal = ["phnum_1"] * COUNT
@@ -162,7 +157,6 @@ class NeighbourError(Exception):
     """What a task next to many lookups may raise."""
 
 
-@pytest.mark.xfail(strict=True, reason="who is cancelled is searched for among all who wait")
 def test_row_53_cancelling_all_who_wait_takes_a_number_of_steps_linear_in_theirs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

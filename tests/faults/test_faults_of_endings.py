@@ -27,7 +27,7 @@ from misbehaving_server import (
     whole,
 )
 
-from elevenphone import ConfigurationError, PhoneNumberClient, RetryPolicy
+from elevenphone import ConfigurationError, Failed, PhoneNumberClient, RetryPolicy
 
 SLOWLY = RetryPolicy(wait_initial=60.0, wait_max=60.0)
 MEGABYTE = 1_000_000
@@ -183,7 +183,10 @@ async def test_row_29_a_client_closed_under_its_lookups_ends_them(kept_alive: bo
     await until(lambda: len(server.requests) == 3, "three requests")
     await client.aclose()
     ends: list[object] = [*await asyncio.gather(*lookups, return_exceptions=True)]
-    ends += await asyncio.gather(run, return_exceptions=True)
+    left = await run
+    assert len(left) == 9
+    ends += [lookup.error for lookup in left if isinstance(lookup, Failed)]
+    assert len(ends) == 3 + 9
     for end in ends:
         assert isinstance(end, ConfigurationError)
         assert "closed" in str(end)

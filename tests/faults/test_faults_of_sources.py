@@ -11,8 +11,6 @@ from virtual_client import good, use_client
 
 from elevenphone import Lookup, PhoneNumberClient
 
-is_lost = pytest.mark.xfail(strict=True, reason="the source is not read by one task from first to last")
-
 Source = Callable[[], AsyncIterator[str]]
 How = Callable[[PhoneNumberClient, Source, list[Lookup]], Awaitable[None]]
 
@@ -126,7 +124,6 @@ def test_row_42_a_timeout_that_passes_while_the_source_waits_for_an_id(how: How)
     assert consumed.found == ([] if how is gather else sorted(ids(99)))
 
 
-@is_lost
 @in_each_way
 def test_row_42_a_timeout_that_passes_between_two_ids(how: How) -> None:
     async def source() -> AsyncIterator[str]:
@@ -143,7 +140,6 @@ def test_row_42_a_timeout_that_passes_between_two_ids(how: How) -> None:
 # Row 43
 
 
-@is_lost
 @in_each_way
 def test_row_43_a_source_that_awaits_a_cancelled_task(how: How) -> None:
     async def source() -> AsyncIterator[str]:
@@ -206,7 +202,7 @@ def test_row_44_a_source_with_a_task_group(how: How) -> None:
 
 
 @in_each_way
-@pytest.mark.parametrize("count", [0, pytest.param(1, marks=is_lost), pytest.param(37, marks=is_lost)])
+@pytest.mark.parametrize("count", [0, 1, 37])
 @pytest.mark.parametrize("pause", [0.0, 3.0])
 def test_row_44_a_source_with_a_task_group_whose_producer_fails(pause: float, count: int, how: How) -> None:
     async def produce(queue: asyncio.Queue[str]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import pytest
 from fault_helpers import ids
@@ -20,12 +18,6 @@ from elevenphone import (
     RateLimitError,
 )
 
-if TYPE_CHECKING:
-    from _pytest.mark import ParameterSet
-
-waits = pytest.mark.xfail(strict=True, reason="a Retry-After has an effect for as long as it says")
-goes_on = pytest.mark.xfail(strict=True, reason="each lookup of a refused run waits for its own deadline")
-
 DAY = "86400"
 LONGEST_PAUSE = 60.0
 ABSURD: dict[str, Step] = {
@@ -35,11 +27,6 @@ ABSURD: dict[str, Step] = {
     "429 for too many at once, a day": refused(429, "too_many_concurrent_requests", retry_after=DAY),
     "429 with an unknown word, a day": refused(429, "something_new", retry_after=DAY),
 }
-
-
-def mark(why: pytest.MarkDecorator, cases: Iterable[str], *, but: str) -> list[ParameterSet]:
-    """Mark all cases but one."""
-    return [pytest.param(case, id=case, marks=() if case == but else why) for case in cases]
 
 
 def after_one(step: Step) -> StubTransport:
@@ -54,7 +41,7 @@ async def refuse_once(client: PhoneNumberClient) -> None:
 
 
 @pytest.mark.parametrize("seconds", [61.0, 600.0])
-@pytest.mark.parametrize("absurd", mark(waits, ABSURD, but="429 for too many at once, a day"))
+@pytest.mark.parametrize("absurd", ABSURD)
 def test_row_50_a_hundred_gets_long_after_an_absurd_retry_after(absurd: str, seconds: float) -> None:
     async def use(client: PhoneNumberClient) -> None:
         await refuse_once(client)
@@ -79,7 +66,7 @@ def test_row_50_the_first_get_long_after_an_absurd_retry_after_takes_one_latency
     use_client(after_one(step), use)
 
 
-@pytest.mark.parametrize("absurd", mark(waits, ABSURD, but="503, a day"))
+@pytest.mark.parametrize("absurd", ABSURD)
 def test_row_51_three_thousand_ids_long_after_an_absurd_retry_after(absurd: str) -> None:
     async def use(client: PhoneNumberClient) -> float:
         await refuse_once(client)
@@ -108,7 +95,6 @@ FOR_EVER: dict[str, Step] = {
 }
 
 
-@goes_on
 @pytest.mark.parametrize("deadline", [30.0, 300.0])
 @pytest.mark.parametrize("refusal", FOR_EVER.values(), ids=list(FOR_EVER))
 def test_row_52_a_run_that_is_refused_for_ever_ends_after_about_one_deadline(
