@@ -39,7 +39,6 @@ from elevenphone import (
     PhoneNumberClient,
     RetryPolicy,
 )
-from elevenphone.retry import is_passing
 
 SINGLES = 4
 PATIENCE = 120.0
@@ -105,7 +104,7 @@ class Ledger:
             case Failed(error=NotFoundError() | InvalidPhoneNumberIdError()):
                 self.counts["refused in bulk"] += 1
                 self.counts["mixed up"] += lookup.phone_number_id not in self._absent
-            case Failed(error=error) if is_passing(error) or isinstance(error, TimeoutError):
+            case Failed(error=error) if error.retryable or isinstance(error, TimeoutError):
                 self.counts["lost"] += 1
                 print(f"lost: {error!r}", file=sys.stderr)
             case Failed():  # no sense in asking again at once, so that a run remembers it; the next asks

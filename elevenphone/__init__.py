@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from elevenphone._version import __version__
 
 if TYPE_CHECKING:
-    from elevenphone._bulk import Run
     from elevenphone.client import PhoneNumberClient
     from elevenphone.errors import (
         AuthenticationError,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     )
     from elevenphone.region import Region
     from elevenphone.retry import RetryPolicy
+    from elevenphone.run import Run
     from elevenphone.stats import ClientStats
     from elevenphone.transport import Response, Transport
 
@@ -91,7 +91,7 @@ __all__ = [
 # Where each name is. A module is imported when one of its names is first asked for: asyncio and aiohttp take
 # ten times as long as the rest, and neither `decode` nor a command's help needs them.
 _MODULES = {
-    "_bulk": ["Run"],
+    "run": ["Run"],
     "client": ["PhoneNumberClient"],
     "errors": [name for name in __all__ if name.endswith("Error")],
     "lookups": ["Failed", "Found", "Lookup", "RawResponse"],

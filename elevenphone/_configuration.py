@@ -1,21 +1,27 @@
-"""What a client is made with, checked before anything is sent."""
+"""The settings of a client, checked before anything is sent."""
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from urllib.parse import urlsplit
 
+from elevenphone._values import is_finite, shown
 from elevenphone.errors import ConfigurationError
 from elevenphone.region import Region
+from elevenphone.retry import RetryPolicy
 
 _PRINTABLE_ASCII = re.compile(r"[\x21-\x7e]+")
+# RFC 3986, 2: no other character, a backslash among them, can stand in an address.
+_OF_A_URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(:[0-9]*)?")
+# No machine has as many ports.
+_MOST_CONCURRENCY = 1_000_000
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 
 
 class Secret:
-    """Holds what must not be seen where values are shown: in tracebacks with locals, for one."""
+    """Hides a value wherever values are shown, such as in tracebacks with locals."""
 
     __slots__ = ("value",)
 
@@ -27,16 +33,16 @@ class Secret:
 
 
 def resolve_api_key(api_key: Secret) -> str:
-    """Find the key and check its form.
+    """Find the key, and check its form.
 
     Args:
-        api_key: The key, or `None` in it for the variable `ELEVENLABS_API_KEY`.
+        api_key: The key; `None` inside it stands for the variable `ELEVENLABS_API_KEY`.
 
     Returns:
-        A key that can stand in a header.
+        A key that fits into a header.
 
     Raises:
-        ConfigurationError: There is none, or it is malformed; the key is not shown.
+        ConfigurationError: The key is missing or malformed; the message does not show it.
     """
     origin = "api_key"
     if api_key.value is None:
@@ -55,25 +61,26 @@ def resolve_api_key(api_key: Secret) -> str:
 
 
 def resolve_base_url(region: Region | None, base_url: str | None) -> str:
-    """Find the address that the path is appended to.
+    """Find the address to which the path is appended.
 
     Args:
         region: A region, or `None`.
-        base_url: Any address, or `None` for `ELEVENLABS_BASE_URL`, which a region
-            overrules.
+        base_url: Any address, or `None` for the variable `ELEVENLABS_BASE_URL`. A
+            region takes precedence over the variable.
 
     Returns:
         Scheme, host and path prefix, without a slash at the end.
 
     Raises:
-        ConfigurationError: Both are given, or the address is no HTTP address, is
-            plain `http` beyond loopback, or has a user name, a query or a fragment.
+        ConfigurationError: Both arguments are given, or the address is not an HTTP
+            address, uses plain `http` beyond loopback, or has a user name, a query or
+            a fragment.
     """
     if region is not None:
         if base_url is not None:
             raise ConfigurationError("region and base_url both name a host: pass one of them")
         if not isinstance(region, Region):
-            raise ConfigurationError(f"region must be a Region, such as Region.EU, not {region!r}")
+            raise ConfigurationError(f"region must be a Region, such as Region.EU, not {shown(region)}")
         return f"https://{region.value}"
     origin = "base_url"
     if base_url is None:
@@ -91,19 +98,20 @@ def _problem_of(base_url: str) -> str | None:
     try:
         url = urlsplit(base_url)
         port = url.port
-    except ValueError as error:
-        return str(error)
+    except ValueError:  # not shown: it may hold a password
+        return "is not an address such as 'https://api.elevenlabs.io'"
     if url.username is not None or url.password is not None:
-        return "holds a user name or password, which belong in a session's own settings"
-    # What urlsplit drops or strips without a word would still be sent.
-    if not _PRINTABLE_ASCII.fullmatch(base_url):
-        return f"{base_url!r} has characters that an address cannot have"
-    if url.scheme not in ("http", "https") or not url.hostname or port == 0:
-        return f"{base_url!r} is not an address such as 'https://api.elevenlabs.io'"
+        return "has a user name or password, which belong in the settings of a session of your own"
+    # urlsplit silently drops some characters that would still be sent.
+    if not _OF_A_URL.fullmatch(base_url):
+        return f"{shown(base_url)} has characters that an address cannot have"
+    is_http = url.scheme in ("http", "https") and _HOST_AND_PORT.fullmatch(url.netloc)
+    if not is_http or not url.hostname or port == 0:
+        return f"{shown(base_url)} is not an address such as 'https://api.elevenlabs.io'"
     if "?" in base_url or "#" in base_url:
-        return f"{base_url!r} has a query or a fragment; only a path can be kept"
+        return f"{shown(base_url)} has a query or a fragment; only a path can be kept"
     if url.scheme == "http" and not _LOOPBACK.fullmatch(url.hostname):
-        return f"{base_url!r} would send the key in the clear: use https (http is for loopback alone)"
+        return f"{shown(base_url)} would send the key in the clear: use https, or http to a loopback address"
     return None
 
 
@@ -111,26 +119,63 @@ def check_seconds(name: str, seconds: float | None, *, optional: bool = True) ->
     """Refuse a duration or a rate that is not a positive number.
 
     Args:
-        name: What it is called, for the message.
+        name: The name of the setting, for the message.
         seconds: The value.
-        optional: Whether `None` passes.
+        optional: Whether `None` is allowed.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: It is not a positive number, or too large for a `float`.
     """
     if seconds is None and optional:
         return
-    if not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-        raise ConfigurationError(f"{name} must be a positive number, not {seconds!r}")
+    if not is_finite(seconds) or seconds <= 0:
+        raise ConfigurationError(f"{name} must be a positive number, not {shown(seconds)}")
 
 
 def check_concurrency(concurrency: int | None) -> None:
-    """Refuse a bound that is not a whole number from 1 up; `None` passes.
+    """Refuse a number of requests in flight that makes no sense; `None` is allowed.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: It is not a whole number from 1 to a million.
     """
-    if concurrency is not None and (not isinstance(concurrency, int) or concurrency < 1):
+    if concurrency is None:
+        return
+    is_whole = isinstance(concurrency, int) and not isinstance(concurrency, bool)
+    if not is_whole or not 1 <= concurrency <= _MOST_CONCURRENCY:
         raise ConfigurationError(
-            f"concurrency must be a whole number from 1 up, or None, not {concurrency!r}"
+            f"concurrency must be a whole number from 1 to {_MOST_CONCURRENCY:,}, or None, "
+            f"not {shown(concurrency)}"
         )
+
+
+def check_retry(retry: object) -> None:
+    """Refuse anything but a retry policy.
+
+    Raises:
+        ConfigurationError: It is not a `RetryPolicy`.
+    """
+    if not isinstance(retry, RetryPolicy):
+        raise ConfigurationError(f"retry must be a RetryPolicy, such as RetryPolicy.none(), not {retry!r}")
+
+
+def check_on_retry(on_retry: object) -> None:
+    """Refuse a hook that cannot be called; `None` passes.
+
+    Raises:
+        ConfigurationError: It cannot be called.
+    """
+    if on_retry is not None and not callable(on_retry):
+        raise ConfigurationError(f"on_retry must be a function, not {on_retry!r}")
+
+
+def check_transport(transport: object) -> None:
+    """Refuse a transport without the two methods of one; `None` passes.
+
+    Raises:
+        ConfigurationError: `send` or `aclose` is missing.
+    """
+    for name in ("send", "aclose"):
+        if transport is not None and not callable(getattr(transport, name, None)):
+            raise ConfigurationError(
+                f"transport must have an async method {name!r}: see elevenphone.Transport"
+            )

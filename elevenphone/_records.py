@@ -1,4 +1,4 @@
-"""What JSON lines, CSV and Arrow say of a lookup alike: plain fields instead of objects and exceptions."""
+"""A lookup as plain fields instead of objects and exceptions, for JSON lines, CSV and Arrow."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from elevenphone._values import encodable as encodable  # noqa: PLC0414 - the writers of records use it too
 from elevenphone.errors import DecodeError, ElevenPhoneError, NotFoundError, StatusError
 from elevenphone.lookups import Found, Lookup
 from elevenphone.models import OtherPhoneNumber
 
 Status: TypeAlias = Literal["found", "not_found", "failed"]
-"""What became of an id, in a word."""
+"""The outcome of a lookup in one word."""
 
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class ErrorDocument(msgspec.Struct, frozen=True):
-    """Why there is no number.
+    """The reason why a lookup has no number.
 
     Attributes:
-        kind: The error's class, such as `not_found`.
-        http_status: The answer's status, or `None` where there was no answer.
-        code: The API's own word for it, or `None`.
+        kind: The class of the error, such as `not_found`.
+        http_status: The status of the answer, or `None` if there was no answer.
+        code: The API's word for the error, or `None`.
         message: A sentence.
-        request_id: What to quote to ElevenLabs' support, or `None`.
+        request_id: The id of the request, for ElevenLabs' support, or `None`.
     """
 
     kind: str
@@ -36,14 +37,14 @@ class ErrorDocument(msgspec.Struct, frozen=True):
 
 
 def status_of(lookup: Lookup) -> Status:
-    """Say in a word what became of an id."""
+    """Say the outcome of a lookup in one word."""
     if isinstance(lookup, Found):
         return "found"
     return "not_found" if isinstance(lookup.error, NotFoundError) else "failed"
 
 
 def row_of(lookup: Lookup) -> dict[str, object]:
-    """Make a row of a lookup: the fields of its number, or of its error, and what all have but the index."""
+    """Turn a lookup into a row: its fields without the index, and those of its number or of its error."""
     if isinstance(lookup, Found):
         row: dict[str, object] = msgspec.to_builtins(lookup.number, builtin_types=(bytes,))
         if isinstance(lookup.number, OtherPhoneNumber):
@@ -65,7 +66,7 @@ def row_of(lookup: Lookup) -> dict[str, object]:
 
 
 def error_document(error: ElevenPhoneError) -> ErrorDocument:
-    """Make what stands in a number's place."""
+    """Turn an error into the document that replaces the number."""
     answered = error if isinstance(error, StatusError) else None
     return ErrorDocument(
         kind=kind_of(type(error)),
@@ -77,17 +78,12 @@ def error_document(error: ElevenPhoneError) -> ErrorDocument:
 
 
 def kind_of(error: type[ElevenPhoneError]) -> str:
-    """Name a class of errors for scripts: without `Error`, such as `not_found`."""
+    """Name a class of errors for scripts, without `Error`: `not_found`, for example."""
     return _CAPITAL.sub("_", error.__name__.removesuffix("Error")).lower()
 
 
 def message_of(error: ElevenPhoneError) -> str:
-    """Give an error's sentence, without status and advice."""
+    """Return the sentence of an error, without its status and its hint."""
     if isinstance(error, DecodeError):
         return error.message if error.path is None else f"{error.message} at {error.path}"
     return error.message if isinstance(error, StatusError) else str(error)
-
-
-def encodable(text: str) -> str:
-    """Escape the lone surrogates that undecodable input leaves, which neither JSON nor Arrow can hold."""
-    return text.encode(errors="backslashreplace").decode()

@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
 from collections.abc import AsyncIterable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self, cast
 
 from msgspec import UNSET, UnsetType
 
-from elevenphone._attempts import Attempts, Job
-from elevenphone._bulk import REMEMBERED, Run, Supervision
 from elevenphone._configuration import (
     Secret,
     check_concurrency,
+    check_on_retry,
+    check_retry,
     check_seconds,
+    check_transport,
     resolve_api_key,
     resolve_base_url,
 )
-from elevenphone._limits import Limits
+from elevenphone._limits.limits import Limits
+from elevenphone._lookup.dispatcher import Dispatcher, OnRetry
+from elevenphone._lookup.job import Job, Terms
+from elevenphone._lookup.single import SingleCaller
 from elevenphone._protocol.answers import parse
 from elevenphone._protocol.requests import PATH, path_segment
-from elevenphone.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    DeadlineExceededError,
-    DecodeError,
-    ElevenPhoneError,
-    InvalidPhoneNumberIdError,
-    RateLimitError,
-    ServerError,
-    StatusError,
-    TransportError,
-)
-from elevenphone.lookups import Failed, Found, Lookup, RawResponse, raw_response
+from elevenphone.errors import ConfigurationError, DecodeError, StatusError
+from elevenphone.lookups import Lookup, RawResponse, raw_response
 from elevenphone.models import PhoneNumber
 from elevenphone.region import Region
 from elevenphone.retry import RetryPolicy
+from elevenphone.run import REMEMBERED, WINDOW, Run
 from elevenphone.stats import ClientStats
 from elevenphone.transport import Response, Transport
 
@@ -48,30 +40,45 @@ if TYPE_CHECKING:
 class PhoneNumberClient:
     """Looks phone numbers up by id, one at a time or in bulk.
 
-    One client belongs to one event loop and serves any number of tasks; make it
-    once, for the life of the service. It opens its connections at the first
-    request, and `aclose` or `async with` closes them.
+    One client belongs to one event loop and serves any number of tasks. Make it once,
+    for the life of the service. It opens its connections at the first request;
+    `aclose` or `async with` closes them.
 
     Args:
-        api_key: The `xi-api-key`; default the variable `ELEVENLABS_API_KEY`, read
-            now.
-        region: Picks the host; default `Region.GLOBAL`.
-        base_url: Any other host, a path prefix kept; default the variable
-            `ELEVENLABS_BASE_URL`. Plain `http` is for loopback alone.
-        timeout: Seconds for one attempt, its body included, the wait for a place
-            in flight excluded.
-        deadline: Seconds for one lookup from its first attempt, retries and waits
-            included; `None` for none.
-        retry: What to try again, and when.
-        concurrency: Most requests in flight; `None` adapts to what the server bears.
-        rate: Most requests started a second; `None` for no such bound.
-        session: Your own session, for proxies, TLS contexts, tracing or
-            middlewares; used, never closed.
-        transport: Sends the requests in place of aiohttp, for tests or another
-            HTTP library; takes the place of `api_key` and `session`.
+        api_key: The `xi-api-key`; default: the environment variable
+            `ELEVENLABS_API_KEY`, read now.
+        region: Selects the host; default: `Region.GLOBAL`.
+        base_url: Any other host, with a path prefix if it has one; default: the
+            environment variable `ELEVENLABS_BASE_URL`. Plain `http` is accepted for
+            loopback addresses only.
+        timeout: Seconds for one attempt, including its body. The wait for a slot does
+            not count.
+        deadline: Seconds for one lookup from the start of its first attempt, including
+            retries and waits; `None` for no deadline.
+        retry: What to retry, and when.
+        concurrency: The most requests in flight; `None` adapts to what the server accepts.
+        rate: The most requests started per second; `None` for no such limit.
+        session: Your own session, for proxies, TLS contexts, tracing or middlewares. The
+            client uses it and never closes it.
+        http: What speaks HTTP. `"auto"`: httptools, if the extra `speed` is installed, no
+            session was given, and nobody has replaced methods of aiohttp's session, as
+            mocks and instrumentation do; otherwise aiohttp.
+        on_retry: Called before each wait for the next attempt with the id, the number of
+            the attempt that failed, its error, and the wait in seconds. If it raises, the
+            exception is logged and the lookup goes on.
+        transport: Sends the requests instead of aiohttp, for tests or another HTTP
+            library. `api_key` and `session` are not used then.
 
     Raises:
-        ConfigurationError: Something here cannot be; the key is not shown.
+        ConfigurationError: An argument is invalid or conflicts with another. The message
+            does not show the key.
+
+    Example:
+        ```python
+        async with PhoneNumberClient() as client:
+            number = await client.get("phnum_01jxaeyg3feh3tmx39d4ky63rd")
+            print(number.phone_number, number.label)
+        ```
     """
 
     def __init__(
@@ -86,24 +93,28 @@ class PhoneNumberClient:
         concurrency: int | None = None,
         rate: float | None = None,
         session: aiohttp.ClientSession | None = None,
+        http: Literal["auto", "httptools", "aiohttp"] = "auto",
+        on_retry: OnRetry | None = None,
         transport: Transport | None = None,
     ) -> None:
         key = Secret(api_key)
-        del api_key  # from here on, no traceback that shows locals shows it
-        self._prefix = resolve_base_url(region, base_url) + PATH
+        del api_key  # from here on, no traceback that shows local variables shows it
+        self._base_url = resolve_base_url(region, base_url)
         check_seconds("timeout", timeout, optional=False)
         check_seconds("deadline", deadline)
-        check_seconds("rate", rate)
+        check_retry(retry)
         check_concurrency(concurrency)
-        self._timeout = timeout
-        self._deadline = deadline
-        self._retry = retry
+        check_seconds("rate", rate)
+        check_on_retry(on_retry)
+        check_transport(transport)
+        self._terms = Terms(self._base_url + PATH, timeout, deadline, retry)
         if transport is None:
             # Not at the top: aiohttp takes longer to import than all the rest, and `decode` needs none of it.
-            from elevenphone._http.aiohttp_transport import AiohttpTransport  # noqa: PLC0415
+            from elevenphone._http import make_transport  # noqa: PLC0415
 
-            transport = AiohttpTransport(resolve_api_key(key), session)
-        self._attempts = Attempts(transport, Limits(concurrency=concurrency, rate=rate))
+            transport = make_transport(resolve_api_key(key), session=session, http=http)
+        self._dispatcher = Dispatcher(transport, Limits(concurrency=concurrency, rate=rate), on_retry)
+        self._single: SingleCaller | None = None
 
     async def get(
         self,
@@ -117,23 +128,24 @@ class PhoneNumberClient:
 
         Args:
             phone_number_id: Its id, such as `phnum_01jxaeyg3feh3tmx39d4ky63rd`.
-            timeout: Seconds for one attempt; default the client's.
-            deadline: Seconds for the lookup, `None` for no bound; default the client's.
-            retry: Default the client's.
+            timeout: Seconds for one attempt; default: the client's.
+            deadline: Seconds for the lookup, `None` for no deadline; default: the client's.
+            retry: Default: the client's.
 
         Returns:
             The number.
 
         Raises:
-            InvalidPhoneNumberIdError: The id cannot be one; nothing was sent.
-            StatusError: The server refused; its subclasses tell why.
-            TransportError: No answer came.
+            InvalidPhoneNumberIdError: The text cannot be an id; nothing was sent.
+            StatusError: The server refused or failed; the subclass says why.
+            TransportError: No complete answer arrived.
             DecodeError: The answer is not a phone number.
-            DeadlineExceededError: `deadline` passed during an attempt.
+            DeadlineExceededError: `deadline` passed before an answer arrived.
             ConfigurationError: The client is closed, or belongs to another event loop.
         """
         job = self._job(phone_number_id, timeout, deadline, retry)
-        return await self._attempts.complete(job, parse)
+        await self._look_up(job)
+        return job.outcome()
 
     async def get_raw(
         self,
@@ -143,56 +155,52 @@ class PhoneNumberClient:
         deadline: float | UnsetType | None = UNSET,
         retry: RetryPolicy | UnsetType = UNSET,
     ) -> RawResponse:
-        """Look one number up, and return the answer's bytes whatever they are.
+        """Look one number up, and return the bytes of the answer, whatever they are.
 
         Args:
             phone_number_id: Its id.
-            timeout: Seconds for one attempt; default the client's.
-            deadline: Seconds for the lookup, `None` for no bound; default the client's.
-            retry: Default the client's; a passing error is retried as in `get`.
+            timeout: Seconds for one attempt; default: the client's.
+            deadline: Seconds for the lookup, `None` for no deadline; default: the client's.
+            retry: Default: the client's. An error that may pass is retried as in `get`.
 
         Returns:
-            The last answer. Its status may be any; `.decode()` does what `get` does.
+            The last answer, with any status. Its `decode()` does what `get` does.
 
         Raises:
-            InvalidPhoneNumberIdError: The id cannot be one; nothing was sent.
-            TransportError: No answer came.
-            DeadlineExceededError: `deadline` passed during an attempt.
+            InvalidPhoneNumberIdError: The text cannot be an id; nothing was sent.
+            TransportError: No complete answer arrived.
+            DeadlineExceededError: `deadline` passed before an answer arrived.
             ConfigurationError: The client is closed, or belongs to another event loop.
         """
         job = self._job(phone_number_id, timeout, deadline, retry)
-        answers: list[Response] = []
-
-        def keep_and_parse(response: Response) -> PhoneNumber:
-            answers[:] = [response]
-            return parse(response)
-
-        with contextlib.suppress(StatusError, DecodeError):  # the caller reads the answer himself
-            await self._attempts.complete(job, keep_and_parse)
-        return raw_response(answers[0], job.attempts, job.elapsed)
+        await self._look_up(job)
+        if job.response is None or not isinstance(job.error, StatusError | DecodeError | None):
+            job.outcome()
+        return raw_response(cast("Response", job.response), job.attempts, job.elapsed)
 
     async def gather(
         self, ids: Iterable[str] | AsyncIterable[str], *, deadline: float | None = 300.0
     ) -> list[Lookup]:
-        """Look many numbers up, and return what became of each.
+        """Look many numbers up, and return the result of each.
 
-        No lookup's failure is raised. A key that is refused, a quota that is used
-        up, or a server that is away for longer than `deadline` ends the run: the
-        rest are `Failed` with that error and were never sent.
+        The failure of a lookup is not raised. If the key is refused, the quota is used
+        up, or the server is away for longer than `deadline`, the run stops: the remaining
+        ids are `Failed` with that error, and no request was sent for them.
 
         Args:
-            ids: Any iterable or async iterable, pulled as needed. Equal ids are
-                asked once.
-            deadline: Seconds for each lookup from its first attempt; `None` for none.
+            ids: Any iterable or async iterable, read as needed. Equal ids are asked for
+                once.
+            deadline: Seconds for each lookup from the start of its first attempt; `None`
+                for no deadline.
 
         Returns:
-            One lookup for each id, in their order.
+            One lookup for each id, in the same order.
 
         Raises:
             ConfigurationError: The client is closed, or belongs to another event loop.
-            Exception: Whatever iterating over `ids` raised.
+            Exception: Whatever reading `ids` raised.
         """
-        async with self._run(ids, deadline, remembered=None) as run:
+        async with self._run(ids, deadline, ordered=True, remembered=None, window=float("inf")) as run:
             return await run.collect()
 
     def stream(
@@ -202,32 +210,40 @@ class PhoneNumberClient:
         ordered: bool = False,
         deadline: float | None = 300.0,
     ) -> Run:
-        """Look many numbers up, and iterate over what becomes of each as it does.
+        """Look many numbers up, and iterate over the results as they arrive.
 
-        Holds a bounded number of lookups, whatever the length of the input; a slow
-        consumer slows the run down.
+        A stream holds a bounded number of lookups, whatever the length of the input. A
+        slow consumer slows it down.
 
         Args:
-            ids: Any iterable or async iterable, pulled as needed. Equal ids are
-                asked once, as long as they stand within a thousand of each other.
-            ordered: Whether to yield in the order of the input rather than as they
-                complete.
-            deadline: Seconds for each lookup from its first attempt; `None` for none.
+            ids: Any iterable or async iterable, read as needed. Equal ids are asked for
+                once if they are within a thousand of each other.
+            ordered: Whether to yield in the order of the input instead of the order in
+                which the lookups end.
+            deadline: Seconds for each lookup from the start of its first attempt; `None`
+                for no deadline.
 
         Returns:
-            An async context manager around an async iterator. Leaving it ends all
-            that is under way.
+            An async context manager and async iterator. Leaving its block cancels
+            everything that is under way.
+
+        Raises:
+            ConfigurationError: `ids` is a single id, or `deadline` is not a positive number.
         """
-        return self._run(ids, deadline, ordered=ordered)
+        return self._run(ids, deadline, ordered=ordered, remembered=REMEMBERED, window=WINDOW)
 
     @property
     def stats(self) -> ClientStats:
         """A snapshot of the client's counters."""
-        return self._attempts.stats()
+        return self._dispatcher.stats()
 
     async def aclose(self) -> None:
-        """Close the connections; a borrowed session is left open. A second call does nothing."""
-        await self._attempts.aclose()
+        """Close the client; a second call does nothing.
+
+        Lookups under way end at once with a `ConfigurationError`, and so does what is left
+        of a run. Connections are closed, but for those of a session that you gave.
+        """
+        await self._dispatcher.aclose()
 
     async def __aenter__(self) -> Self:
         """Return the client."""
@@ -239,63 +255,53 @@ class PhoneNumberClient:
         """Close the client."""
         await self.aclose()
 
+    def __repr__(self) -> str:
+        # A traceback may show a client whose arguments were refused.
+        state = f"{self._base_url}, {self._dispatcher!r}" if hasattr(self, "_dispatcher") else "not made"
+        return f"<PhoneNumberClient {state}>"
+
     def _job(
         self,
         phone_number_id: str,
         timeout: float | UnsetType,
         deadline: float | UnsetType | None,
         retry: RetryPolicy | UnsetType,
-    ) -> Job:
+    ) -> Job[PhoneNumber]:
+        """Check the arguments of one lookup; nothing has been sent when they are refused."""
+        terms = self._terms
         if timeout is UNSET:
-            timeout = self._timeout
+            timeout = terms.timeout
         else:
             check_seconds("timeout", timeout, optional=False)
         if deadline is UNSET:
-            deadline = self._deadline
+            deadline = terms.deadline
         else:
             check_seconds("deadline", deadline)
-        url = self._prefix + path_segment(phone_number_id)
-        return Job(url, timeout, deadline, self._retry if retry is UNSET else retry)
+        if retry is UNSET:
+            retry = terms.retry
+        else:
+            check_retry(retry)
+        url = terms.prefix + path_segment(phone_number_id)
+        self._dispatcher.bind()
+        if self._single is None:
+            self._single = SingleCaller(self._dispatcher)
+        return Job(self._single, phone_number_id, url, parse, timeout, deadline, retry)
+
+    async def _look_up(self, job: Job[PhoneNumber]) -> None:
+        slots = self._dispatcher.slots
+        await self._dispatcher.look_up(job, slots.take_now(slots.singles, fresh=True))
 
     def _run(
         self,
         ids: Iterable[str] | AsyncIterable[str],
         deadline: float | None,
         *,
-        ordered: bool = False,
-        remembered: int | None = REMEMBERED,
+        ordered: bool,
+        remembered: int | None,
+        window: float,
     ) -> Run:
         check_seconds("deadline", deadline)
         if isinstance(ids, str | bytes):
-            raise ConfigurationError("ids must be an iterable of ids; for a single one call get")
-
-        async def look_up(index: int, phone_number_id: str, supervision: Supervision) -> Lookup:
-            try:
-                url = self._prefix + path_segment(phone_number_id)
-            except InvalidPhoneNumberIdError as error:
-                return Failed(index, str(phone_number_id), 0, 0.0, error.with_traceback(None))
-            job = Job(url, self._timeout, deadline, self._retry, supervision)
-            try:
-                number = await self._attempts.complete(job, parse)
-            except ConfigurationError:
-                raise  # not this id's fault: closed, or in another event loop
-            except ElevenPhoneError as error:
-                # Without its traceback, whose frames would outlive the run in a list of a million.
-                return Failed(index, phone_number_id, job.attempts, job.elapsed, error.with_traceback(None))
-            return Found(index, phone_number_id, job.attempts, job.elapsed, number)
-
-        def ends_run(error: ElevenPhoneError) -> bool:
-            return _is_everybodys(error) or (
-                # About a lookup's whole deadline without a sign of life: a million would take as many.
-                isinstance(error, TransportError | ServerError | DeadlineExceededError)
-                and self._attempts.outage_seconds() >= 0.9 * (deadline or math.inf)
-            )
-
-        return Run(ids, look_up, self._attempts.vacancy, ends_run, ordered=ordered, remembered=remembered)
-
-
-def _is_everybodys(error: ElevenPhoneError) -> bool:
-    """Tell whether every other id would end in the same error: a key refused, a quota used up."""
-    return isinstance(error, AuthenticationError) or (
-        isinstance(error, RateLimitError) and error.kind == "quota"
-    )
+            raise ConfigurationError("ids must be an iterable of ids; call get for a single one")
+        terms = self._terms._replace(deadline=deadline)
+        return Run(ids, self._dispatcher, terms, ordered=ordered, remembered=remembered, window=window)

@@ -1,39 +1,105 @@
-"""Every exception that leaves this package.
+"""Every exception that this package raises, and what each one means.
 
-All of them are `ElevenPhoneError`s. They carry plain data, never a response
-or a socket, and they pickle. None of them ever holds the API key.
+All are subclasses of `ElevenPhoneError`. They carry plain data, never a response
+or a socket, and they can be pickled. None of them holds the API key.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
-RateLimitKind = Literal["concurrency", "rate", "busy", "quota", "unknown"]
-"""What a 429 complains of; see `RateLimitError.kind`."""
+RateLimitKind: TypeAlias = Literal["concurrency", "rate", "busy", "quota", "unknown"]
+"""The reason of a 429; see `RateLimitError.kind`."""
+
+Scope: TypeAlias = Literal["lookup", "account"]
+"""Whether an error concerns one lookup, or every lookup of the client."""
+
+
+class Attempt(NamedTuple):
+    """One failed attempt of a lookup; see `ElevenPhoneError.history`.
+
+    Attributes:
+        started: Seconds from the start of the lookup's first attempt to the start of this one.
+        elapsed: Seconds that this attempt took.
+        status: The HTTP status of the answer, or `None` if there was no answer.
+        error: The text of the error.
+    """
+
+    started: float
+    elapsed: float
+    status: int | None
+    error: str
 
 
 class ElevenPhoneError(Exception):
-    """The root of everything that this package raises."""
+    """The root of everything that this package raises.
+
+    Attributes:
+        history: The failed attempts that led to this error, oldest first: the last 16.
+            Empty if nothing was sent.
+
+    Example:
+        ```python
+        try:
+            number = await client.get(phone_number_id)
+        except ElevenPhoneError as error:
+            if error.scope == "account":
+                raise  # every other id would fail in the same way
+            print(error, "after", len(error.history), "attempts")
+        ```
+    """
+
+    history: tuple[Attempt, ...] = ()
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later."""
+        from elevenphone._meaning import meaning_of  # noqa: PLC0415 - the table names the classes below
+
+        return meaning_of(self).retryable
+
+    @property
+    def scope(self) -> Scope:
+        """`"account"` if every other id would fail in the same way, else `"lookup"`."""
+        from elevenphone._meaning import meaning_of  # noqa: PLC0415 - the table names the classes below
+
+        return meaning_of(self).scope
 
 
 class ConfigurationError(ElevenPhoneError, ValueError):
-    """The client was set up or used wrongly; nothing was sent.
+    """The client was set up or used in a wrong way; nothing was sent.
 
-    A missing or malformed key, a plain `http` address, a client that is closed
-    or that belongs to another event loop.
+    A missing or malformed key, a plain `http` address, a closed client, a client
+    that belongs to another event loop.
     """
 
 
 class InvalidPhoneNumberIdError(ElevenPhoneError, ValueError):
-    """An id that cannot be one; nothing was sent."""
+    """The text cannot be the id of a phone number; nothing was sent."""
 
 
 class TransportError(ElevenPhoneError):
-    """No complete HTTP answer came."""
+    """No complete HTTP answer arrived."""
+
+
+ConnectionStage: TypeAlias = Literal["connect", "certificate", "response"]
+"""When a connection failed; see `ConnectionFailedError.stage`."""
 
 
 class ConnectionFailedError(TransportError):
-    """The connection could not be made, or broke before the answer was whole."""
+    """The connection could not be made, or broke before the answer was whole.
+
+    Attributes:
+        stage: `"connect"`: nothing was sent, because the name did not resolve, the
+            server refused the connection, or the TLS handshake failed;
+            `"certificate"`: nothing was sent, because the server's certificate is
+            not trusted or belongs to another host; `"response"`: the connection
+            broke after the request was sent.
+    """
+
+    def __init__(self, message: str, *, stage: ConnectionStage = "response") -> None:
+        super().__init__(message)
+        self.stage: ConnectionStage = stage
 
 
 class RequestTimeoutError(TransportError, TimeoutError):
@@ -41,18 +107,18 @@ class RequestTimeoutError(TransportError, TimeoutError):
 
 
 class ProtocolError(TransportError):
-    """The server sent something that is not the HTTP that was asked for."""
+    """The server sent something that is not valid HTTP, or HTTP that was not asked for."""
 
 
 class ResponseTooLargeError(TransportError):
-    """The answer is larger than any phone number could be; reading stopped."""
+    """The answer is larger than any phone number can be; the client stopped reading."""
 
 
 class DeadlineExceededError(ElevenPhoneError, TimeoutError):
     """The lookup's `deadline` passed.
 
     Attributes:
-        last_error: What the attempt before said, if there was one.
+        last_error: The error of the previous attempt, or `None` if there was none.
     """
 
     def __init__(self, message: str, last_error: ElevenPhoneError | None = None) -> None:
@@ -61,7 +127,7 @@ class DeadlineExceededError(ElevenPhoneError, TimeoutError):
         self.last_error = last_error
 
     def __str__(self) -> str:
-        return f"{self.message}; before that: {self.last_error}" if self.last_error else self.message
+        return f"{self.message}; the last error was: {self.last_error}" if self.last_error else self.message
 
 
 class StatusError(ElevenPhoneError):
@@ -71,12 +137,12 @@ class StatusError(ElevenPhoneError):
 
     Attributes:
         status: The HTTP status, such as 404.
-        code: The API's own word for the error, such as `phone_number_not_found`,
-            or `None` where the body gives none.
-        message: The API's sentence, or one made of the status.
-        request_id: What to quote to ElevenLabs' support, or `None`.
+        code: The API's word for the error, such as `phone_number_not_found`,
+            or `None` if the body has none.
+        message: The API's sentence, or one made from the status.
+        request_id: The id of the request, for ElevenLabs' support, or `None`.
         retry_after: Seconds that the server asks to wait, or `None`.
-        body: The body as it came, shortened to its first 10,000 bytes.
+        body: The first 10,000 bytes of the body.
     """
 
     def __init__(
@@ -98,7 +164,7 @@ class StatusError(ElevenPhoneError):
 
     @property
     def hint(self) -> str | None:
-        """What to do about it, where this is known."""
+        """What to do about it, or `None`."""
         return None
 
     def __str__(self) -> str:
@@ -116,48 +182,45 @@ class StatusError(ElevenPhoneError):
         return f"{text} {self.hint}" if text.endswith((".", "?", "!")) else f"{text}. {self.hint}"
 
 
-_OTHER_REGION = (
-    "A key, and all that belongs to its workspace, is known in one region alone: "
-    "check `region` or `base_url`."
-)
+_OTHER_REGION = "A key is valid in the region of its workspace only: check `region` or `base_url`."
 
 
 class AuthenticationError(StatusError):
-    """401: the key is missing, wrong, out of quota, or lacks a permission."""
+    """401: the key is missing, wrong or out of quota, or it lacks a permission."""
 
     @property
     def hint(self) -> str | None:
-        """What to do about it, where this is known."""
+        """What to do about it, or `None`."""
         match self.code:
             case "missing_permissions":
                 return "The key is scoped: give it read access to Conversational AI."
             case "quota_exceeded":
-                return "The account's quota is used up: no retry helps until it is renewed."
+                return "The account's quota is used up: a retry fails until the quota is renewed."
             case "detected_unusual_activity":
-                return "ElevenLabs has locked this key's use: ask its support."
+                return "ElevenLabs has locked this key: ask its support."
             case _:
                 return _OTHER_REGION
 
 
 class PermissionDeniedError(StatusError):
-    """403: the key may not read this."""
+    """403: the key has no access to this."""
 
 
 class NotFoundError(StatusError):
-    """404: no phone number with this id is known to this key."""
+    """404: the key's workspace has no phone number with this id."""
 
     @property
     def hint(self) -> str | None:
-        """What to do about it, where this is known."""
+        """What to do about it, or `None`."""
         return _OTHER_REGION
 
 
 class FieldError(NamedTuple):
-    """One complaint of a 422 body.
+    """One entry of a 422 body.
 
     Attributes:
-        location: Where, such as `("path", "phone_number_id")`.
-        message: What is wrong there.
+        location: The place of the error, such as `("path", "phone_number_id")`.
+        message: What is wrong.
         type: The validator's word for it, such as `missing`.
     """
 
@@ -167,10 +230,10 @@ class FieldError(NamedTuple):
 
 
 class UnprocessableEntityError(StatusError):
-    """422: the server could not make sense of the request.
+    """422: the server refused the request as invalid.
 
     Attributes:
-        errors: The fields complained of; empty where the body names none.
+        errors: The invalid fields; empty if the body names none.
     """
 
     def __init__(
@@ -188,12 +251,12 @@ class UnprocessableEntityError(StatusError):
 
 
 class RateLimitError(StatusError):
-    """429: too much at once, too often, or more than is paid for.
+    """429: too many requests, or the quota is used up.
 
     Attributes:
         kind: `"concurrency"` (too many in flight), `"rate"` (too many a second),
-            `"busy"` (the service as a whole), `"quota"` (used up: waiting does not
-            help) or `"unknown"`.
+            `"busy"` (the whole service is busy), `"quota"` (the quota is used up:
+            waiting does not help) or `"unknown"`.
     """
 
     def __init__(
@@ -211,7 +274,7 @@ class RateLimitError(StatusError):
 
 
 class ServerError(StatusError):
-    """5xx: the fault is the server's."""
+    """5xx: the server failed."""
 
 
 class DecodeError(ElevenPhoneError):
@@ -219,11 +282,10 @@ class DecodeError(ElevenPhoneError):
 
     Attributes:
         message: What is wrong.
-        path: Where in the body, such as `$.label`, or `None` where the body is no
-            JSON at all.
-        status: The HTTP status it came with, or `None` for a body from elsewhere.
-        snippet: The body's first 200 bytes.
-        truncated: Whether the body looks cut short, so that asking again may help.
+        path: The place in the body, such as `$.label`, or `None` if the body is not JSON.
+        status: The HTTP status of the answer, or `None` if the body did not come from one.
+        snippet: The first 200 bytes of the body.
+        truncated: Whether the body may have been cut short, so that a retry may help.
     """
 
     def __init__(

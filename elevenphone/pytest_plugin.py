@@ -1,9 +1,9 @@
 """Fixtures for tests of code that uses this library; pytest finds them by itself.
 
-Every run of pytest where this package is installed loads this module, so it
-imports nothing but pytest until a fixture is asked for, and needs no other plugin
-to be loaded. `elevenphone_client` is asynchronous, and so needs a plugin that runs
-such fixtures, such as pytest-asyncio or anyio; `elevenphone_emulator` needs none.
+Every run of pytest where this package is installed loads this module. So it
+imports only pytest until a test uses a fixture, and works without other plugins.
+`elevenphone_client` is asynchronous: it needs a plugin that runs asynchronous
+fixtures, such as pytest-asyncio or anyio. `elevenphone_emulator` needs none.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from elevenphone.emulator import Emulator
 
 _NUMBERS = 100
-# Seconds: a test should not sleep through the waits that a service does well to make.
+# In seconds. A service should wait longer before a retry; a test should not.
 _LONGEST_WAIT = 0.01
 
 
@@ -30,15 +30,15 @@ _LONGEST_WAIT = 0.01
 def elevenphone_emulator() -> Iterator[Emulator]:
     """An emulator of the API with 100 numbers, started for this test alone.
 
-    It runs in a thread of its own, so that it answers in whichever event loop a
-    test runs, and also while a test blocks or waits for another process. Its
-    settings may be changed at any time, and hold before the next line runs. It
-    keeps the requests it gets, in `requests`.
+    It runs in its own thread, so that it answers whichever event loop a test
+    runs in, and also while a test blocks or waits for another process. Its
+    settings may be changed at any time; a change takes effect before the next
+    line of the test runs. It records its requests in `requests`.
 
     Yields:
         The emulator.
     """
-    import asyncio  # noqa: PLC0415 - most runs of pytest ask for no fixture of this module
+    import asyncio  # noqa: PLC0415 - most runs of pytest use no fixture of this module
     from threading import Thread  # noqa: PLC0415 - as above
 
     loop = asyncio.new_event_loop()
@@ -62,7 +62,7 @@ def _emulator_in(loop: asyncio.AbstractEventLoop, thread: Thread) -> Emulator:
     from elevenphone.emulator import Emulator  # noqa: PLC0415 - as above
 
     class EmulatorInThread(Emulator):
-        """An emulator that may be set from any thread."""
+        """An emulator whose settings may be changed from any thread."""
 
         def __setattr__(self, name: str, value: object) -> None:
             if current_thread() is thread or not loop.is_running():
@@ -94,7 +94,7 @@ async def _client(elevenphone_emulator: Emulator) -> AsyncIterator[PhoneNumberCl
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make `elevenphone_client` a fixture of whichever plugin runs asynchronous ones."""
+    """Make `elevenphone_client` a fixture of the plugin that runs asynchronous fixtures."""
     fixtures = ModuleType("elevenphone_fixtures")
     vars(fixtures)["elevenphone_client"] = _client_fixture(config)
     config.pluginmanager.register(fixtures, "elevenphone_fixtures")
@@ -103,8 +103,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def _client_fixture(config: pytest.Config) -> object:
     if not config.pluginmanager.hasplugin("asyncio"):
         return pytest.fixture(_client, name="elevenphone_client")
-    # In its strict mode, pytest-asyncio runs fixtures of its own kind alone.
-    import pytest_asyncio  # noqa: PLC0415 - loaded already, or not there
+    # In its strict mode, pytest-asyncio only runs fixtures that are made with its own decorator.
+    import pytest_asyncio  # noqa: PLC0415 - not everybody has it
 
     try:
         # The loop that tests run in: a client is closed where its connections are.

@@ -9,24 +9,14 @@ were told the same moment do not all come back in it.
 
 from __future__ import annotations
 
-import math
 import random as _random
 from collections.abc import Callable
 
 import msgspec
 
-from elevenphone.errors import (
-    ConfigurationError,
-    ConnectionFailedError,
-    DecodeError,
-    ElevenPhoneError,
-    RateLimitError,
-    RequestTimeoutError,
-    StatusError,
-)
-
-_REQUEST_TIMEOUT, _TOO_EARLY, _NOT_IMPLEMENTED = 408, 425, 501
-_SERVER_ERRORS = range(500, 600)
+from elevenphone._meaning import meaning_of
+from elevenphone._values import is_finite, shown
+from elevenphone.errors import ConfigurationError, ElevenPhoneError, StatusError
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,11 +42,13 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not isinstance(self.attempts, int) or self.attempts < 1:
-            raise ConfigurationError(f"attempts must be at least 1, and whole, not {self.attempts!r}")
+            raise ConfigurationError(f"attempts must be at least 1, and whole, not {shown(self.attempts)}")
         for name in ("wait_initial", "wait_max", "retry_after_max"):
             seconds: object = getattr(self, name)
-            if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
-                raise ConfigurationError(f"{name} must be a number of seconds from 0 up, not {seconds!r}")
+            if not is_finite(seconds) or seconds < 0:
+                raise ConfigurationError(
+                    f"{name} must be a number of seconds from 0 up, not {shown(seconds)}"
+                )
 
     @classmethod
     def none(cls) -> RetryPolicy:
@@ -76,10 +68,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         Returns:
             Seconds, or `None`: do not ask again.
         """
-        if attempts >= self.attempts or not is_passing(error):
+        if attempts >= self.attempts or not meaning_of(error).retryable:
             return None
-        if isinstance(error, DecodeError) and attempts > 1:
-            return None  # a body that is cut short twice is not bad luck
         if (retry_after := retry_after_of(error)) is not None and retry_after > self.retry_after_max:
             return None
         return self.backoff(error, attempts, random)
@@ -127,31 +117,6 @@ class RetryQuota:
         """Put back what one success earns."""
         if self._tokens < self._CAPACITY:
             self._tokens += 1
-
-
-def is_passing(error: ElevenPhoneError) -> bool:
-    """Tell whether asking again may help.
-
-    Args:
-        error: What an attempt ended with.
-
-    Returns:
-        True for connection failures, timeouts, bodies cut short, 408, 425, 429
-        (but for a quota) and 5xx (but for 501).
-    """
-    match error:
-        case ConnectionFailedError() | RequestTimeoutError():
-            return True
-        case RateLimitError():
-            return error.kind != "quota"
-        case StatusError():
-            return error.status in (_REQUEST_TIMEOUT, _TOO_EARLY) or (
-                error.status in _SERVER_ERRORS and error.status != _NOT_IMPLEMENTED
-            )
-        case DecodeError():
-            return error.truncated
-        case _:
-            return False
 
 
 def retry_after_of(error: ElevenPhoneError) -> float | None:

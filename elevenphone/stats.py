@@ -14,6 +14,8 @@ class ClientStats(msgspec.Struct, frozen=True, kw_only=True):
         found: Lookups that found their number.
         failed: Lookups that did not.
         throttled: Attempts answered 429.
+        probes: Requests for an id that was found before, sent to find out whether the
+            server is away. They belong to no lookup.
         in_flight: Requests in flight now.
         concurrency_limit: Most requests that may be in flight now.
         connections_opened: Connections made; 0 with a borrowed session.
@@ -24,6 +26,7 @@ class ClientStats(msgspec.Struct, frozen=True, kw_only=True):
     found: int
     failed: int
     throttled: int
+    probes: int = 0
     in_flight: int
     concurrency_limit: int
     connections_opened: int

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import NamedTuple, Protocol
 
 
 class Response(NamedTuple):
-    """One HTTP answer, whole.
+    r"""One HTTP answer, whole.
 
     Attributes:
         status: The HTTP status.
-        headers: Looked up by lower-case name.
+        headers: Looked up by lower-case name. Bytes in them that are not UTF-8 are
+            escaped (`\xff`).
         body: As it came, its transfer encoding undone.
     """
 
@@ -21,18 +22,20 @@ class Response(NamedTuple):
 
 
 class Transport(Protocol):
-    """Sends requests; the seam between policy and sockets.
+    """Sends requests; the seam between policy and sockets."""
 
-    Attributes:
-        requests: Requests put on the wire so far, resends included.
-        connections_opened: Connections made so far.
-    """
+    @property
+    def requests(self) -> int:
+        """Requests put on the wire so far, resends included."""
+        ...
 
-    requests: int
-    connections_opened: int
+    @property
+    def connections_opened(self) -> int:
+        """Connections made so far."""
+        ...
 
-    async def send(self, url: str) -> Response:
-        """GET a URL and read the answer whole.
+    def send(self, url: str) -> Awaitable[Response]:
+        """GET a URL and read the answer whole; mostly an `async def`.
 
         Args:
             url: Absolute, percent-encoded.

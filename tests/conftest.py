@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from elevenphone import PhoneNumberClient
+from elevenphone._http import selection
 from elevenphone.emulator import Emulator
 
 settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True)
@@ -36,8 +37,22 @@ async def emulator() -> AsyncIterator[Emulator]:
         yield started
 
 
+@pytest.fixture(params=["httptools", "aiohttp"])
+def http(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a test with and without the extra `speed`: over each form of HTTP that a client may use.
+
+    A session that a test gives to a client is used in both.
+    """
+    form: str = request.param
+    if form == "aiohttp":
+        monkeypatch.setattr(selection, "missing_packages", lambda: ["httptools"])
+    elif selection.missing_packages():
+        pytest.skip("httptools is not installed: pip install 'elevenphone[speed]'")
+    return form
+
+
 @pytest.fixture
-async def client(emulator: Emulator) -> AsyncIterator[PhoneNumberClient]:
+async def client(emulator: Emulator, http: str) -> AsyncIterator[PhoneNumberClient]:  # noqa: ARG001
     async with PhoneNumberClient(emulator.api_key, base_url=emulator.base_url) as opened:
         yield opened
 

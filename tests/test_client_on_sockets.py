@@ -29,6 +29,8 @@ from elevenphone import (
 )
 from elevenphone.emulator import Emulator
 
+pytestmark = pytest.mark.usefixtures("http")
+
 PATH = "/v1/convai/phone-numbers/"
 AT_ONCE = RetryPolicy(wait_initial=0.0)
 ONCE = RetryPolicy.none()
@@ -358,20 +360,6 @@ async def test_the_wire_sees_just_the_attempts_that_were_counted(fault: str, emu
         assert client.stats.requests == emulator.stats.requests == 3
         setattr(emulator, fault, 0.0)
         assert await client.get(emulator.ids[0]) == emulator.number(emulator.ids[0])
-
-
-async def test_so_it_does_where_aiohttp_has_no_switch_for_its_own_resends(
-    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def has_not(_thing: object, _name: str) -> bool:
-        return False
-
-    monkeypatch.setattr("elevenphone._http.aiohttp_transport.hasattr", has_not, raising=False)
-    async with PhoneNumberClient(emulator.api_key, base_url=emulator.base_url, retry=AT_ONCE) as client:
-        emulator.drops = 1.0
-        with pytest.raises(ConnectionFailedError):
-            await client.get(emulator.ids[0])
-        assert client.stats.requests == emulator.stats.requests == 3
 
 
 async def test_connections_that_wore_out_cost_no_attempt(emulator: Emulator) -> None:

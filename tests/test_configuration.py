@@ -10,6 +10,7 @@ from stub_transport import StubTransport, found
 
 from elevenphone import ConfigurationError, ElevenPhoneError, PhoneNumberClient, Region
 from elevenphone._configuration import Secret, resolve_api_key, resolve_base_url
+from elevenphone._values import shown
 
 KEY = "sk_0123456789abcdef0123456789abcdef"
 
@@ -256,6 +257,13 @@ def test_an_address_is_kept_with_its_prefix(base_url: str, slashes: str) -> None
         ("https://[::1", "."),
         ("https://gateway .example", "characters"),
         ("https://gateway.example/ü", "characters"),
+        ("https://gateway.example\\\\path", "characters"),
+        ("https:\\\\\\\\gateway.example", "characters"),
+        ("https://gateway.example/{id}", "characters"),
+        ("https://gateway.example/<a>", "characters"),
+        ("https://[::1]]", "is not an address"),
+        ("https://[gateway.example]", "is not an address"),
+        ("https://gateway.example:" + "9" * 5_000, "is not an address"),
         ("https://gäteway.example", "characters"),
     ],
 )
@@ -308,11 +316,12 @@ def test_an_address_that_is_no_text_is_refused(base_url: object) -> None:
 
 # Numbers
 
-NO_DURATIONS = [0, 0.0, -1, -0.5, math.nan, math.inf, -math.inf]
+# The longest are ints that no float can hold, and that Python refuses to print.
+NO_DURATIONS = [0, 0.0, -1, -0.5, math.nan, math.inf, -math.inf, 10**400, 10**5_000, True]
 
 
 @pytest.mark.parametrize("name", ["timeout", "deadline", "rate"])
-@pytest.mark.parametrize("value", NO_DURATIONS)
+@pytest.mark.parametrize("value", NO_DURATIONS, ids=shown)
 def test_what_is_no_positive_number_is_refused(name: str, value: float) -> None:
     with pytest.raises(ConfigurationError, match=f"{name} must be a positive number"):
         PhoneNumberClient(KEY, **{name: value})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -330,14 +339,16 @@ def test_an_attempt_cannot_be_without_a_timeout() -> None:
         PhoneNumberClient(KEY, timeout=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize("concurrency", [0, -1, 1.5, "5", math.inf, math.nan])
+@pytest.mark.parametrize(
+    "concurrency", [0, -1, 1.5, "5", math.inf, math.nan, 1_000_001, 10**400, 10**5_000, True], ids=shown
+)
 def test_a_concurrency_that_is_no_whole_number_from_one_up_is_refused(concurrency: object) -> None:
     with pytest.raises(ConfigurationError, match="concurrency must be a whole number"):
         PhoneNumberClient(KEY, concurrency=concurrency)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("name", ["timeout", "deadline"])
-@pytest.mark.parametrize("value", [*NO_DURATIONS, "10"])
+@pytest.mark.parametrize("value", [*NO_DURATIONS, "10"], ids=shown)
 async def test_a_bad_duration_of_one_call_is_refused(name: str, value: object) -> None:
     transport = StubTransport([])
     async with PhoneNumberClient(transport=transport) as client:

@@ -112,7 +112,7 @@ def test_a_deadline_tells_what_happened_before() -> None:
     assert str(DeadlineExceededError("the deadline passed")) == "the deadline passed"
     error = DeadlineExceededError("the deadline passed", ServerError(503, "busy", "Try later"))
     assert error.last_error is not None
-    assert str(error) == f"the deadline passed; before that: {error.last_error}"
+    assert str(error) == f"the deadline passed; the last error was: {error.last_error}"
     assert "HTTP 503 busy: Try later" in str(error)
 
 

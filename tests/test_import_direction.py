@@ -1,10 +1,11 @@
-"""Imports within the package point one way, and each outside package has its one door."""
+"""Imports within the package point one way, and each outside package is imported in one place."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,49 +13,66 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "elevenphone"
 
-# Module: what it may import. A package stands for all its modules, among which imports are free.
-MAY_IMPORT = {
-    "errors": "",
-    "_version": "",
-    "models": "errors",
-    "transport": "",
-    "stats": "",
-    "region": "",
-    "lookups": "_protocol transport models errors",
-    "_records": "lookups models errors",
-    "retry": "errors",
-    "_configuration": "region errors",
-    "_protocol": "transport _version models errors",
-    "_http": "_protocol transport errors",
-    "_limits": "errors",
-    "_watchdog": "",
-    "_admission": "_limits errors",
-    "_attempts": "_admission _limits _watchdog _protocol transport stats retry errors",
-    "_answers": "lookups",
-    "_bulk": "_answers lookups errors",
-    "client": "_attempts _bulk _admission _limits _protocol _configuration transport stats region retry "
-    "lookups models errors",
-    "emulator": "models",
-    "pytest_plugin": "client emulator retry",
-    "arrow": "client _bulk _configuration region _records retry lookups models errors",
-    "__init__": "_version",
-    "__main__": "cli",
-    "cli": "__init__ client emulator _records lookups models errors retry arrow",
-}
-# Imports that only happen under TYPE_CHECKING, or when a function runs.
-MAY_IMPORT_LATE = {
-    "client": "_http",
-    "__init__": "client _bulk errors lookups models region retry stats transport",
-}
-# Package from elsewhere: which modules may import it.
+# From top to bottom: a module imports only what stands below it. A folder that ends in `/` stands for all its
+# modules; among these no circle is allowed.
+LAYERS = """
+__main__
+cli/
+pytest_plugin
+emulator/
+arrow/
+client
+run
+_bulk.caller
+_bulk.equal_ids
+_bulk.results
+_bulk.signal
+_bulk.source
+_lookup.single
+_lookup.dispatcher
+_lookup.job
+_lookup.watchdog
+_limits.slots
+_limits.limits
+_limits.concurrency
+_limits.states
+_limits.neighbors
+_limits.pace
+_limits.outage
+_limits.permit
+_http/
+_configuration
+retry
+_records
+lookups
+_protocol.answers
+_protocol.envelope
+_protocol.words
+_protocol.retry_after
+_protocol.requests
+models
+_meaning
+errors
+transport
+stats
+region
+_values
+__init__
+_version
+""".split()  # noqa: SIM905 - a list to be read from top to bottom
+# Imports that happen under TYPE_CHECKING, or when a function runs, may point up from these modules only.
+MAY_IMPORT_LATE_FROM_ABOVE = {"__init__", "errors"}
+# Package from elsewhere: the folders and modules that may import it.
 DOORS = {
     "aiohttp": "_http emulator",
+    "httptools": "_http",
+    "aiohappyeyeballs": "_http",
     "yarl": "_http",
     "click": "cli",
     "rich": "cli",
     "pytest": "pytest_plugin",
     "pyarrow": "arrow cli",
-    "asyncio": "_admission _attempts _bulk _http _watchdog cli emulator pytest_plugin arrow",
+    "asyncio": "run _bulk _lookup _limits _http cli emulator pytest_plugin arrow",
 }
 DOORS_LATE = {"aiohttp": "client"}
 
@@ -63,7 +81,7 @@ class Import(NamedTuple):
     """One import.
 
     Attributes:
-        module: Where it stands: a module, or the package that it is part of.
+        module: The module in which it stands, with dots.
         imported: What is imported, with dots.
         late: Whether it does not happen when the module is imported.
         place: File and line.
@@ -75,20 +93,39 @@ class Import(NamedTuple):
     place: str
 
     @property
+    def folder(self) -> str:
+        """The folder of the module, or the module itself."""
+        return self.module.partition(".")[0]
+
+    @property
     def within(self) -> str | None:
         """The module of this package that is imported, or `None`."""
         package, _, rest = self.imported.partition(".")
-        return (rest.partition(".")[0] or "__init__") if package == "elevenphone" else None
+        if package != "elevenphone":
+            return None
+        return name_of(ROOT / Path(*rest.split("."))) if rest else "__init__"
+
+
+def name_of(path: Path) -> str:
+    """Name a module, a folder as its `__init__`, from its path without a suffix."""
+    parts = path.relative_to(ROOT).parts
+    return ".".join([*parts, "__init__"] if path.is_dir() else parts)
+
+
+def layer_of(module: str) -> int | None:
+    """Say how far below the top a module stands; the `__init__` of a listed folder has no imports."""
+    folder = module.partition(".")[0] + "/"
+    return LAYERS.index(folder) if folder in LAYERS else LAYERS.index(module) if module in LAYERS else None
 
 
 @cache
 def imports() -> tuple[Import, ...]:
     found: list[Import] = []
     for path in sorted(ROOT.rglob("*.py")):
-        module = path.relative_to(ROOT).with_suffix("").parts[0]
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node, late in walk(tree, late=False):
             place = f"{path.relative_to(ROOT.parent)}:{node.lineno}"
+            module = name_of(path.with_suffix(""))
             found.extend(Import(module, name, late, place) for name in names(node))
     return tuple(found)
 
@@ -108,42 +145,46 @@ def names(node: ast.Import | ast.ImportFrom) -> list[str]:
         return [alias.name for alias in node.names]
     assert node.level == 0, "imports are absolute"
     assert node.module is not None
-    if node.module == "elevenphone":  # `from elevenphone import models` imports a module
-        return [
-            f"elevenphone.{alias.name}" if is_module(alias.name) else "elevenphone" for alias in node.names
-        ]
-    return [node.module]
+    # `from elevenphone import models` imports a module.
+    submodules = [f"{node.module}.{alias.name}" for alias in node.names]
+    return [submodule if is_module(submodule) else node.module for submodule in submodules]
 
 
 def is_module(name: str) -> bool:
-    return (ROOT / f"{name}.py").exists() or (ROOT / name).is_dir()
+    path = ROOT.parent.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or path.is_dir()
 
 
-def allowed(module: str, *, late: bool) -> set[str]:
-    return {module, *MAY_IMPORT[module].split(), *(MAY_IMPORT_LATE.get(module, "").split() if late else ())}
-
-
-def test_every_module_has_its_place_in_the_table() -> None:
-    assert {each.module for each in imports()} <= MAY_IMPORT.keys()
-    assert {path.stem for path in ROOT.glob("*.py")} <= MAY_IMPORT.keys()
+def test_every_module_has_its_layer() -> None:
+    modules = {name_of(path.with_suffix("")) for path in ROOT.rglob("*.py")}
+    without = {module for module in modules if layer_of(module) is None}
+    assert without == {"_bulk.__init__", "_limits.__init__", "_lookup.__init__", "_protocol.__init__"}
+    assert not any(each.module in without for each in imports())
+    listed = {layer.rstrip("/") for layer in LAYERS}
+    assert listed <= modules | {module.partition(".")[0] for module in modules}
 
 
 def test_no_module_imports_upwards() -> None:
-    wrong = [
-        f"{each.place} imports {each.imported}"
-        for each in imports()
-        if each.within is not None and each.within not in allowed(each.module, late=each.late)
-    ]
+    wrong: list[str] = []
+    for each in imports():
+        above = layer_of(each.module)
+        below = None if each.within is None else layer_of(each.within)
+        if above is None or below is None or above < below:
+            continue
+        same_folder = each.module != each.within and LAYERS[above].endswith("/") and above == below
+        if not same_folder and not (each.late and each.module in MAY_IMPORT_LATE_FROM_ABOVE):
+            wrong.append(f"{each.place} imports {each.imported}")
     assert wrong == []
 
 
-def test_the_table_has_no_circle() -> None:
-    placed: set[str] = set()
-    left = {module: set(below.split()) for module, below in MAY_IMPORT.items()}
-    while ready := {module for module, below in left.items() if below <= placed}:
-        placed |= ready
-        left = {module: below for module, below in left.items() if module not in placed}
-    assert left == {}
+@pytest.mark.parametrize("folder", [layer.rstrip("/") for layer in LAYERS if layer.endswith("/")])
+def test_there_is_no_circle_inside_a_folder(folder: str) -> None:
+    graph: dict[str, set[str]] = {}
+    for each in imports():
+        inside = each.within is not None and each.within.startswith(f"{folder}.")
+        if each.folder == folder and each.within is not None and inside and not each.late:
+            graph.setdefault(each.module, set()).add(each.within)
+    assert list(TopologicalSorter(graph).static_order()) is not None
 
 
 @pytest.mark.parametrize("package", DOORS)
@@ -152,8 +193,8 @@ def test_a_package_from_elsewhere_is_imported_at_its_door_alone(package: str) ->
         f"{each.place} imports {each.imported}"
         for each in imports()
         if each.imported.partition(".")[0] == package
-        and each.module not in DOORS[package].split()
-        and not (each.late and each.module in DOORS_LATE.get(package, "").split())
+        and each.folder not in DOORS[package].split()
+        and not (each.late and each.folder in DOORS_LATE.get(package, "").split())
     ]
     assert wrong == []
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pictures import ALARM, OTHERS, OURS, picture
 
 from limits_lab.plans import ServerPlan
 from limits_lab.real import run_processes
@@ -14,18 +16,8 @@ if TYPE_CHECKING:
 
 _SAMPLE_SECONDS = 0.02
 _THROTTLED = 429
-_MOST_SHOWN = 32
+_MOST_SHOWN = 34
 _TICKS_AT = 0.7
-# Mid-tones on a transparent ground: the one picture is read on white and on dark pages.
-_TEXT, _CLIENT, _REFUSAL = "#777777", "#2a8fd8", "#e0532f"
-_GRID = "#77777740"
-_STYLE: dict[Any, Any] = {
-    "font.size": 13,
-    "font.family": "sans-serif",
-    "svg.fonttype": "none",
-    "svg.hashsalt": "limits",
-    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _TEXT),
-}
 
 
 async def draw(path: Path) -> None:
@@ -43,37 +35,25 @@ async def draw(path: Path) -> None:
 
 
 def _draw(path: Path, samples: list[tuple[float, int]], refusals: list[float]) -> None:
-    import matplotlib as mpl  # noqa: PLC0415
-
-    mpl.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415
-
-    with mpl.rc_context(_STYLE):
-        figure, axes = pyplot.subplots(figsize=(9.5, 4.6), layout="constrained")
-        _draw_lines(axes, samples, refusals)
+    with picture(path) as axes:
+        times, limits = _server_line(PLOTTED.server)
+        axes.fill_between(
+            times, limits, color=OTHERS, alpha=0.25, linewidth=0, label="what the server allows"
+        )
+        axes.plot(times, limits, color=OTHERS, linewidth=1.2)
+        moments, values = zip(*samples, strict=True)
+        axes.step(moments, values, where="post", color=OURS, linewidth=2.2, label="the client's limit")
+        axes.plot(
+            refusals,
+            [_TICKS_AT] * len(refusals),
+            linestyle="none",
+            marker="|",
+            markersize=13,
+            markeredgewidth=1.6,
+            color=ALARM,
+            label=f"refused with 429 ({len(refusals)} requests)",
+        )
         _dress(axes)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        metadata: dict[str, Any] = {"Date": None, "Creator": None} if path.suffix == ".svg" else {}
-        figure.savefig(path, transparent=True, dpi=150, metadata=metadata)
-        pyplot.close(figure)
-
-
-def _draw_lines(axes: Axes, samples: list[tuple[float, int]], refusals: list[float]) -> None:
-    times, limits = _server_line(PLOTTED.server)
-    axes.fill_between(times, limits, color=_TEXT, alpha=0.22, linewidth=0, label="what the server allows")
-    axes.plot(times, limits, color=_TEXT, linewidth=1.2)
-    moments, values = zip(*samples, strict=True)
-    axes.step(moments, values, where="post", color=_CLIENT, linewidth=2.2, label="the client's limit")
-    axes.plot(
-        refusals,
-        [_TICKS_AT] * len(refusals),
-        linestyle="none",
-        marker="|",
-        markersize=15,
-        markeredgewidth=1.8,
-        color=_REFUSAL,
-        label=f"a request refused with 429 ({len(refusals)} in all)",
-    )
 
 
 def _server_line(plan: ServerPlan) -> tuple[list[float], list[float]]:
@@ -93,7 +73,5 @@ def _dress(axes: Axes) -> None:
         ylim=(0, _MOST_SHOWN),
     )
     axes.set_yticks([0, 4, 10, 20])
-    axes.grid(color=_GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="upper left", frameon=False)
+    axes.grid()
+    axes.legend(loc="upper left", frameon=False, fontsize=10)

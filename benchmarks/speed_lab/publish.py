@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from speed_lab.report import Results, markdown
+from speed_lab.summary import summary
 
-_BEGIN, _END = "<!-- figures -->", "<!-- /figures -->"
 _TITLES = {
     "throughput": "Throughput",
     "decode": "Decoding",
@@ -17,22 +17,27 @@ _TITLES = {
 }
 
 
-def publish(page: Path, results: Results) -> None:
-    """Replace the figures in a page.
+def publish(page: Path, appendix: Path, results: Results) -> None:
+    """Replace the figures in the documentation.
 
     Args:
-        page: A Markdown file that has both marks.
+        page: The page with the ten lines, between `<!-- summary -->` and its end.
+        appendix: The page with everything, between `<!-- figures -->` and its end.
         results: What was measured.
 
     Raises:
         ValueError: A mark is missing.
     """
-    text = page.read_text()
-    before, begin, rest = text.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
+    _replace(page, "summary", summary(results))
+    _replace(appendix, "figures", _figures(results))
+
+
+def _replace(page: Path, mark: str, text: str) -> None:
+    before, begin, rest = page.read_text().partition(f"<!-- {mark} -->")
+    _, end, after = rest.partition(f"<!-- /{mark} -->")
     if not begin or not end:
-        raise ValueError(f"{page}: the marks {_BEGIN} and {_END} must both be there")
-    page.write_text(f"{before}{_BEGIN}\n{_figures(results)}\n{_END}{after}")
+        raise ValueError(f"{page}: the marks <!-- {mark} --> and <!-- /{mark} --> must both be there")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def _figures(results: Results) -> str:

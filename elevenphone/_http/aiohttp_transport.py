@@ -1,4 +1,4 @@
-"""How bytes travel: the `Transport` protocol, and its form on aiohttp.
+"""`Transport` over a session of aiohttp's.
 
 The only module that imports aiohttp's client, and the only place where its
 exceptions become ours.
@@ -7,53 +7,54 @@ exceptions become ours.
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
-from elevenphone._http.redaction import redacted, without_key
+from elevenphone._http.failures import Failures, unasked_encoding, unasked_transfer
+from elevenphone._http.limits import MAX_BODY_BYTES, MAX_LENGTH_DIGITS, too_large
+from elevenphone._http.redaction import redacted
+from elevenphone._http.uncopyable import Uncopyable
 from elevenphone._protocol.requests import USER_AGENT
 from elevenphone.errors import (
     ConfigurationError,
-    ConnectionFailedError,
-    ProtocolError,
+    ElevenPhoneError,
     RequestTimeoutError,
-    ResponseTooLargeError,
-    TransportError,
 )
 from elevenphone.transport import Response
 
 if TYPE_CHECKING:
     from aiohttp.client import _RequestOptions  # pyright: ignore[reportPrivateUsage] - no public name for it
-    from aiohttp.client_proto import ResponseHandler
-    from aiohttp.client_reqrep import ConnectionKey
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
-MAX_BODY_BYTES = 1_048_576
-"""Longest body that is read; a phone number's is about 1,000 bytes."""
 
-_LONGEST_MESSAGE = 300
-
-
-class AiohttpTransport:
-    """`Transport` over an `aiohttp.ClientSession`, its own or a borrowed one.
+class AiohttpTransport(Uncopyable):
+    """Sends requests over an `aiohttp.ClientSession`, its own or a borrowed one.
 
     Redirects are not followed, compression is not asked for, no cookie is kept
     and the environment's proxies are not looked at, unless a borrowed session
     says so. A session of its own is made by the first request, in that request's
     event loop.
+
+    Args:
+        api_key: Sent with each request.
+        session: The caller's own, which is not closed.
+
+    Attributes:
+        form: Its name.
     """
+
+    form: Literal["aiohttp"] = "aiohttp"
 
     def __init__(self, api_key: str, session: aiohttp.ClientSession | None = None) -> None:
         self.requests = 0
-        self.connections_opened = 0
         self._api_key = api_key
         self._headers = {
             "xi-api-key": api_key,
@@ -61,45 +62,59 @@ class AiohttpTransport:
             "Accept-Encoding": "identity",
             "User-Agent": USER_AGENT,
         }
-        self._borrowed = session is not None
+        self._borrowed = session
+        self._own: aiohttp.ClientSession | None = None
+        self._connector: _Connector | None = None
         self._closed = False
-        self._session = session
+        self._sending: set[asyncio.Task[object]] = set()
+        self._ended: set[asyncio.Task[object]] = set()
         self._server = URL()
         self._origin = "none yet"
         # What a session of its own has been made with is not said again for each request.
         self._options: _RequestOptions = {"allow_redirects": False}
-        if session is not None:
-            # aiohttp has no public way to add a middleware to those that a session has.
-            theirs: Sequence[aiohttp.ClientMiddlewareType] = getattr(session, "_middlewares", ())
-            self._options |= {
-                "headers": self._headers,
-                "raise_for_status": False,
-                "auto_decompress": False,
-                "timeout": _NO_TIMEOUT,
-                "middlewares": (_send_once, *theirs),
-            }
+
+    @property
+    def connections_opened(self) -> int:
+        """Connections made so far; 0 with a borrowed session, which does not say."""
+        return 0 if self._connector is None else self._connector.opened
 
     async def send(self, url: str) -> Response:
         """GET a URL and read the answer whole; see `Transport.send`."""
-        while True:
-            session = self._open_session()
-            self.requests += 1
-            if _connected.get(False):
-                _connected.set(False)
-            failure: TransportError | asyncio.CancelledError
-            try:
-                return await self._exchange(session, self._parsed(url))
-            except _ClosedUnansweredError as error:
-                # The server had closed a kept-alive connection: no fault of this request's (RFC 9112, 9.3.1).
-                if not self._borrowed and not _connected.get(False):
-                    continue
-                failure = self._failure(error.reason, url)
-            except (TransportError, aiohttp.ClientError, OSError, UnicodeError) as error:
-                failure = self._failure(error, url)
-            except asyncio.CancelledError as error:
-                failure = asyncio.CancelledError(*error.args)
-            # Anew and out here, so that no frame of aiohttp's, whose locals hold the key, hangs on it.
-            raise failure
+        session = self._open_session()
+        task = cast("asyncio.Task[object]", asyncio.current_task())
+        cancelled_before = task.cancelling()
+        # Each connection that was there may have gone stale, and fails no more than once.
+        resends = 0 if self._connector is None else self._connector.kept()
+        failure: BaseException
+        self._sending.add(task)
+        try:
+            while True:
+                self.requests += 1
+                exchange = _Exchange()
+                _under_way.set(exchange)
+                try:
+                    return await self._exchange(session, self._parsed(url))
+                except _ClosedUnansweredError:
+                    # The server closed a kept-alive connection: not this request's fault (RFC 9112, 9.3.1).
+                    if resends and exchange.reused and not self._closed:
+                        resends -= 1
+                        continue
+                    failure = self._failures(url).closed_unanswered()
+                    break
+        except (ElevenPhoneError, aiohttp.ClientError, OSError, UnicodeError, _NotHTTPError) as error:
+            failure = _translate(error, self._failures(url))
+        except asyncio.CancelledError as error:
+            failure = asyncio.CancelledError(*error.args)
+        finally:
+            self._sending.discard(task)
+        if self._closed:
+            if task in self._ended:
+                self._ended.discard(task)
+                task.uncancel()
+            if task.cancelling() <= cancelled_before:
+                failure = ConfigurationError("this client is closed")
+        # Anew and out here, so that no frame of aiohttp's, whose locals hold the key, hangs on it.
+        raise failure
 
     def _parsed(self, url: str) -> URL:
         """Parse a URL; where its server is that of the last, only its path, which is much cheaper."""
@@ -109,105 +124,156 @@ class AiohttpTransport:
         self._origin = url.removesuffix(self._server.raw_path_qs) + "/"
         return self._server
 
-    def _failure(self, error: Exception, url: str) -> TransportError:
-        failure = _translate(error, url)
-        return type(failure)(without_key(str(failure), self._api_key)[:_LONGEST_MESSAGE])
+    def _failures(self, url: str) -> Failures:
+        return Failures(urlsplit(url).netloc, self._api_key)
 
     async def _exchange(self, session: aiohttp.ClientSession, url: URL) -> Response:
+        # Not `async with`: an answer that has been read whole has given its connection back.
+        answer = await session.get(url, **self._options)
         try:
-            # Not `async with`: an answer that has been read whole has given its connection back.
-            answer = await session.get(url, **self._options)
-        except aiohttp.ClientConnectorError:
-            raise
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            raise _ClosedUnansweredError(error) from None
-        try:
-            length = answer.content_length
-            if length is not None and length <= MAX_BODY_BYTES:
-                body = await answer.read()
-            else:
-                body = await _read_capped(answer)
+            body = await _read(answer)
         except BaseException:
             answer.close()
             raise
-        encoding = answer.headers.get(hdrs.CONTENT_ENCODING, "identity")
+        encoding = answer.headers.get(hdrs.CONTENT_ENCODING, "")
         if encoding.lower() not in ("", "identity"):
-            raise _unasked_encoding(encoding, body)
+            raise unasked_encoding(encoding, body, self._api_key)
+        coding = answer.headers.get(hdrs.TRANSFER_ENCODING, "chunked")
+        if coding.strip().lower() != "chunked":
+            raise unasked_transfer(coding, self._api_key)
         return redacted(answer.status, answer.headers, body, self._api_key)
 
     def _open_session(self) -> aiohttp.ClientSession:
-        if self._closed or (self._session is not None and self._session.closed):
-            whose = "the aiohttp session that this client was given" if self._borrowed else "this client"
-            raise ConfigurationError(f"{whose} is closed")
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=_CountingConnector(self),
+        session = self._own or self._borrowed
+        if self._closed:
+            raise ConfigurationError("this client is closed")
+        if session is None:
+            self._connector = _Connector()
+            session = self._own = aiohttp.ClientSession(
+                connector=self._connector,
                 headers=self._headers,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=_NO_TIMEOUT,
                 auto_decompress=False,
             )
-            if hasattr(self._session, "_retry_connection"):
-                # Private, but without cost; a middleware, the public way, is two more coroutines a request.
-                self._session._retry_connection = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-            else:
-                self._options["middlewares"] = (_send_once,)
-        return self._session
+        elif session.closed:
+            raise ConfigurationError("the aiohttp session that this client was given is closed")
+        elif session is self._borrowed and "headers" not in self._options:
+            self._borrow(session)
+        return session
 
-    def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled or copied: the key would travel along."""
-        raise ConfigurationError(
-            "a client holds a key and connections, and cannot be copied: make one in each process"
-        )
+    def _borrow(self, session: aiohttp.ClientSession) -> None:
+        """Look at a session before its first use, and set what each request must say to it.
+
+        Raises:
+            ConfigurationError: It belongs to another event loop, in which using it may
+                abort the process.
+        """
+        loop = _private(session, "_loop")
+        if isinstance(loop, asyncio.AbstractEventLoop) and loop is not asyncio.get_running_loop():
+            raise ConfigurationError(
+                "the aiohttp session that this client was given belongs to another event loop: "
+                "make it in the loop that uses it"
+            )
+        theirs = cast("Sequence[aiohttp.ClientMiddlewareType]", _private(session, "_middlewares"))
+        self._options |= {
+            "headers": self._headers,
+            "raise_for_status": False,
+            "auto_decompress": False,
+            "timeout": _NO_TIMEOUT,
+            "middlewares": (_send_once, *theirs),
+        }
 
     async def aclose(self) -> None:
-        """Close a session of its own; a borrowed one is left open."""
+        """End every request under way, and close a session of its own; a borrowed one is left open."""
         self._closed = True
-        if self._session is not None and not self._borrowed:
-            await self._session.close()
+        for task in self._sending - self._ended:
+            self._ended.add(task)
+            task.cancel()
+        if self._own is not None:
+            await self._own.close()
 
 
 # The client bounds each attempt itself: aiohttp's clock would run while a request waits for a connection.
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
-_connected: ContextVar[bool] = ContextVar("elevenphone_connected")
-"""Whether the request under way in this task made a connection rather than reuse one."""
+
+def _private(session: aiohttp.ClientSession, name: str) -> object:
+    """Read what aiohttp has no public name for, and say so where it is gone, rather than do without."""
+    try:
+        return getattr(session, name)
+    except AttributeError:
+        raise ConfigurationError(
+            f"aiohttp {aiohttp.__version__} does not let this package use a session of yours "
+            f"(ClientSession.{name} is gone): leave session out, or install an earlier aiohttp"
+        ) from None
 
 
-class _CountingConnector(aiohttp.TCPConnector):
-    """A connector that tells which requests opened a connection.
+class _Exchange:
+    """What the connector has to say of the request under way.
+
+    Attributes:
+        connected: Whether it was given a connection.
+        reused: Whether that had served another request before.
+    """
+
+    __slots__ = ("connected", "reused")
+
+    def __init__(self) -> None:
+        self.connected = False
+        self.reused = False
+
+
+# aiohttp hands nothing of the caller's through to its connector, but runs it in the caller's context.
+_under_way: ContextVar[_Exchange] = ContextVar("elevenphone_exchange")
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Sends each request once, and only where nothing came that was not asked for.
 
     It sets no limit: how many are in flight is decided before a request comes here.
     """
 
-    def __init__(self, transport: AiohttpTransport) -> None:
+    def __init__(self) -> None:
         super().__init__(limit=0)  # pyright: ignore[reportUnknownMemberType] - partly untyped in aiohttp
-        self._transport = transport
+        self.opened = 0
+        self._known: WeakSet[object] = WeakSet()
 
-    async def _create_connection(
+    def kept(self) -> int:
+        """Count the connections that are there, in use or idle."""
+        return len(self._known)
+
+    async def connect(
         self,
         req: aiohttp.ClientRequest,
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
-    ) -> ResponseHandler:
-        self._transport.connections_opened += 1
-        _connected.set(True)
-        return await super()._create_connection(req, traces, timeout)
-
-    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
-        """Reuse no connection on which more came than was asked for: it would pass for the next answer."""
-        while (connection := await super()._get(key, traces)) is not None:
-            if connection.protocol is None or not connection.protocol.should_close:
+    ) -> Connection:
+        """Give a request its connection; the second time it comes, aiohttp is about to send it again."""
+        exchange = _under_way.get()
+        if exchange.connected:
+            raise _ClosedUnansweredError
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            exchange.reused = protocol in self._known
+            if not exchange.reused:
+                self.opened += 1
+                self._known.add(protocol)
+            if protocol is None or not protocol.should_close:
+                exchange.connected = True
                 return connection
             connection.close()
-        return None
+            if not exchange.reused:
+                raise _NotHTTPError("the server sent something before it was asked")
 
 
 class _ClosedUnansweredError(Exception):
-    """A connection ended before a byte of the answer."""
+    """A connection ended before the answer began."""
 
-    def __init__(self, reason: Exception) -> None:
-        self.reason = reason
+
+class _NotHTTPError(Exception):
+    """What came is not the HTTP that was asked for."""
 
 
 async def _send_once(
@@ -218,8 +284,18 @@ async def _send_once(
         return await handler(request)
     except aiohttp.ClientConnectorError:
         raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _ClosedUnansweredError(error) from None
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+        raise _ClosedUnansweredError from None
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Read a body up to the longest there may be; one whose length is known, faster."""
+    length = response.headers.get(hdrs.CONTENT_LENGTH, "")
+    if len(length) > MAX_LENGTH_DIGITS:
+        raise _NotHTTPError("its Content-Length has too many digits")
+    if length and int(length) <= MAX_BODY_BYTES:
+        return await response.read()
+    return await _read_capped(response)
 
 
 async def _read_capped(response: aiohttp.ClientResponse) -> bytes:
@@ -228,59 +304,36 @@ async def _read_capped(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_any():
         room -= len(chunk)
         if room < 0:
-            raise _too_large()
+            raise too_large()
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-def _too_large() -> ResponseTooLargeError:
-    return ResponseTooLargeError(
-        f"the answer is longer than {MAX_BODY_BYTES:,} bytes, which no phone number is; reading stopped"
-    )
-
-
-def _unasked_encoding(encoding: str, body: bytes) -> TransportError:
-    """Say what is wrong with a body compressed though `identity` was asked for."""
-    inflater = zlib.decompressobj(wbits=47)  # gzip or zlib, told apart by their headers
-    try:
-        inflated = inflater.decompress(body, MAX_BODY_BYTES + 1)
-    except zlib.error:
-        inflated = b""
-    if len(inflated) > MAX_BODY_BYTES:
-        return _too_large()
-    cut = "" if inflater.eof else ", and it is cut short or damaged"
-    return ProtocolError(
-        f"the answer is compressed ({encoding!r}) though that was not asked for{cut}; "
-        "is there a proxy in between?"
-    )
-
-
-def _translate(error: Exception, url: str) -> TransportError:
+def _translate(error: Exception, failures: Failures) -> ElevenPhoneError:
     """Map what aiohttp raises to what this package raises, the most specific first."""
-    host = urlsplit(url).netloc
     match error:
-        case TransportError():
-            return error
+        case ElevenPhoneError():
+            return error.with_traceback(None)
+        case _NotHTTPError():
+            return failures.not_http(str(error))
         case TimeoutError():
-            return RequestTimeoutError(f"{host}: timed out in the session's own settings")
+            return RequestTimeoutError(failures.said("timed out in the session's own settings"))
         case aiohttp.ClientConnectorCertificateError():
-            return ConnectionFailedError(
-                f"{host}: its TLS certificate is not trusted: {error.certificate_error}"
-            )
-        case aiohttp.ClientConnectorDNSError():
-            return ConnectionFailedError(f"{host}: the name could not be resolved: {error.os_error}")
+            return failures.connecting(error.certificate_error)
+        case aiohttp.ServerFingerprintMismatch():
+            return failures.untrusted("it is not the one that the session expects")
         case aiohttp.ClientConnectorError():
-            return ConnectionFailedError(f"{host}: could not connect: {error.os_error}")
+            return failures.connecting(error.os_error)
         case aiohttp.ClientPayloadError():
-            return ConnectionFailedError(f"{host}: the answer was cut short")
+            return failures.cut_short()
+        case aiohttp.ClientHttpProxyError():
+            return failures.not_connected(f"the proxy answered {error.status} {error.message}")
         case aiohttp.ClientResponseError():
             # aiohttp makes up a status of 400 here; nothing readable came from the server.
-            return ProtocolError(f"{host}: the answer is not HTTP: {' '.join(error.message.split())}")
-        case aiohttp.ServerDisconnectedError():
-            return ConnectionFailedError(f"{host}: the connection was closed before an answer")
+            return failures.not_http(error.message)
         case UnicodeError():
-            return TransportError(f"{host}: is not the name of a host: {error}")
+            return failures.no_host(error)
         case aiohttp.ClientConnectionError() | OSError():
-            return ConnectionFailedError(f"{host}: the connection failed: {error}")
+            return failures.broken(error)
         case _:
-            return TransportError(f"{host}: {type(error).__name__}: {error}")
+            return failures.unknown(error)

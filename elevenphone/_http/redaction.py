@@ -27,9 +27,7 @@ def redacted(status: int, headers: Mapping[str, str], body: bytes, api_key: str)
     Returns:
         The answer without it.
     """
-    if len(api_key) < _SHORTEST_SECRET:
-        return Response(status, headers, body)
-    return Response(status, _WithoutKey(headers, api_key), body.replace(api_key.encode(), _REDACTED_BYTES))
+    return Response(status, _WithoutKey(headers, api_key), body_without_key(body, api_key))
 
 
 class _WithoutKey(Mapping[str, str]):
@@ -48,7 +46,7 @@ class _WithoutKey(Mapping[str, str]):
     def get(self, name: str, /, default: str | _T | None = None) -> str | _T | None:
         """Read one header."""
         value = self._headers.get(name)
-        return default if value is None else without_key(value, self._api_key)
+        return default if value is None else without_key(_escaped(value), self._api_key)
 
     def __getitem__(self, name: str) -> str:
         return self._all()[name]
@@ -62,10 +60,26 @@ class _WithoutKey(Mapping[str, str]):
     def _all(self) -> dict[str, str]:
         headers: dict[str, str] = {}
         for name, value in self._headers.items():
-            headers.setdefault(without_key(name, self._api_key).lower(), without_key(value, self._api_key))
+            shown = without_key(_escaped(name), self._api_key)
+            headers.setdefault(shown.lower(), without_key(_escaped(value), self._api_key))
         return headers
+
+
+def _escaped(text: str) -> str:
+    """Escape what aiohttp reads as lone surrogates: bytes that are not UTF-8."""
+    return text if text.isascii() else text_of(text.encode("utf-8", "surrogateescape"))
+
+
+def text_of(value: bytes) -> str:
+    r"""Read a header: it should be ASCII, may be UTF-8, and what is neither is escaped (`\xff`)."""
+    return value.decode("utf-8", "backslashreplace")
 
 
 def without_key(text: str, api_key: str) -> str:
     """Take the key out of a text."""
     return text if len(api_key) < _SHORTEST_SECRET else text.replace(api_key, _REDACTED)
+
+
+def body_without_key(body: bytes, api_key: str) -> bytes:
+    """Take the key out of a body."""
+    return body if len(api_key) < _SHORTEST_SECRET else body.replace(api_key.encode(), _REDACTED_BYTES)

@@ -3,135 +3,100 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 
+from elevenphone._limits.neighbors import Neighbors
 from elevenphone._limits.permit import Permit
+from elevenphone._limits.states import Alone, Recovering, Searching, Shared
 
-# The plans known allow 2 to 30 in flight: a start too high for the smallest costs a few refusals, once.
+# The known plans allow 2 to 30 in flight. Too high a start for the smallest costs some refusals, once.
 _START = 8.0
 _MOST = 100.0
-
-# Seconds before one more is tried: 20 places x seconds, within these bounds. One refusal in some 300 requests
-# of 60 ms, and a client that comes later need not wait longer for room.
-_HOLD_PLACE_SECONDS = 20.0
-_HOLD_LEAST, _HOLD_MOST = 3.0, 6.5
-_HOLD_AT_HINT = 30.0
-# Room left after a refusal, so that another client of the account can get in at all, for how long at the
-# least, and the part of itself by which the limit then grows back in a second.
-_STEP_BACK = 0.9
-_STEP_BACK_SECONDS = 0.5
-_RETURN_A_SECOND = 0.3
-_LEAST_RETURN_A_SECOND = 0.5
-# The least that is left by one wave of refusals: those of a wave were all sent before the first came back.
+# One wave of refusals leaves at least this part: all of it was sent before the first refusal came back.
 _LEAST_OF_A_WAVE = 0.5
 _LEFT_WHEN_FAILING = 0.5
-
-# While others use the account: what a refusal leaves, seconds until growth, and the growth a second of a
-# limit of 1; that of L is a part of it, 1 / sqrt(L), so that who has less catches up.
-_LEFT_WHEN_SHARED = 0.75
-_HOLD_WHEN_SHARED = 0.1
-_GROWTH_WHEN_SHARED = 10.0
-# Seconds without a refusal after which growth gets faster, by the square: the others may have gone.
-_FASTER_AFTER = 1.0
-# Refusals back to which the most that was borne is remembered: below it somebody else must have the rest.
-_REMEMBERED_REFUSALS = 6
-# Places given back, and found untaken, after which nobody else can be there; each refusal counts a half more,
-# as a limit of 1 has nothing to give.
-_UNTAKEN_WHEN_ALONE = 8.0
-_UNTAKEN_A_REFUSAL = 0.5
+# Seconds for which a hint holds growth up, from when it changed or from a refusal.
+_HINT_BINDS_SECONDS = 30.0
 
 
 class ConcurrencyLimit:
-    """Most requests in flight, found by growing until refused, as TCP finds its window.
+    """The most requests in flight, found by growing until the server refuses, as TCP finds its window.
 
-    `value` doubles with each round of answers until the first refusal (slow
-    start). What is in flight when a refusal comes back is what the server bears: it
-    becomes the ceiling.
+    The limit is in one of four states (see `states`), which say how it grows::
 
-    From then on others are taken to use the same account. A refusal cuts by a
-    quarter, and growth is by the clock, less for who has more, so that shares become
-    equal (AIMD). What was given back is evidence: a refusal below a count that was borne
-    shortly before means that somebody took it; places that are found untaken, again and
-    again, that nobody else is there.
+        Searching --refused--> Shared --refused, nobody else is there--> Alone
+        Alone     --refused below a count that was accepted before--> Shared
+        Alone     --an answer above the ceiling--> Searching
+        any       --the server fails--> Recovering --all is given back--> Shared or Alone, as before
 
-    Alone, `value` steps back a tenth, returns to the ceiling within a second, and some
-    seconds later tries one more; where that goes well there is no ceiling any more, and
-    the search goes on.
+    Where a refusal comes back, the number still in flight is what the server accepts:
+    the ceiling. The limit goes below it, and `neighbors` learns from whether somebody
+    takes what was given up.
 
     Attributes:
-        value: The limit; its whole part counts.
+        value: The limit, rounded down where it is used.
+        state: How it grows.
     """
 
     def __init__(self, fixed: int | None, random: Callable[[], float]) -> None:
         self.value = _START if fixed is None else float(fixed)
+        self.state: Searching | Shared | Alone | Recovering = Searching()
         self._fixed = fixed is not None
         self._random = random
-        self._doubling = True
-        self._ceiling = math.inf
-        self._least = 1.0
+        self._neighbors = Neighbors()
+        # Numbers of permits: the newest, that at the last cut, and that by which the limit was reached last.
+        self._newest = self._newest_at_cut = self._newest_when_full = 0
+        # The highest count answered since the last refusal or new hint: only a higher one is news.
+        self._highest_answered = 0
+        self._least_of_wave = 1.0
+        self._grown_at = -math.inf
         self._hint = math.inf
         self._hint_binds_until = -math.inf
-        self._cut_at = self._grown_at = self._grow_from = self._probe_from = -math.inf
-        self._newest = self._newest_at_cut = self._newest_when_full = 0
-        self._shared = True
-        self._borne = 0
-        self._borne_before: deque[int] = deque([0], maxlen=_REMEMBERED_REFUSALS)
-        self._given_back = self._untaken = 0.0
+
+    def __repr__(self) -> str:
+        return f"<ConcurrencyLimit {self.value:.1f} {'fixed' if self._fixed else self.state}>"
 
     def started(self, permit: Permit) -> None:
         """Note that a request has started."""
         self._newest = permit.number
-        if permit.in_flight >= int(self.value):
+        if permit.in_flight + 1 > self.value:
             self._newest_when_full = permit.number
 
     def hinted(self, maximum: int, now: float) -> None:
-        """Note the maximum that an answer claims: it holds growth up, and never speeds it."""
+        """Note the maximum that an answer states. It holds growth up, and never speeds it."""
         if maximum != self._hint:
             self._hint = maximum
-            self._hint_binds_until = now + _HOLD_AT_HINT
+            self._highest_answered = 0
+            self._hint_binds_until = now + _HINT_BINDS_SECONDS
 
     def answered(self, permit: Permit, now: float) -> None:
-        """Note an answer that shows no strain, and grow if it was the limit that bound."""
+        """Note an answer that shows no strain, and grow if the limit is what holds requests back."""
         if self._fixed:
             return
-        if permit.number > self._newest_at_cut:
-            self._borne = max(self._borne, permit.in_flight)
-            if permit.in_flight > self._ceiling:
-                self._ceiling = math.inf
-                self._doubling = not self._shared
-            if permit.in_flight > self._hint:
-                self._hint_binds_until = -math.inf
-        # Where the limit was not reached during its flight, no more would have been sent.
-        if permit.number <= self._newest_when_full and now >= self._grow_from:
+        if permit.in_flight > self._highest_answered and permit.number > self._newest_at_cut:
+            self._accepted(permit.in_flight)
+        # Where the limit was not reached while this request was in flight, no more would have been sent.
+        if permit.number <= self._newest_when_full:
             self._grow(now)
         self._grown_at = now
 
-    def _grow(self, now: float) -> None:
-        highest = _MOST if self._shared or now >= self._probe_from else min(self._ceiling, _MOST)
-        if now < self._hint_binds_until:
-            highest = min(highest, self._hint)
-        if self._doubling and self.value < self._ceiling <= highest:  # back, after failures
-            self.value = min(self.value + 1.0, self._ceiling)
-            self._doubling = self.value < self._ceiling
-            self._probe_from = now + _HOLD_LEAST
-        elif self.value < highest:
-            self.value = min(self.value + self._step(now), highest)
+    def _accepted(self, in_flight: int) -> None:
+        self._highest_answered = in_flight
+        self._neighbors.accepted = max(self._neighbors.accepted, in_flight)
+        if in_flight > self.state.ceiling:
+            self.state = self.state.passed()
+        if in_flight > self._hint:
+            self._hint_binds_until = -math.inf
 
-    def _step(self, now: float) -> float:
-        if self._doubling:
-            return 1.0
-        if self._shared:
-            faster = max(1.0, (now - self._cut_at) / _FASTER_AFTER) ** 2
-            a_second = _GROWTH_WHEN_SHARED / math.sqrt(self.value) * faster
-        elif self.value < self._ceiling < math.inf:
-            a_second = max(_LEAST_RETURN_A_SECOND, _RETURN_A_SECOND * self.value)
-        else:
-            return 1.0 / self.value
-        return min(1.0, a_second * (now - self._grown_at))
+    def _grow(self, now: float) -> None:
+        most = min(self._hint, _MOST) if now < self._hint_binds_until else _MOST
+        if self.value < most:
+            self.value = min(self.state.grown(self.value, now, self._grown_at), most)
+            if isinstance(self.state, Recovering) and self.value >= self.state.ceiling:
+                self.state = self.state.recovered(now)
 
     def refused(self, permit: Permit, now: float, left: int) -> None:
-        """Cut to what the server bears.
+        """Cut to what the server accepts.
 
         Args:
             permit: The request that was refused.
@@ -140,44 +105,33 @@ class ConcurrencyLimit:
         """
         if self._fixed:
             return
-        if permit.number > self._newest_at_cut:  # else it was sent before the last cut: the same wave
-            self._weigh(permit)
-            self._least = max(1.0, self.value * _LEAST_OF_A_WAVE)
-            self._ceiling = self.value
-            self._cut_at = now
-            self._newest_at_cut = self._newest
-            self._doubling = False
-            if self._hint < math.inf:
-                self._hint_binds_until = now + _HOLD_AT_HINT
-        self._ceiling = max(self._least, min(self._ceiling, float(left)))
-        self.value = max(1.0, self._ceiling * (_LEFT_WHEN_SHARED if self._shared else _STEP_BACK))
-        self._given_back = self._ceiling - self.value
-        # Not all clients of an account at the same moment.
+        # A request that was sent before the last cut belongs to its wave.
+        begins_wave = permit.number > self._newest_at_cut
+        ceiling = self._begin_wave(permit, now) if begins_wave else self.state.ceiling
+        ceiling = max(self._least_of_wave, min(ceiling, float(left)))
+        # Not all clients of an account shall try again at the same moment.
         spread = 0.75 + 0.5 * self._random()
-        self._grow_from = now + spread * (_HOLD_WHEN_SHARED if self._shared else _STEP_BACK_SECONDS)
-        hold = min(max(_HOLD_PLACE_SECONDS / self._ceiling, _HOLD_LEAST), _HOLD_MOST)
-        self._probe_from = now + spread * hold
+        state = (Shared if self._neighbors.present else Alone).after_refusal(ceiling, now, spread)
+        self.value = max(1.0, state.value_after_refusal)
+        self._neighbors.given_up = ceiling - self.value
+        self.state = state
 
-    def _weigh(self, permit: Permit) -> None:
-        """Learn from the first refusal of a wave whether others use the account."""
-        # Fewer, not as many: requests of one moment reach the server in any order.
-        if permit.in_flight < max(self._borne, *self._borne_before):
-            self._shared = True
-            self._untaken = 0.0
-        elif self._ceiling == math.inf:  # what is borne varies: no sign that nobody else is there
-            self._untaken = 0.0
-        else:
-            self._untaken += self._given_back + _UNTAKEN_A_REFUSAL
-            self._shared = self._shared and self._untaken < _UNTAKEN_WHEN_ALONE
-        self._borne_before.append(self._borne)
-        self._borne = 0
+    def _begin_wave(self, permit: Permit, now: float) -> float:
+        """Note the first refusal of a wave, and return the ceiling to begin with."""
+        self._neighbors.learn(permit.in_flight, ceiling_was_passed=self.state.ceiling == math.inf)
+        self._least_of_wave = max(1.0, self.value * _LEAST_OF_A_WAVE)
+        self._newest_at_cut = self._newest
+        self._highest_answered = 0
+        if self._hint < math.inf:
+            self._hint_binds_until = now + _HINT_BINDS_SECONDS
+        return self.value
 
     def failing(self, permit: Permit, now: float) -> None:
-        """Cut by half, once for all that was in flight; the way back is by doubling."""
+        """Cut by half, once for all that was in flight; fewer requests may help a server that fails."""
         if self._fixed or permit.number <= self._newest_at_cut:
             return
-        self._ceiling = min(self._ceiling, self.value)
-        self.value = max(1.0, self.value * _LEFT_WHEN_FAILING)
-        self._cut_at = now
         self._newest_at_cut = self._newest
-        self._doubling = True
+        self._highest_answered = 0
+        ceiling = min(self.state.ceiling, self.value)
+        self.state = Recovering(ceiling, now, alone=not self._neighbors.present)
+        self.value = max(1.0, self.value * _LEFT_WHEN_FAILING)

@@ -1,86 +1,233 @@
-"""When the server is taken to be away, and who finds out that it is back."""
+"""Whether the server is away, and whether a failure is the server's or the id's own."""
 
 from __future__ import annotations
 
-import math
+from collections import deque
+from typing import Literal, Protocol, TypeAlias
 
 from elevenphone._limits.permit import Permit
 
-# An outage is as many failures in a row as chance would make once in 10,000 answers, given the share that
-# failed before: six of a healthy server, so that some bad answers hold up nobody.
+# An outage is as many failures in a row, of different ids, as chance would make once in 10,000 streaks, given
+# the share that usually fails: six of a healthy server. Each false alarm doubles the number, up to the last.
 _CHANCE = 1e-4
 _LEAST_SHARE = 0.2
-# Weight of one answer in the share that fails: some thirty answers make the picture.
+_MOST_SUSPICION = 8
+# A lookup goes on past its attempts only while so many failures may still be chance.
+_NEVER_BY_CHANCE = 1e-9
+# Weight of one attempt in the share that fails: some thirty attempts make the picture.
 _WEIGHT = 0.03
-# Seconds between probes, doubling from the first to the last.
-_FIRST_WAIT = 0.1
-_LAST_WAIT = 1.0
+# Seconds between probes: doubling from the first to the last. A probe with an id that may itself be the
+# reason of its failure proves little, so those follow each other faster.
+_FIRST_WAIT, _LAST_WAIT, _LAST_WAIT_UNSURE = 0.1, 1.0, 0.5
+# Ids found before that are kept for probes: several, as one of them may have begun to fail.
+_KNOWN_GOOD = 4
+
+Verdict: TypeAlias = Literal["try again", "find out", "give up"]
+"""What a lookup of a bulk run does after a failure; see `OutageGate.verdict`."""
+
+
+class Subject(Protocol):
+    """A lookup, as the gate sees it.
+
+    Attributes:
+        url: What it asks for.
+        failures: Its failures that may be its own: those in an outage are not counted.
+        last_request: The number of its last request.
+        counted_in: The streak of failures in which it was counted last.
+        excused_in: The last outage for which its earlier failures were forgotten.
+    """
+
+    url: str
+    failures: int
+    last_request: int
+    counted_in: int
+    excused_in: int
 
 
 class OutageGate:
-    """Holds bulk while the server is away: one request at a time probes, the rest wait.
+    """Holds bulk while the server is away: a few requests probe, the rest wait.
+
+    It closes on a streak of failures of different ids, so that no single id can
+    close it. It opens with any good answer to a request sent since.
 
     Attributes:
-        closed_at: Since when it has been closed; `None`: it is open.
-        failing_share: The share of the last answers that were failures, from 0 to 1.
-        failing_since: When the first request of the last failures in a row was sent.
+        closed_at: The moment at which it closed; `None` while it is open.
+        confirmed: Whether a probe that should have succeeded has failed since it closed.
+        probe_from: The moment from which the next probe may start.
+        failing_share: The usual share of failures among attempts, from 0 to 1. Only
+            lookups that were answered in the end count, so an id that always fails
+            does not raise it.
     """
 
     def __init__(self) -> None:
         self.closed_at: float | None = None
+        self.confirmed = False
+        self.probe_from = 0.0
         self.failing_share = 0.0
-        self.failing_since = 0.0
-        self._share_before = 0.0
+        self._closed_by = 0  # number of the newest request when it closed
+        self._newest_answered = 0
+        self._excused_up_to = 0  # requests up to this number were sent before the end of an outage
+        self._outages = 0
         self._streak = 0
-        self._probe: Permit | None = None
-        self._probe_from = 0.0
+        self._streak_number = 1
+        self._suspicion = 1
+        self._reachable = True
+        self._known_good: deque[str] = deque(maxlen=_KNOWN_GOOD)
+        self._probes = 0
         self._wait = _FIRST_WAIT
 
-    def ready_at(self) -> float:
-        """Say when the next bulk request may start while it is closed; infinity during a probe."""
-        return self._probe_from if self._probe is None else math.inf
+    def answered(self, permit: Permit, newest: int, subject: Subject | None, *, found: bool) -> None:
+        """Note an answer that shows that the server is there.
 
-    def started(self, permit: Permit) -> None:
-        """Note that a bulk request has started while it is closed: the probe."""
-        self._probe = permit
-
-    def withdrawn(self, permit: Permit) -> None:
-        """Note that a request was called off; had it been the probe, the next may go."""
-        if permit is self._probe:
-            self._probe = None
-
-    def answered(self, permit: Permit) -> None:
-        """Note an answer; one to a request sent since the gate closed opens it."""
-        if not self.failing_share:
-            return  # nothing has failed yet
-        self.failing_share *= 1 - _WEIGHT
-        if self.closed_at is None or permit.started >= self.closed_at:
-            self._share_before = self.failing_share
+        Args:
+            permit: The request.
+            newest: The number of the newest request.
+            subject: The lookup, or `None` for a probe.
+            found: Whether the answer was a number, so that its id can serve for probes.
+        """
+        number = permit.number
+        if number > self._newest_answered:
+            self._newest_answered = number
+        if subject is not None:
+            if found:
+                self._known_good.append(subject.url)
+            if subject.failures or self.failing_share:
+                self._learn_share(subject.failures)
+        if self._streak and (self.closed_at is None or number > self._closed_by):
             self._streak = 0
-            self.closed_at = None
-            self._probe = None
-            self._wait = _FIRST_WAIT
+            self._streak_number += 1
+            if self.closed_at is not None:
+                self._open(newest)
 
-    def failed(self, permit: Permit, now: float) -> bool:
+    def failed(
+        self, permit: Permit, newest: int, now: float, subject: Subject | None, *, reached: bool
+    ) -> bool:
         """Note a failure.
 
         Args:
-            permit: The request that failed.
+            permit: The request.
+            newest: The number of the newest request.
             now: The moment.
+            subject: The lookup, or `None` for a probe.
+            reached: Whether the request reached the server.
 
         Returns:
-            Whether it closed the gate.
+            Whether this failure is a sign that the server is overloaded or away.
         """
-        self.failing_share += _WEIGHT * (1 - self.failing_share)
-        self._streak += 1
-        self.failing_since = permit.started if self._streak == 1 else min(self.failing_since, permit.started)
+        self._reachable = reached
+        if subject is not None:
+            if subject.url in self._known_good:
+                self._known_good.remove(subject.url)
+            if reached:
+                self._count(permit, subject)
+        if subject is None or not reached or subject.counted_in != self._streak_number:
+            self._streak += 1
+            if subject is not None:
+                subject.counted_in = self._streak_number
         if self.closed_at is None:
-            if max(self._share_before, _LEAST_SHARE) ** self._streak >= _CHANCE:
+            usual = max(self.failing_share, _LEAST_SHARE)
+            if usual ** (self._streak / self._suspicion) >= _CHANCE:
                 return False
-            self.closed_at = self._probe_from = now
-            return True
-        if permit is self._probe:
-            self._probe = None
-            self._probe_from = now + self._wait
-            self._wait = min(2 * self._wait, _LAST_WAIT)
-        return False
+            self.close(now, newest)
+            # With an id found before at hand, a probe tells first whether this is an outage.
+            return (not reached and self._confirm()) or not self._known_good
+        is_proof = permit.probe_url is not None or not reached
+        return is_proof and permit.number > self._closed_by and self._confirm()
+
+    def close(self, now: float, newest: int) -> None:
+        """Hold bulk until a probe is answered."""
+        self.closed_at = self.probe_from = now
+        self.confirmed = False
+        self._closed_by = newest
+        self._streak = max(self._streak, 1)
+        self._wait = _FIRST_WAIT
+
+    def give_up(self) -> None:
+        """Open without an answer: nothing is left that a probe could ask for."""
+        self._streak = 0
+        self.closed_at = None
+        self.confirmed = False
+
+    def _open(self, newest: int) -> None:
+        if self.confirmed:
+            self._suspicion = 1
+            self._excused_up_to = newest
+        else:
+            self._suspicion = min(2 * self._suspicion, _MOST_SUSPICION)
+        self.closed_at = None
+        self.confirmed = False
+
+    def _confirm(self) -> bool:
+        if self.confirmed:
+            return False
+        self.confirmed = True
+        self._outages += 1
+        return True
+
+    def _count(self, permit: Permit, subject: Subject) -> None:
+        self._excuse(subject)
+        if not (self.closed_at is not None and self.confirmed) and permit.number > self._excused_up_to:
+            subject.failures += 1
+
+    def _excuse(self, subject: Subject) -> None:
+        """Forget failures from before an outage was confirmed: they were its first signs."""
+        if subject.excused_in != self._outages:
+            subject.excused_in = self._outages
+            subject.failures = 0
+
+    def _learn_share(self, failures: int) -> None:
+        share = self.failing_share
+        for _ in range(failures):
+            share += _WEIGHT * (1 - share)
+        self.failing_share = share * (1 - _WEIGHT)
+
+    # Probes
+
+    def accepts(self, *, fresh: bool) -> bool:
+        """Say whether a lookup may probe: one that has failed before proves nothing by failing again."""
+        return fresh or bool(self._known_good) or not self._reachable
+
+    def started(self, permit: Permit, now: float, *, fresh: bool) -> None:
+        """Note that a bulk request has started while the gate is closed: it is a probe.
+
+        Args:
+            permit: The request; its `probe_url` is set if it is to ask for an id found before.
+            now: The moment.
+            fresh: Whether its own id has not been asked for yet.
+        """
+        self._probes += 1
+        if self._known_good and not (fresh and self._probes % 2 == 0):
+            self._known_good.rotate(1)
+            permit.probe_url = self._known_good[0]
+        sure = permit.probe_url is not None or not self._reachable
+        self.probe_from = now + self._wait
+        self._wait = min(2 * self._wait, _LAST_WAIT if sure else _LAST_WAIT_UNSURE)
+
+    # The id or the server?
+
+    def verdict(self, subject: Subject, attempts: int, now: float, newest: int) -> Verdict:
+        """Say whether a lookup that has failed goes on.
+
+        Args:
+            subject: The lookup.
+            attempts: The attempts that its policy allows.
+            now: The moment.
+            newest: The number of the newest request.
+
+        Returns:
+            `"try again"`; `"give up"`: the failures are the id's own; `"find out"`: a
+            probe decides, for which the gate is closed.
+        """
+        self._excuse(subject)
+        if subject.failures < attempts or self.failing_share**subject.failures > _NEVER_BY_CHANCE:
+            return "try again"
+        if self.closed_at is not None:
+            return "find out"
+        if self._newest_answered > subject.last_request or not self._known_good:
+            return "give up"
+        self.close(now, newest)
+        return "find out"
+
+    def __repr__(self) -> str:
+        state = "open" if self.closed_at is None else "away" if self.confirmed else "closed"
+        return f"<OutageGate {state}, {self.failing_share:.0%} usually fail>"

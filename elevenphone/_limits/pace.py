@@ -3,35 +3,60 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from typing import NamedTuple
 
 from elevenphone._limits.permit import Permit
 
-# Seconds of starts that the first estimate looks back on.
-_WINDOW = 1.0
-# What a refusal leaves of the pace: little while they follow each other fast, most about the right pace.
-_LEFT_WHEN_SEARCHING = 0.8
-_LEFT_WHEN_SEARCHING_IS_DEAR = 0.6
-_LEFT_WHEN_SETTLED = 0.95
-# Where nothing is answered any more, cutting further teaches nothing: the pace keeps this part of what was
-# borne, and each refusal without an answer in between holds everybody twice as long, to a second at most.
-_LEAST_OF_A_BORNE_PACE = 0.25
-_FRUITLESS_HOLD = 0.05
-# Seconds without a raise after a refusal, and the raise a second afterwards.
-_HOLD = 1.0
+# The first estimate counts the starts of the last half to one second. A server's bucket typically lets
+# through a tenth of a second's worth beyond its rate; an observation shorter than that is a guess.
+_HALF_WINDOW = 0.5
+_BURST_SECONDS = 0.1
+# A pace that was kept for this long without a refusal is nearly right.
+_SETTLED_SECONDS = 1.0
+# No refusal has an effect on holds and raises for longer.
+_LONGEST_EFFECT = 60.0
+# Where nothing is answered any more, a lower pace teaches nothing: it keeps this part of what was accepted,
+# and each refusal without an answer in between holds everybody twice as long, to a second at most.
+_LEAST_PART = 0.25
+_FRUITLESS_HOLD, _LONGEST_FRUITLESS_HOLD = 0.05, 1.0
 _RAISE = 0.1
-# A refusal that holds everybody up is worth avoiding: seconds of hold for each second of that.
-_HOLD_OF_COST_SEARCHING = 2.0
-_HOLD_OF_COST_SETTLED = 10.0
-_RAISE_OF_COST = 5.0
+
+
+class _State(NamedTuple):
+    """What a refusal does to the pace; its cost are the seconds for which it holds everybody up.
+
+    Attributes:
+        left: The part of the pace that it leaves.
+        left_when_dear: The same for a refusal that costs anything.
+        hold: Seconds without a raise afterwards.
+        hold_of_cost: Further seconds for each second of cost.
+        raise_: The part by which the pace then rises in a second.
+        slower_of_cost: How much slower it rises for each second of cost.
+    """
+
+    left: float
+    left_when_dear: float
+    hold: float
+    hold_of_cost: float
+    raise_: float
+    slower_of_cost: float
+
+
+# The first refusal came too soon to tell: start from what little was let through, and search upwards.
+_GUESSED = _State(1.0, 1.0, 0.0, 1.0, 2.0, 0.0)
+# The first refusal: the pace is what was let through.
+_ESTIMATED = _State(1.0, 1.0, 1.0, 2.0, _RAISE, 2.0)
+# Refusals follow each other: the pace was far too high. Where each is dear, cutting too far is cheaper.
+_SEARCHING = _State(0.8, 0.6, 1.0, 2.0, _RAISE, 0.0)
+# The pace was nearly right. The dearer a refusal, the rarer the next attempt.
+_SETTLED = _State(0.95, 0.93, 1.0, 10.0, _RAISE, 5.0)
 
 
 class Pace:
     """Requests started a second: the user's bound, and what rate-limit refusals teach.
 
-    There is no pace until the first refusal. Then it is what was started in the
-    last second and not refused, cut at each further refusal, and raised slowly
-    after some time without one.
+    There is no pace until the first refusal. Then it is an estimate of what the server
+    let through; each further refusal cuts it, and some time after a refusal it rises.
 
     Attributes:
         next_start: The moment at which the next request may start.
@@ -42,33 +67,35 @@ class Pace:
         self._most = math.inf if fixed is None else fixed
         self._learned = math.inf
         self._interval = 1 / self._most
-        self._starts: deque[float] = deque()
-        self._newest = self._cut_after = 0
+        self._first = _FirstEstimate()
+        self._is_first_estimate = False
+        self._newest = self._newest_at_cut = 0
         self._answered_since_refusal = 0
         self._fruitless = 0
         self._least = 0.0
-        self._raise_from = self._raised_at = -math.inf
         self._raise = _RAISE
+        self._raise_from = self._raised_at = self._forget_cost_at = -math.inf
+
+    def __repr__(self) -> str:
+        return f"<Pace {min(self._most, self._learned):.1f}/s>"
 
     def started(self, permit: Permit) -> None:
         """Note that a request has started."""
-        now = permit.started
         self._newest = permit.number
-        starts = self._starts
-        starts.append(now)
-        while starts[0] <= now - _WINDOW:
-            starts.popleft()
+        if self._learned == math.inf:
+            self._first.started(permit)
         if self._interval:
-            self.next_start = max(self.next_start, now) + self._interval
+            self.next_start = max(self.next_start, permit.started) + self._interval
 
     def answered(self, now: float) -> None:
-        """Note an answer that shows no strain."""
+        """Note an answer that shows no strain, and raise the pace if it is time."""
         self._answered_since_refusal += 1
         if self._learned < math.inf and now > self._raise_from:
             elapsed = min(now - max(self._raised_at, self._raise_from), 1.0)
-            self._learned *= 1 + self._raise * elapsed
+            a_second = self._raise if now < self._forget_cost_at else _RAISE
+            self._set(self._learned * (1 + a_second * elapsed))
+            self._is_first_estimate = False
             self._raised_at = now
-            self._interval = 1 / min(self._most, self._learned)
 
     def refused(self, permit: Permit, now: float, cost: float) -> None:
         """Slow down.
@@ -78,30 +105,78 @@ class Pace:
             now: The moment.
             cost: Seconds for which the refusal holds everybody up.
         """
-        if self._starts:
-            self._starts.pop()
-        if permit.number <= self._cut_after:
-            return  # sent before the last cut
-        self._cut_after = self._newest
+        if permit.number <= self._newest_at_cut:  # It was sent before the last cut: the same wave.
+            if self._is_first_estimate:
+                self._set(self._first.correct())
+                self._least = self._learned * _LEAST_PART
+            return
+        self._newest_at_cut = self._newest
         self._fruitless = 0 if self._answered_since_refusal else self._fruitless + 1
-        if not self._fruitless:
-            self._least = self._learned * _LEAST_OF_A_BORNE_PACE
-        searching = self._answered_since_refusal < self._learned * _WINDOW
-        if self._learned == math.inf:
-            elapsed = now - self._starts[0] if self._starts else 0.0
-            self._learned = max(len(self._starts), 1) / max(elapsed, 0.01) * _LEFT_WHEN_SETTLED
-            self._least = self._learned * _LEAST_OF_A_BORNE_PACE
-        elif not searching:
-            self._learned *= _LEFT_WHEN_SETTLED
+        self._is_first_estimate = self._learned == math.inf
+        if self._is_first_estimate:
+            pace = self._first.make(now)
+            state = _ESTIMATED if self._first.seconds >= _BURST_SECONDS else _GUESSED
+            self._least = pace * _LEAST_PART
         else:
-            self._learned *= _LEFT_WHEN_SEARCHING_IS_DEAR if cost else _LEFT_WHEN_SEARCHING
-        self._learned = max(self._learned, self._least)
-        self._interval = 1 / min(self._most, self._learned)
+            settled = self._answered_since_refusal >= self._learned * _SETTLED_SECONDS
+            state = _SETTLED if settled else _SEARCHING
+            if not self._fruitless:
+                self._least = self._learned * _LEAST_PART
+            pace = max(self._least, self._learned * (state.left_when_dear if cost else state.left))
+        self._set(pace)
         self._answered_since_refusal = 0
         self._raised_at = now
-        self._raise_from = (
-            now + _HOLD + cost * (_HOLD_OF_COST_SEARCHING if searching else _HOLD_OF_COST_SETTLED)
-        )
-        self._raise = _RAISE if searching else _RAISE / (1 + _RAISE_OF_COST * cost)
-        hold = min(_FRUITLESS_HOLD * 2.0 ** min(self._fruitless, 10), 1.0) if self._fruitless else 0.0
-        self.next_start = max(self.next_start, now + max(1 / self._learned, hold))
+        self._raise = state.raise_ / (1 + state.slower_of_cost * cost)
+        self._raise_from = now + min(state.hold + state.hold_of_cost * cost, _LONGEST_EFFECT)
+        self._forget_cost_at = now + _LONGEST_EFFECT
+        self._hold_all(now)
+
+    def _set(self, pace: float) -> None:
+        self._learned = pace
+        self._interval = 1 / min(self._most, pace)
+
+    def _hold_all(self, now: float) -> None:
+        """Let nobody start for one interval, or for longer where nothing is answered any more."""
+        hold = 1 / self._learned
+        if self._fruitless:
+            fruitless_hold = _FRUITLESS_HOLD * 2.0 ** min(self._fruitless, 10)
+            hold = max(hold, min(fruitless_hold, _LONGEST_FRUITLESS_HOLD))
+        self.next_start = max(self.next_start, now + hold)
+
+
+class _FirstEstimate:
+    """How many a second the server let through before its first refusal.
+
+    Two marks, each the number and the moment of a start, stand for a list of all starts.
+
+    Attributes:
+        seconds: The time it looks back on.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._mark = self._mark_before = (0, -math.inf)
+        self._newest = 0
+        self._accepted = 0
+
+    def started(self, permit: Permit) -> None:
+        """Count one start, and move the marks on every half second."""
+        self._newest = permit.number
+        since = permit.started - self._mark[1]
+        if since >= _HALF_WINDOW:
+            mark = (permit.number - 1, permit.started)
+            # After a pause there is nothing to look back on.
+            self._mark_before = self._mark if since < 2 * _HALF_WINDOW else mark
+            self._mark = mark
+
+    def make(self, now: float) -> float:
+        """Estimate, at the first refusal, what is let through a second."""
+        number, moment = self._mark_before
+        self.seconds = max(0.0, now - moment)
+        self._accepted = self._newest - number
+        return self.correct()
+
+    def correct(self) -> float:
+        """Leave one out that was refused, and estimate again."""
+        self._accepted = max(1, self._accepted - 1)
+        return self._accepted / (self.seconds + _BURST_SECONDS)

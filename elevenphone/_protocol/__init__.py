@@ -1,1 +1,1 @@
-"""HTTP as functions over text and bytes: no loop, no socket, no clock of its own."""
+"""HTTP as functions over text and bytes, without event loop, socket or clock."""

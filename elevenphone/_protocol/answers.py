@@ -1,4 +1,4 @@
-"""What an HTTP answer says: a number, or the error that it stands for."""
+"""An HTTP answer becomes a phone number or an error."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from http import HTTPStatus
 
 from elevenphone._protocol.envelope import read_detail
 from elevenphone._protocol.retry_after import retry_after
+from elevenphone._values import encodable
 from elevenphone.errors import (
     AuthenticationError,
     DecodeError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
-    RateLimitKind,
     ServerError,
     StatusError,
     UnprocessableEntityError,
@@ -23,37 +23,47 @@ from elevenphone.models import PhoneNumber, decode
 from elevenphone.transport import Response
 
 _MAX_BODY_KEPT = 10_000
-_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_LONGEST_SNIPPET = 200
+_PHRASES = {status.value: status.phrase for status in HTTPStatus} | {
+    304: "Not Modified, though nothing was conditional",
+}
+_REDIRECTIONS = (301, 302, 303, 305, 307, 308)
 _COUNT = re.compile("[1-9][0-9]{0,5}")
+_STATED_COUNT = re.compile("maximum of ([1-9][0-9]{0,5}) concurrent requests")
 
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
-    """Read what identifies a request to ElevenLabs' support.
+    """Read the id that ElevenLabs' support asks for.
 
     Args:
-        headers: The answer's.
+        headers: The headers of the answer.
 
     Returns:
-        The id, or `None`.
+        The id, with bytes that are not UTF-8 escaped, or `None`.
     """
-    return headers.get("request-id") or headers.get("x-trace-id")
+    request_id = headers.get("request-id") or headers.get("x-trace-id")
+    return encodable(request_id) if request_id else None
 
 
-def concurrency_hint(headers: Mapping[str, str]) -> int | None:
-    """Read how many requests in flight the server says are allowed.
+def concurrency_hint(headers: Mapping[str, str], message: str = "") -> int | None:
+    """Read how many requests in flight the server says it allows.
 
     Args:
-        headers: The answer's.
+        headers: The headers of the answer.
+        message: The message of a 429, which may state the limit as well.
 
     Returns:
-        A number from 1 up, or `None` where there is none that makes sense.
+        A number from 1 up, or `None`. The header comes first.
     """
     value = headers.get("maximum-concurrent-requests")
-    return int(value) if value is not None and _COUNT.fullmatch(value) else None
+    if value is not None and _COUNT.fullmatch(value):
+        return int(value)
+    stated = _STATED_COUNT.search(message)
+    return None if stated is None else int(stated[1])
 
 
 def parse(response: Response) -> PhoneNumber:
-    """Turn an answer into a number.
+    """Make a phone number from an answer.
 
     Args:
         response: The answer.
@@ -71,30 +81,35 @@ def parse(response: Response) -> PhoneNumber:
     try:
         return decode(body)
     except DecodeError as error:
-        # Only the end of the connection ended such a body, so nothing tells a cut from the end.
-        delimited = status == 204 or "content-length" in headers or "transfer-encoding" in headers
-        truncated = not delimited and error.path is None
+        # If only the end of the connection ended the body, nobody can tell whether it is complete.
+        has_length = status == 204 or "content-length" in headers or "transfer-encoding" in headers
+        truncated = not has_length and error.path is None
         problem = DecodeError(error.message, error.path, status, error.snippet, truncated)
     raise problem
 
 
 def status_error(response: Response) -> StatusError:
-    """Make the error that an answer with a status other than 2xx stands for.
+    """Make an error from an answer whose status is not 2xx.
 
     Args:
         response: The answer.
 
     Returns:
-        An error of the class that belongs to the status.
+        An error of the class for that status.
     """
     status, headers, body = response
     detail = read_detail(body)
-    message = detail.message or " ".join(body[:200].decode(errors="replace").split())
-    message = message or _PHRASES.get(status, "no explanation")
-    if status in range(300, 400):
-        message = f"redirected to {headers.get('location', 'nowhere')!r}, which is never followed"
-    request_id = request_id_of(headers) or detail.request_id
-    fields = (status, detail.code, message, request_id, retry_after(headers), body[:_MAX_BODY_KEPT])
+    message = (
+        _redirection(response) or detail.message or _snippet(body) or _PHRASES.get(status, "no explanation")
+    )
+    fields = (
+        status,
+        detail.code,
+        message,
+        request_id_of(headers) or detail.request_id,
+        retry_after(headers),
+        body[:_MAX_BODY_KEPT],
+    )
     match status:
         case 401:
             return AuthenticationError(*fields)
@@ -105,17 +120,19 @@ def status_error(response: Response) -> StatusError:
         case 422:
             return UnprocessableEntityError(*fields, errors=detail.errors)
         case 429:
-            return RateLimitError(*fields, kind=_RATE_LIMIT_KINDS.get(detail.code or "", "unknown"))
+            return RateLimitError(*fields, kind=detail.kind)
         case _ if status in range(500, 600):
             return ServerError(*fields)
         case _:
             return StatusError(*fields)
 
 
-_RATE_LIMIT_KINDS: dict[str, RateLimitKind] = {
-    "too_many_concurrent_requests": "concurrency",
-    "concurrent_limit_exceeded": "concurrency",
-    "rate_limit_exceeded": "rate",
-    "system_busy": "busy",
-    "quota_exceeded": "quota",
-}
+def _redirection(response: Response) -> str | None:
+    if response.status not in _REDIRECTIONS:
+        return None
+    location = response.headers.get("location")
+    return f"redirected to {location!r}, which is never followed" if location else "redirected to no address"
+
+
+def _snippet(body: bytes) -> str:
+    return " ".join(body[:_LONGEST_SNIPPET].decode(errors="replace").split())

@@ -1,4 +1,4 @@
-"""The envelopes that the API wraps its errors in, five shapes of them, read as one."""
+"""The body of an error: the API has five shapes of it, and `read_detail` reads them all."""
 
 from __future__ import annotations
 
@@ -7,60 +7,68 @@ from typing import NamedTuple
 
 import msgspec
 
-from elevenphone.errors import FieldError
+from elevenphone._protocol.words import rate_limit_kind, specific_word
+from elevenphone.errors import FieldError, RateLimitKind
 
 
 class Detail(NamedTuple):
-    """What an error's body says.
+    """What the body of an error says.
 
     Attributes:
-        code: The API's word: its `code`, or the older `status`.
-        message: The API's sentence; empty where there is none.
-        request_id: The request's id, where the body tells it.
-        errors: The fields complained of.
+        code: The most specific word for the error, or `None`.
+        message: A sentence, or an empty text.
+        kind: What it is about, if it is the body of a 429.
+        request_id: The id of the request, or `None`.
+        errors: The invalid fields.
     """
 
-    code: str | None
-    message: str
+    code: str | None = None
+    message: str = ""
+    kind: RateLimitKind = "unknown"
     request_id: str | None = None
     errors: tuple[FieldError, ...] = ()
 
 
 def read_detail(body: bytes) -> Detail:
-    """Read an error's body.
+    """Read the body of an error.
 
     Args:
         body: Any bytes.
 
     Returns:
-        What could be read of it.
+        As much as could be read.
     """
     try:
         envelope = msgspec.json.decode(body, type=dict[str, object])
         return _detail_of(envelope.get("detail", envelope))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # Nesting that could just be decoded may still be too deep to be shown.
-        return Detail(None, "")
+        # What is just shallow enough to be decoded may be too deep to be shown.
+        return Detail()
 
 
 def _detail_of(detail: object) -> Detail:
     match detail:
         case str():
-            return Detail(None, detail)
+            return Detail(message=detail.strip())
         case list():
             errors = tuple(_field_error(entry) for entry in msgspec.convert(detail, list[object]))
-            return Detail(None, "; ".join(error.message for error in errors), errors=errors)
+            return Detail(message="; ".join(error.message for error in errors), errors=errors)
         case dict():
             fields = msgspec.convert(detail, dict[str, object])
-            code = _text(fields, "code") or _text(fields, "status")
-            return Detail(code, _text(fields, "message") or "", _text(fields, "request_id"))
+            code, status, type_ = (_text(fields, name) for name in ("code", "status", "type"))
+            return Detail(
+                code=specific_word(code, status),
+                message=_text(fields, "message") or "",
+                kind=rate_limit_kind(code, status, type_),
+                request_id=_text(fields, "request_id"),
+            )
         case _:
-            return Detail(None, "")
+            return Detail()
 
 
 def _text(fields: Mapping[str, object], name: str) -> str | None:
     value = fields.get(name)
-    return value if isinstance(value, str) and value else None
+    return value.strip() or None if isinstance(value, str) else None
 
 
 class _WireFieldError(msgspec.Struct):

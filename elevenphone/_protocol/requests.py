@@ -1,4 +1,4 @@
-"""What is asked for: an id as one segment of a URL's path."""
+"""A request: its path, in which the id is one segment."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from elevenphone.errors import InvalidPhoneNumberIdError
 PATH = "/v1/convai/phone-numbers/"
 USER_AGENT = f"elevenphone/{__version__}"
 _MAX_ID_LENGTH = 256
-# What every id known looks like, and needs no encoding.
+# All ids of the API look like this, and need no encoding.
 _PLAIN = re.compile(f"[A-Za-z0-9_-]{{1,{_MAX_ID_LENGTH}}}")
-# C0 and C1 control characters, and lone surrogates, which UTF-8 cannot carry.
+# C0 and C1 control characters, and lone surrogates, which UTF-8 cannot encode.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def path_segment(phone_number_id: object) -> str:
-    """Make an id one segment of a URL's path.
+    """Turn an id into one segment of a URL's path.
 
     Args:
         phone_number_id: Any non-empty text of at most 256 characters.
 
     Returns:
-        The id, percent-encoded so that it arrives as itself.
+        The id, percent-encoded, so that the server reads the same id.
 
     Raises:
-        InvalidPhoneNumberIdError: It is no `str`, empty, blank, too long, `.` or
-            `..` (which climb whatever their encoding), or has control characters.
+        InvalidPhoneNumberIdError: The id is not a `str`, or it is empty, blank, too
+            long, `.` or `..` (which leave the path in any encoding), or it has control
+            characters.
     """
     if isinstance(phone_number_id, str) and _is_plain(phone_number_id):
         return phone_number_id
@@ -50,7 +51,22 @@ def path_segment(phone_number_id: object) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Tell whether a text needs no encoding; an identifier does not, and is known as one faster."""
+    """Say whether a text needs no encoding. An identifier needs none, and the test for one is faster."""
     if text.isidentifier() and text.isascii() and len(text) <= _MAX_ID_LENGTH:
         return True
     return _PLAIN.fullmatch(text) is not None
+
+
+def text_of(phone_number_id: object) -> str:
+    """Show anything that was given as an id as text, even if its own `str` fails.
+
+    Args:
+        phone_number_id: Anything.
+
+    Returns:
+        Its text.
+    """
+    try:
+        return str(phone_number_id)
+    except Exception:
+        return f"<{type(phone_number_id).__name__}>"

@@ -1,4 +1,4 @@
-"""How long an answer asks to wait."""
+"""How long the server asks the client to wait."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from email.utils import parsedate_to_datetime
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Read how long the server asks to wait.
+    """Read how long the server asks the client to wait.
 
-    `retry-after-ms` comes before `retry-after`, which is seconds (fractions
-    allowed) or an HTTP date; a date is held against the answer's own `date`, so
-    that a wrong clock on either side does no harm (RFC 9110, 10.2.3).
+    `retry-after-ms` takes precedence over `retry-after`, which holds seconds (with or
+    without a fraction) or an HTTP date. A date is compared with the answer's own
+    `date`, so that a wrong clock on either side does no harm (RFC 9110, 10.2.3).
 
     Args:
-        headers: The answer's.
-        now: Seconds since the epoch; default the system's clock.
+        headers: The headers of the answer.
+        now: Seconds since the epoch; default: the system's clock.
 
     Returns:
-        Seconds from 0 up; `None` where there is none, or it makes no sense.
+        Seconds from 0 up; `None` if the headers have no such value, or one without meaning.
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
@@ -51,5 +51,5 @@ def _http_date(text: str | None) -> float | None:
         moment = parsedate_to_datetime(text or "")
     except (ValueError, OverflowError):
         return None
-    # The asctime form names no zone; all HTTP dates are UTC (RFC 9110, 5.6.7).
+    # The asctime form has no zone; all HTTP dates are UTC (RFC 9110, 5.6.7).
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import CancelledError
 from typing import Self, TypeVar, cast
 
-from elevenphone._bulk import Run
 from elevenphone.client import PhoneNumberClient
 from elevenphone.errors import ConfigurationError
-from elevenphone.lookups import Lookup
+from elevenphone.lookups import Failed, Lookup
+from elevenphone.run import Run
 
 _T = TypeVar("_T")
 
@@ -115,7 +115,11 @@ class FedRun:
         return self._session.call(self._take(count))
 
     async def _take(self, count: int) -> list[Lookup]:
-        return [await anext(self._run) for _ in range(count)]
+        lookups = [await anext(self._run) for _ in range(count)]
+        for lookup in lookups:
+            if isinstance(lookup, Failed) and isinstance(lookup.error, ConfigurationError):
+                raise ConfigurationError("closed while lookups were under way")
+        return lookups
 
     def leave(self) -> None:
         """Cancel what is under way, and do not wait: a generator may be ended in any thread."""

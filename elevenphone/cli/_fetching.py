@@ -166,7 +166,7 @@ class Fetching:
                 self._heard = time.monotonic()
                 self._trouble = ""
                 index = self._asked.pop(lookup.index)
-                if isinstance(lookup, Failed) and _ends_run(lookup):
+                if isinstance(lookup, Failed) and _ends_run(lookup, lookups.stopped_by):
                     self.ended_by = self.ended_by or lookup.error
                     self.stop()
                     continue
@@ -231,8 +231,8 @@ class Fetching:
         return f"no lookup has been answered for {silence:.0f} s{self._trouble}" if silence > _SILENCE else ""
 
 
-def _ends_run(failed: Failed) -> bool:
+def _ends_run(failed: Failed, stopped_by: ElevenPhoneError | None) -> bool:
     """Tell whether this failure is every other id's too: the key's, or of a run that had ended."""
     if isinstance(failed.error, InvalidPhoneNumberIdError):
         return False
-    return isinstance(failed.error, AuthenticationError) or not failed.attempts
+    return not failed.attempts or (stopped_by is not None and failed.error.scope == "account")

@@ -32,7 +32,6 @@ from elevenphone.errors import (
     TransportError,
 )
 from elevenphone.lookups import Found, Lookup
-from elevenphone.retry import is_passing
 
 _FORMAT = 1
 _SECONDS_BETWEEN_SYNCS = 1.0
@@ -261,7 +260,7 @@ def may_pass(lookup: Lookup) -> bool:
         case AuthenticationError() | PermissionDeniedError():
             return True
         case error:
-            return is_passing(error)
+            return error.retryable
 
 
 def _decoded(line: bytes) -> Lookup | None:

@@ -1,7 +1,11 @@
 """The API on loopback, for demonstrations, tests and benchmarks.
 
-`Emulator` answers `GET /v1/convai/phone-numbers/{phone_number_id}` with bodies
-and errors of the shapes that ElevenLabs sends, and can be told what to do wrong.
+`Emulator` answers with bodies and errors of the shapes that ElevenLabs sends, and
+its settings switch faults and limits on. It has three routes:
+
+- `GET /v1/convai/phone-numbers/{phone_number_id}`: one number;
+- `GET /v1/convai/v2/phone-numbers`: one page of the numbers that match;
+- `GET /v1/convai/phone-numbers`: all numbers that match, in one array.
 """
 
 from elevenphone.emulator._emulator import Emulator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from random import Random
+from typing import NamedTuple
 
 from elevenphone import models
 from elevenphone.emulator import _samples as samples
@@ -14,19 +15,27 @@ _TO_LOWER = bytes(ord(_LOWER[byte % len(_LOWER)]) for byte in range(256))
 _TO_ALPHANUMERIC = bytes(ord(_ALPHANUMERIC[byte % len(_ALPHANUMERIC)]) for byte in range(256))
 
 _CACHED_BODIES = 4_096
+_NUMBERS_TO_ONE_AGENT = 10
+_MOST_AGENTS = 200
 _IDS_TO_ONE_UNKNOWN = 50
 
 
+class _Agent(NamedTuple):
+    agent_id: str
+    agent_name: str
+    branch_ids: tuple[str, ...]
+
+
 class Dataset:
-    """Ids made at once, numbers made when asked for.
+    """Ids and agents, made at once, and numbers, made when they are asked for.
 
     Args:
-        numbers: How many there are.
+        numbers: How many numbers there are.
         seed: What they are made from.
 
     Attributes:
-        ids: The ids that are known.
-        unknown_ids: Ids of the same looks that are not.
+        ids: The ids of the numbers.
+        unknown_ids: Ids that look like them and have no number.
     """
 
     def __init__(self, numbers: int, seed: int) -> None:
@@ -35,6 +44,7 @@ class Dataset:
         self.unknown_ids = tuple(made[numbers:])
         self._known = frozenset(self.ids)
         self._seed = seed
+        self._agents = _agents(numbers, Random(f"{seed}/agents"))
         self._bodies: dict[str, bytes] = {}
 
     def __contains__(self, phone_number_id: str) -> bool:
@@ -44,20 +54,28 @@ class Dataset:
         """Make the number of an id, the same each time.
 
         Raises:
-            KeyError: There is none.
+            KeyError: The id is not known.
         """
         if phone_number_id not in self._known:
             raise KeyError(phone_number_id)
         random = Random(zlib.crc32(phone_number_id.encode()) << 32 ^ self._seed)
         kind = random.random()
+        agent = None if random.random() < 0.2 else _assigned(random.choice(self._agents), random)
         if kind < 0.55:
-            return _twilio(phone_number_id, random)
-        return _sip_trunk(phone_number_id, random) if kind < 0.9 else _exotel(phone_number_id, random)
+            pattern = random.choice(samples.NUMBER_PATTERNS)
+            return _imported(models.TwilioPhoneNumber, phone_number_id, pattern, agent, random)
+        if kind < 0.9:
+            return _sip_trunk(phone_number_id, agent, random)
+        return _imported(models.ExotelPhoneNumber, phone_number_id, samples.EXOTEL_PATTERN, agent, random)
 
-    def body(self, phone_number_id: str) -> bytes | None:
-        """Make the body of an id as it goes over the wire; `None` if there is none."""
+    def body(self, phone_number_id: str) -> bytes:
+        """Make the number of an id as it goes over the wire.
+
+        Raises:
+            KeyError: The id is not known.
+        """
         body = self._bodies.get(phone_number_id)
-        if body is None and phone_number_id in self._known:
+        if body is None:
             body = models.encode(self.number(phone_number_id))
             if len(self._bodies) >= _CACHED_BODIES:
                 del self._bodies[next(iter(self._bodies))]
@@ -66,7 +84,7 @@ class Dataset:
 
 
 def _ids(count: int, random: Random) -> list[str]:
-    """Make ids of the three ages; in bulk, since there may be a million."""
+    """Make ids of the three forms that the API has had, all at once, since there may be a million."""
     kinds = random.randbytes(count)
     lower = random.randbytes(count * 27).translate(_TO_LOWER).decode()
     alphanumeric = random.randbytes(count * 20).translate(_TO_ALPHANUMERIC).decode()
@@ -81,29 +99,26 @@ def _ids(count: int, random: Random) -> list[str]:
     return made
 
 
-def _twilio(phone_number_id: str, random: Random) -> models.TwilioPhoneNumber:
-    return models.TwilioPhoneNumber(
-        phone_number=_phone_number(random.choice(samples.NUMBER_PATTERNS), random),
+def _imported(
+    model: type[models.TwilioPhoneNumber | models.ExotelPhoneNumber],
+    phone_number_id: str,
+    pattern: str,
+    agent: models.AssignedAgent | None,
+    random: Random,
+) -> models.PhoneNumber:
+    return model(
+        phone_number=_phone_number(pattern, random),
         label=_label(random),
         phone_number_id=phone_number_id,
         supports_inbound=random.random() < 0.95,
         supports_outbound=random.random() < 0.9,
-        assigned_agent=_agent(random),
+        assigned_agent=agent,
     )
 
 
-def _exotel(phone_number_id: str, random: Random) -> models.ExotelPhoneNumber:
-    return models.ExotelPhoneNumber(
-        phone_number=_phone_number(samples.EXOTEL_PATTERN, random),
-        label=_label(random),
-        phone_number_id=phone_number_id,
-        supports_inbound=random.random() < 0.95,
-        supports_outbound=random.random() < 0.9,
-        assigned_agent=_agent(random),
-    )
-
-
-def _sip_trunk(phone_number_id: str, random: Random) -> models.SIPTrunkPhoneNumber:
+def _sip_trunk(
+    phone_number_id: str, agent: models.AssignedAgent | None, random: Random
+) -> models.SIPTrunkPhoneNumber:
     direction = random.choices(("both", "outbound", "inbound", "neither"), (45, 25, 20, 10))[0]
     outbound = _outbound_trunk(random) if direction in {"both", "outbound"} else None
     inbound = _inbound_trunk(random) if direction in {"both", "inbound"} else None
@@ -113,7 +128,7 @@ def _sip_trunk(phone_number_id: str, random: Random) -> models.SIPTrunkPhoneNumb
         phone_number_id=phone_number_id,
         supports_inbound=direction != "outbound",
         supports_outbound=direction != "inbound",
-        assigned_agent=_agent(random),
+        assigned_agent=agent,
         livekit_stack=random.choice(("standard", "standard", "static")),
         store_sip_messages=random.random() < 0.8,
         provider_config=outbound if random.random() < 0.3 else None,
@@ -165,16 +180,27 @@ def _label(random: Random) -> str:
     return f"{label} " if random.random() < 0.06 else label
 
 
-def _agent(random: Random) -> models.AssignedAgent | None:
-    if random.random() < 0.2:
-        return None
+def _agents(numbers: int, random: Random) -> list[_Agent]:
+    """Make the agents of a workspace; each answers some ten numbers or more."""
+    count = min(_MOST_AGENTS, max(1, numbers // _NUMBERS_TO_ONE_AGENT))
+    return [_agent(random) for _ in range(count)]
+
+
+def _agent(random: Random) -> _Agent:
     older = random.random() < 0.3
-    agent_id = _text(20, _ALPHANUMERIC, random) if older else f"agent_01{_text(24, _LOWER, random)}"
-    return models.AssignedAgent(
-        agent_id=agent_id,
+    return _Agent(
+        agent_id=_text(20, _ALPHANUMERIC, random) if older else f"agent_01{_text(24, _LOWER, random)}",
         agent_name=random.choice(samples.AGENT_NAMES),
+        branch_ids=tuple(f"agtbrch_01{_text(24, _LOWER, random)}" for _ in range(random.randint(1, 2))),
+    )
+
+
+def _assigned(agent: _Agent, random: Random) -> models.AssignedAgent:
+    return models.AssignedAgent(
+        agent_id=agent.agent_id,
+        agent_name=agent.agent_name,
         environment=None if random.random() < 0.6 else random.choice(samples.ENVIRONMENTS),
-        branch_id=None if random.random() < 0.7 else f"agtbrch_01{_text(24, _LOWER, random)}",
+        branch_id=None if random.random() < 0.7 else random.choice(agent.branch_ids),
     )
 
 

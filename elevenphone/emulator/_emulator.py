@@ -1,4 +1,4 @@
-"""The emulator itself: its settings, and its life."""
+"""The emulator itself: its settings, its start and its end."""
 
 from __future__ import annotations
 
@@ -26,33 +26,40 @@ class Emulator(Settings):
         ```
 
     Every argument is an attribute too. Those from `latency` on may be set while
-    it runs and hold from the next request on. All probabilities are from 0 to 1
-    and together at most 1: a request has one fault at most. Faults strike
-    requests that pass the key and the limits, in an order fixed by `seed`, so
-    that a run of one request after another can be repeated.
+    the emulator runs, and hold from the next request on. Probabilities are from
+    0 to 1, and together at most 1: a request has one fault at most. Faults
+    strike requests whose key is right and that are within the limits, in an
+    order fixed by `seed`, so that a run of one request after another can be
+    repeated.
 
     Args:
         numbers: How many phone numbers there are.
-        seed: What numbers, faults and latencies are made from.
+        seed: What numbers, cursors, faults and latencies are made from.
         api_key: The key that is accepted.
         host: Address to listen on.
         port: Port to listen on; 0 lets the system choose.
-        ssl_context: A server-side context, to speak HTTPS.
+        ssl_context: A server-side context, for HTTPS.
         record: Whether to keep every request in `requests`.
-        latency: Time that an answer takes: seconds, or a `Latency`. What is
-            refused at once (a bad key, a limit, an outage, `busy`) takes none.
-        concurrency_limit: Most requests in flight; one more is answered 429
+        latency: Time that an answer takes: seconds, or a `Latency`. A request
+            that is refused at once (wrong key, limit, outage, `busy`) takes none.
+        concurrency_limit: Most requests served at the same time. Any more wait in
+            the queue; if that is full, they are answered 429
             `too_many_concurrent_requests`. `None` for no limit.
-        concurrency_hint: Whether answers carry `current-concurrent-requests`
-            and, if there is a limit, `maximum-concurrent-requests`.
-        rate_limit: Most requests a second; one more is answered 429
+        queue: Places in the queue, where requests over `concurrency_limit` wait
+            and are served in order of arrival. 0 for no queue, `math.inf` for one
+            that is never full. A request leaves it when its client closes the
+            connection.
+        concurrency_hint: Whether answers carry the headers
+            `current-concurrent-requests` and, if there is a limit,
+            `maximum-concurrent-requests`.
+        rate_limit: Most requests a second; any more are answered 429
             `rate_limit_exceeded`. `None` for no limit.
         rate_burst: How many requests may come at once under `rate_limit`;
-            `None` for a tenth of a second's worth, at least 1.
-        quota: How many lookups are answered 200 before the rest is answered 401
-            `quota_exceeded`. `None` for no end.
-        missing_permission: Whether the key lacks the right to this route, which
-            is answered 401 `missing_permissions`.
+            `None` for the requests of a tenth of a second, at least 1.
+        quota: How many requests are answered 200 before all others are answered
+            401 `quota_exceeded`. `None` for no quota.
+        missing_permission: Whether the key lacks the permission for the routes;
+            then requests are answered 401 `missing_permissions`.
         retry_after: Header `retry-after` of every 429 and 503: seconds, or text
             sent as it is. `None` for no header.
         retry_after_ms: Header `retry-after-ms` of every 429 and 503.
@@ -60,25 +67,38 @@ class Emulator(Settings):
         server_errors: Probability of `server_error_status`.
         server_error_status: A status from 500 to 599.
         outage: Whether there is an outage now, of the kind `outage_kind`.
-        outages: Outages to come, as (start, duration) in seconds, counted from
-            the start of the emulator.
+        outages: Outages to come, as (start, duration) in seconds; starts count
+            from the start of the emulator.
         outage_kind: `unavailable` answers 503; `refused` drops all connections
-            and refuses new ones, on the same port as before and after.
+            and refuses new ones. The port stays the same.
         drops: Probability that the connection is closed without an answer.
         resets: Probability that the connection is reset (RST).
         truncated: Probability that the connection is closed before the body
             is as long as Content-Length says.
         slow_bodies: Probability that the body comes byte by byte.
         slow_body_seconds: How long such a body takes.
-        malformed: Probability that the body is broken JSON.
+        malformed: Probability that the body is the first half of the JSON.
         html_errors: Probability of a 502 with an HTML page.
         redirects: Probability of a 302 to `redirect_location`.
-        redirect_location: Where to; `None` for the request's own path.
+        redirect_location: Target of the redirects; `None` for the request's own
+            path.
+        expired_cursors: Probability that a request with a cursor is answered 400
+            `invalid_cursor`, as an expired cursor is. This and the four that
+            follow strike listings alone; any other request is answered as usual.
+        repeated_cursors: Probability that the page for a cursor is followed by
+            the second page again: `next_cursor` is the one of the first page.
+        missing_cursors: Probability that a page has `"has_more": true` and
+            `"next_cursor": null`.
+        empty_pages: Probability that a page has no elements, `"has_more": true`
+            and a cursor for the page after it.
+        faulty_elements: Probability that the element in the middle of a page (or
+            of the array of the older route) has `"label": null`.
         requests_per_connection: Requests after which a connection is closed,
-            without a word in the last answer. `None` for no end.
+            though the last answer does not announce it. `None` for no end.
 
     Raises:
-        ValueError: An argument, or an attribute set later, is out of its range.
+        ValueError: An argument is out of its range, or an attribute that is set
+            later.
     """
 
     def __post_init__(self) -> None:
@@ -96,13 +116,15 @@ class Emulator(Settings):
             outages.follow()
         if outages is not None and name == "outages":
             outages.reschedule()
+        if outages is not None and name == "concurrency_limit":
+            self._responder.places.fill()
 
     async def start(self) -> None:
         """Start to listen.
 
         Raises:
-            RuntimeError: It has been started already.
-            OSError: The address cannot be had.
+            RuntimeError: The emulator has been started already.
+            OSError: The address is in use, or not one of this machine.
         """
         if self._listener is not None:
             raise RuntimeError("the emulator has been started already")
@@ -115,7 +137,7 @@ class Emulator(Settings):
         await listener.ready()
 
     async def aclose(self) -> None:
-        """Stop at once: requests in flight are abandoned, connections closed."""
+        """Stop at once: abandon the requests in flight and close all connections."""
         listener, self._listener = self._listener, None
         if listener is None:
             return
@@ -142,7 +164,7 @@ class Emulator(Settings):
         """Scheme, host and port, without a slash at the end.
 
         Raises:
-            RuntimeError: It has not been started.
+            RuntimeError: The emulator has not been started.
         """
         if self._port is None:
             raise RuntimeError("the emulator has no port before it is started")
@@ -156,26 +178,26 @@ class Emulator(Settings):
 
     @property
     def unknown_ids(self) -> tuple[str, ...]:
-        """Ids that look alike and are answered 404: one to every fifty numbers, at least one."""
+        """Ids that look the same and are answered 404: one for every fifty numbers, at least one."""
         return self._dataset.unknown_ids
 
     @property
     def stats(self) -> EmulatorStats:
-        """What it has done so far."""
+        """What the emulator has done so far."""
         return self._counters.snapshot()
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The requests so far in order of arrival, if `record` is set; may be cleared."""
+        """The requests so far in order of arrival, if `record` is set; the list may be cleared."""
         return self._responder.recorded
 
     def number(self, phone_number_id: str) -> models.PhoneNumber:
-        """Tell what is answered for an id.
+        """Return the number that an id is answered with.
 
         Args:
             phone_number_id: One of `ids`.
 
         Raises:
-            KeyError: It is not.
+            KeyError: The id is not one of `ids`.
         """
         return self._dataset.number(phone_number_id)

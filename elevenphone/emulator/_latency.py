@@ -11,12 +11,12 @@ from typing import final
 class Latency(ABC):
     """A distribution of the time that answers take.
 
-    Use one of the constructors, or a subclass with a `sample` of its own.
+    Use one of the constructors, or write a subclass with its own `sample`.
     """
 
     @abstractmethod
     def sample(self, random: Random) -> float:
-        """Draw the time one answer takes.
+        """Draw the time that one answer takes.
 
         Args:
             random: The source of randomness.
@@ -30,7 +30,7 @@ class Latency(ABC):
         """Make every answer take the same time.
 
         Args:
-            seconds: That time.
+            seconds: That time, in seconds.
 
         Raises:
             ValueError: `seconds` is negative or not finite.

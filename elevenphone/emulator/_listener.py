@@ -1,4 +1,4 @@
-"""The listening socket, which can refuse for a while, and its connections."""
+"""The listening socket, which can refuse connections for a while, and the connections."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from aiohttp import web
 from elevenphone.emulator._stats import Counters
 
 _BACKLOG = 4_096
-# A request line that holds an id far too long must still be read, to be answered 422.
+# A request whose id is far too long must still be read, to be answered 422.
 _LONGEST_LINE = 128 * 1_024
-_PATIENCE = 0.1
+_SECONDS_TO_CLOSE = 0.1
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 _NO_ACCESS_LOG = logging.getLogger(f"{__name__}.access")
@@ -30,21 +30,26 @@ class Connection(web.RequestHandler):
     """One connection from a client.
 
     Attributes:
-        answers: Requests answered on it.
-        closed: Done once the connection is gone.
+        closed: Done once the connection is closed.
     """
 
-    __slots__ = ("_counters", "_open", "answers", "closed")
+    __slots__ = ("_counters", "_open", "_requests", "closed")
 
     def __init__(self, server: web.Server, counters: Counters, open_connections: set[Connection]) -> None:
         loop = asyncio.get_running_loop()
         super().__init__(
             server, loop=loop, access_log=_NO_ACCESS_LOG, max_line_size=_LONGEST_LINE, lingering_time=0
         )
-        self.answers = 0
-        self.closed = loop.create_future()
+        self.closed: asyncio.Future[None] = loop.create_future()
+        self._requests = 0
         self._counters = counters
         self._open = open_connections
+
+    def count_request(self, most: int | None) -> None:
+        """Count a request; after `most` of them, close the connection once it is answered."""
+        self._requests += 1
+        if most is not None and self._requests >= most:
+            self.close()  # without a `connection: close` in the answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the connection."""
@@ -61,10 +66,10 @@ class Connection(web.RequestHandler):
 
 
 def drop(connection: web.RequestHandler, *, reset: bool = False) -> None:
-    """Close a connection at once, unsent data included.
+    """Close a connection at once and discard what is not sent yet.
 
     Args:
-        connection: Which one.
+        connection: The connection.
         reset: Whether to send RST instead of FIN.
     """
     transport = connection.transport
@@ -72,16 +77,16 @@ def drop(connection: web.RequestHandler, *, reset: bool = False) -> None:
         return
     if reset:
         raw: socket.socket = transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):  # the client may have been faster
+        with contextlib.suppress(OSError):  # the client may have closed it first
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
     transport.abort()
 
 
 class Listener:
-    """Listens on one address, which stays the same when it stops and starts again.
+    """Listens on one address, and keeps it while connections are refused.
 
     Attributes:
-        port: The port, once bound.
+        port: The port, known once `bind` is done.
     """
 
     def __init__(self, handler: Handler, counters: Counters, ssl_context: ssl.SSLContext | None) -> None:
@@ -101,7 +106,7 @@ class Listener:
         """Take an address, without listening on it yet.
 
         Raises:
-            OSError: It cannot be had.
+            OSError: The address is in use, or not one of this machine.
         """
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -110,7 +115,7 @@ class Listener:
         self._reserve()
 
     def _reserve(self) -> None:
-        """Hold the address: bound and not listening, connects to it are refused."""
+        """Hold the address: connections to a socket that is bound and does not listen are refused."""
         bound = socket.socket(self._family, socket.SOCK_STREAM)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -123,12 +128,12 @@ class Listener:
         self._reserved = bound
 
     async def ready(self) -> None:
-        """Wait until the loop takes connections, if `resume` was called."""
+        """Wait until the event loop takes connections, if `resume` was called."""
         if self._attaching is not None:
             await self._attaching
 
     def resume(self) -> None:
-        """Take connections again; those that come before the loop looks wait in the backlog."""
+        """Take connections again; until the event loop accepts them they wait in the backlog."""
         self._refusing = False
         if self._reserved is not None:
             reserved, self._reserved = self._reserved, None
@@ -136,11 +141,11 @@ class Listener:
             self._attaching = asyncio.get_running_loop().create_task(self._attach(reserved))
 
     def refuse(self) -> None:
-        """Drop all connections and refuse new ones, keeping the address."""
+        """Drop all connections and refuse new ones; keep the address."""
         self._refusing = True
-        # A socket that is just being attached is let go by the one who attaches it.
+        # If `_attach` is under way, it does this itself when it is done.
         if self._server is not None:
-            self._let_go(self._server)
+            self._stop(self._server)
 
     async def _attach(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -151,9 +156,9 @@ class Listener:
             ssl=self._ssl_context,
         )
         if self._refusing:
-            self._let_go(self._server)
+            self._stop(self._server)
 
-    def _let_go(self, server: asyncio.AbstractServer) -> None:
+    def _stop(self, server: asyncio.AbstractServer) -> None:
         self._server = None
         server.close()
         self._drop_all()
@@ -164,7 +169,7 @@ class Listener:
             drop(connection)
 
     async def aclose(self) -> None:
-        """Stop listening and close all connections, idle or not."""
+        """Stop listening and close all connections."""
         await self.ready()
         if self._server is not None:
             self._server.close()
@@ -173,7 +178,7 @@ class Listener:
         self._server = self._reserved = None
         gone = [connection.closed for connection in self._open]
         self._manager.pre_shutdown()
-        await self._manager.shutdown(_PATIENCE)
+        await self._manager.shutdown(_SECONDS_TO_CLOSE)
         self._drop_all()
         if gone:
-            await asyncio.wait(gone, timeout=_PATIENCE)
+            await asyncio.wait(gone, timeout=_SECONDS_TO_CLOSE)

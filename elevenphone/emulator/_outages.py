@@ -1,4 +1,4 @@
-"""When nothing is answered: switched on by hand, or by the clock."""
+"""Outages: switched on and off by hand, or planned."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Outages:
         self.reschedule()
 
     def reschedule(self) -> None:
-        """Set the clock to the outages that are planned; their times count from the start."""
+        """Plan the outages of the settings; their times count from the start of the emulator."""
         self.cancel()
         self._under_way = 0
         loop = asyncio.get_running_loop()
@@ -51,7 +51,7 @@ class Outages:
         self.follow()
 
     def cancel(self) -> None:
-        """Forget the outages that are planned."""
+        """Cancel the outages that are planned."""
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()

@@ -7,7 +7,7 @@ LABELS = (
     "Main line",
     "Sales – outbound",
     "Billing & collections",
-    "Night shift",
+    "Night shift + weekends",
     "Restaurant reservations",
     "Front desk",
     "Recepción Málaga",
@@ -22,10 +22,10 @@ LABELS = (
     "Служба поддержки",
     "Отдел продаж",
     "☎️ Hotline 24/7",
-    "🚀 Launch campaign",
+    "🚀 Launch campaign: 20% off",
     "Clinic 🏥 appointments",
     'The "VIP" line',
-    "staging / do not call",
+    "staging #2 / do not call",
 )
 
 AGENT_NAMES = (

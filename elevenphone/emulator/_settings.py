@@ -1,4 +1,4 @@
-"""What the emulator can be told."""
+"""The settings of the emulator, and what they may be."""
 
 from __future__ import annotations
 
@@ -6,23 +6,36 @@ import math
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
+from enum import Enum
 from typing import Literal
 
 from elevenphone.emulator._latency import Latency
 
-PROBABILITIES = (
-    "busy",
-    "server_errors",
-    "drops",
-    "resets",
-    "truncated",
-    "slow_bodies",
-    "malformed",
-    "html_errors",
-    "redirects",
-)
-"""The settings that are probabilities, in the order in which they are drawn."""
 
+class Fault(Enum):
+    """One way for a request to go wrong.
+
+    The value names the setting that is its probability. The order matters: a
+    new fault goes to the end, so that it changes no run that does not use it.
+    """
+
+    BUSY = "busy"
+    SERVER_ERROR = "server_errors"
+    DROP = "drops"
+    RESET = "resets"
+    TRUNCATE = "truncated"
+    SLOW_BODY = "slow_bodies"
+    MALFORM = "malformed"
+    HTML = "html_errors"
+    REDIRECT = "redirects"
+    EXPIRED_CURSOR = "expired_cursors"
+    REPEATED_CURSOR = "repeated_cursors"
+    MISSING_CURSOR = "missing_cursors"
+    EMPTY_PAGE = "empty_pages"
+    FAULTY_ELEMENT = "faulty_elements"
+
+
+_PROBABILITIES = tuple(fault.value for fault in Fault)
 # Sums such as 0.1 + 0.2 + 0.7 come out a little above one.
 _ROUNDING = 1e-9
 
@@ -41,6 +54,7 @@ class Settings:
     record: bool = False
     latency: float | Latency = 0.0
     concurrency_limit: int | None = None
+    queue: float = 0
     concurrency_hint: bool = False
     rate_limit: float | None = None
     rate_burst: float | None = None
@@ -63,6 +77,11 @@ class Settings:
     html_errors: float = 0.0
     redirects: float = 0.0
     redirect_location: str | None = None
+    expired_cursors: float = 0.0
+    repeated_cursors: float = 0.0
+    missing_cursors: float = 0.0
+    empty_pages: float = 0.0
+    faulty_elements: float = 0.0
     requests_per_connection: int | None = None
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -70,12 +89,12 @@ class Settings:
             problem, holds = _CHECKS[name]
             if not holds(value):
                 raise ValueError(f"{name} must be {problem}, got {value!r}")
-        if name in PROBABILITIES:
+        if name in _PROBABILITIES:
             self._refuse_more_than_certain(name, value)
         super().__setattr__(name, value)
 
     def _refuse_more_than_certain(self, name: str, value: object) -> None:
-        total = sum(vars(self).get(other, 0.0) for other in PROBABILITIES if other != name)
+        total = sum(vars(self).get(other, 0.0) for other in _PROBABILITIES if other != name)
         if isinstance(value, int | float) and total + value > 1 + _ROUNDING:
             raise ValueError(f"{name}={value!r} makes the probabilities of all faults add up to more than 1")
 
@@ -90,6 +109,10 @@ def _is_probability(value: object) -> bool:
 
 def _is_optional_count(value: object) -> bool:
     return value is None or (isinstance(value, int) and value >= 0)
+
+
+def _is_queue(value: object) -> bool:
+    return isinstance(value, int | float) and value >= 0 and (value == math.inf or value % 1 == 0)
 
 
 def _is_optional_rate(value: object) -> bool:
@@ -109,6 +132,7 @@ _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "api_key": ("a str that is not empty", lambda value: isinstance(value, str) and value != ""),
     "latency": ("a Latency, or seconds that are finite and not negative", _is_latency),
     "concurrency_limit": ("None or an int that is not negative", _is_optional_count),
+    "queue": ("a whole number that is not negative, or math.inf", _is_queue),
     "quota": ("None or an int that is not negative", _is_optional_count),
     "rate_limit": ("None or above 0", _is_optional_rate),
     "rate_burst": ("None or at least 1", lambda value: value is None or _number(value, 1)),
@@ -122,5 +146,5 @@ _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
         "None or an int of at least 1",
         lambda value: value is None or (isinstance(value, int) and value >= 1),
     ),
-    **dict.fromkeys(PROBABILITIES, ("a probability from 0 to 1", _is_probability)),
+    **dict.fromkeys(_PROBABILITIES, ("a probability from 0 to 1", _is_probability)),
 }

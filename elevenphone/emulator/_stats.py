@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import msgspec
 
 
 class EmulatorStats(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What the emulator has done since it was made, at one moment.
+    """What the emulator has done since it was made.
 
-    A request counts once, by what it ended in: `answered`, `not_found`,
-    `unauthorized`, `throttled`, `server_errors` or `faults`. Those refused with
-    405 or 422, and those still in flight, are in `requests` alone.
+    A request counts once, by how it ended: as `answered`, `not_found`,
+    `unauthorized`, `throttled`, `server_errors` or `faults`. Requests answered
+    400, 405 or 422, requests whose client left the queue, and requests that
+    are not answered yet count in `requests` alone.
 
     Attributes:
         requests: Requests received.
-        answered: Answered 200 with a number.
+        answered: Answered 200, with a number or a listing.
         not_found: Answered 404.
         unauthorized: Answered 401.
         throttled: Answered 429.
-        server_errors: Answered 5xx, HTML pages excluded.
-        faults: Dropped, reset, truncated, slow, malformed, HTML or redirected.
-        in_flight: Requests being served now; those refused at once never are.
-        peak_in_flight: The most there have been.
+        server_errors: Answered 5xx, without those that are HTML pages.
+        faults: Dropped, reset, truncated, slow, malformed, answered with an HTML
+            page or redirected; and listings with a fault in their pages.
+        in_flight: Requests being served now, without those that wait.
+        peak_in_flight: The most requests served at the same time.
+        waiting: Requests that wait in the queue now.
+        peak_waiting: The most requests that waited at the same time.
+        seconds_waited: Seconds that requests have waited, added up when a wait
+            ends.
         connections: Connections accepted.
     """
 
@@ -36,6 +43,9 @@ class EmulatorStats(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     faults: int = 0
     in_flight: int = 0
     peak_in_flight: int = 0
+    waiting: int = 0
+    peak_waiting: int = 0
+    seconds_waited: float = 0.0
     connections: int = 0
 
 
@@ -45,11 +55,11 @@ class RecordedRequest(msgspec.Struct, kw_only=True):
     Attributes:
         time: When it arrived, in seconds since the emulator was started.
         method: Its HTTP method.
-        path: Its target as sent, percent-encoding and query included.
-        phone_number_id: The id asked for, decoded; `None` on any other path.
-        headers: Its headers by lower-cased name; of a repeated one, the last.
-        status: The status it was answered with, set when it is; `None` before,
-            and for good where the connection was closed instead.
+        path: Its path and query as they were sent, with percent-encoding.
+        phone_number_id: The id asked for, decoded; `None` on any other route.
+        headers: Its headers by lower-case name; the last value of a repeated one.
+        status: The status of the answer; `None` until it is answered, and also
+            if the connection is closed without an answer.
     """
 
     time: float
@@ -60,25 +70,33 @@ class RecordedRequest(msgspec.Struct, kw_only=True):
     status: int | None = None
 
 
+@dataclass(eq=False)
 class Counters:
     """The counts behind `EmulatorStats`, as they change."""
 
-    def __init__(self) -> None:
-        self.requests = 0
-        self.answered = 0
-        self.not_found = 0
-        self.unauthorized = 0
-        self.throttled = 0
-        self.server_errors = 0
-        self.faults = 0
-        self.in_flight = 0
-        self.peak_in_flight = 0
-        self.connections = 0
+    requests: int = 0
+    answered: int = 0
+    not_found: int = 0
+    unauthorized: int = 0
+    throttled: int = 0
+    server_errors: int = 0
+    faults: int = 0
+    in_flight: int = 0
+    peak_in_flight: int = 0
+    waiting: int = 0
+    peak_waiting: int = 0
+    seconds_waited: float = 0.0
+    connections: int = 0
 
     def enter(self) -> None:
         """Count a request that is now being served."""
         self.in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
+
+    def wait(self) -> None:
+        """Count a request that now waits in the queue."""
+        self.waiting += 1
+        self.peak_waiting = max(self.peak_waiting, self.waiting)
 
     def leave(self) -> None:
         """Count a request that is no longer being served."""
@@ -98,5 +116,5 @@ class Counters:
             self.server_errors += 1
 
     def snapshot(self) -> EmulatorStats:
-        """Freeze the counts."""
+        """Return the counts of this moment."""
         return EmulatorStats(**vars(self))

@@ -168,7 +168,7 @@ def test_a_provider_that_is_not_known_keeps_its_body() -> None:
         (
             DeadlineExceededError("too late", ServerError(500)),
             "failed",
-            ("deadline_exceeded", None, None, "too late; before that: HTTP 500", None),
+            ("deadline_exceeded", None, None, "too late; the last error was: HTTP 500", None),
         ),
         (
             InvalidPhoneNumberIdError("no id"),

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
+import msgspec
+
 from elevenphone import ElevenPhoneError, RateLimitError, ServerError
-from elevenphone._limits import Limits, Permit
+from elevenphone._limits.limits import Limits
+from elevenphone._limits.permit import Permit
+from elevenphone._meaning import meaning_of
 from elevenphone.errors import RateLimitKind
 
 LATENCY = 0.06
@@ -16,6 +22,16 @@ def throttled(kind: RateLimitKind, retry_after: float | None = None) -> RateLimi
 
 def unavailable(retry_after: float | None = None) -> ServerError:
     return ServerError(503, retry_after=retry_after)
+
+
+class Lookup(msgspec.Struct, eq=False):
+    """A lookup, as far as the limits know one."""
+
+    url: str
+    failures: int = 0
+    last_request: int = 0
+    counted_in: int = 0
+    excused_in: int = -1
 
 
 class Driver:
@@ -31,6 +47,7 @@ class Driver:
     ) -> None:
         self.limits = Limits(concurrency=concurrency, rate=rate, random=lambda: random)
         self.now = 1_000.0
+        self._urls = (f"https://example.com/{n}" for n in itertools.count())
 
     @property
     def limit(self) -> int:
@@ -43,10 +60,19 @@ class Driver:
         """Say in how many seconds one more may start."""
         return max(0.0, self.limits.ready_at(bulk=bulk) - self.now)
 
-    def start(self, *, bulk: bool = True) -> Permit:
+    @property
+    def is_away(self) -> bool:
+        """Whether bulk holds because the server may be away."""
+        return self.limits.gate.closed_at is not None
+
+    def lookup(self) -> Lookup:
+        """Make a lookup of an id of its own."""
+        return Lookup(next(self._urls))
+
+    def start(self, *, bulk: bool = True, fresh: bool = True) -> Permit:
         """Start one request, which must be allowed."""
         assert self.may_start(bulk=bulk)
-        return self.limits.start(self.now, bulk=bulk)
+        return self.limits.start(self.now, bulk=bulk, fresh=fresh)
 
     def fill(self) -> list[Permit]:
         """Start as many as may start at this moment."""
@@ -55,20 +81,35 @@ class Driver:
             permits.append(self.start())
         return permits
 
-    def end(self, permit: Permit, error: ElevenPhoneError | None = None) -> None:
-        self.limits.end(permit, self.now, error)
+    def end(
+        self, permit: Permit, error: ElevenPhoneError | None = None, lookup: Lookup | None = None
+    ) -> None:
+        """End one request: a probe for an id found before, or one of a lookup, by default of a new one."""
+        subject = None if permit.probe_url is not None else lookup or self.lookup()
+        if subject is not None:
+            subject.last_request = permit.number
+        if error is None:
+            self.limits.found(permit, self.now, subject)
+        else:
+            self.limits.failed(permit, self.now, error, meaning_of(error), subject)
 
-    def withdraw(self, permit: Permit) -> None:
-        """Call one request off."""
-        self.limits.withdraw(permit)
+    def withdraw(self, _permit: Permit) -> None:
+        """Cancel one request."""
+        self.limits.withdraw(self.now)
 
     def ask(
-        self, error: ElevenPhoneError | None = None, *, bulk: bool = True, takes: float = LATENCY
-    ) -> None:
+        self,
+        error: ElevenPhoneError | None = None,
+        *,
+        bulk: bool = True,
+        takes: float = LATENCY,
+        lookup: Lookup | None = None,
+    ) -> Permit:
         """Start one request, and end it."""
-        permit = self.start(bulk=bulk)
+        permit = self.start(bulk=bulk, fresh=lookup is None or not lookup.failures)
         self.now += takes
-        self.end(permit, error)
+        self.end(permit, error, lookup)
+        return permit
 
     def round(self, bears: float = float("inf")) -> int:
         """Fill up, and let a server answer that bears so many at once.

@@ -1,11 +1,11 @@
-"""When a server is taken to be away, and how its return is noticed."""
+"""When the server is taken to be away, how its return is noticed, and whose fault a failure is."""
 
 from __future__ import annotations
 
 import random
 
 import pytest
-from limits_driver import LATENCY, Driver, throttled, unavailable
+from limits_driver import LATENCY, Driver, Lookup, throttled, unavailable
 
 from elevenphone import (
     ConnectionFailedError,
@@ -17,20 +17,22 @@ from elevenphone import (
 
 FAILURES: dict[str, ElevenPhoneError] = {
     "5xx": unavailable(),
-    "connection": ConnectionFailedError("refused"),
+    "connection": ConnectionFailedError("reset"),
     "timeout": RequestTimeoutError("no answer"),
 }
+UNREACHABLE = ConnectionFailedError("refused", stage="connect")
 
 
-def away() -> Driver:
+def closed(*, found_before: bool = True, error: ElevenPhoneError | None = None) -> Driver:
     """Drive until the gate has closed, with nothing in flight."""
     driver = Driver()
-    driver.rounds(1.0)
+    if found_before:
+        driver.rounds(1.0)
     permits = [driver.start() for _ in range(6)]
     driver.now += LATENCY
     for permit in permits:
-        driver.end(permit, unavailable())
-    assert driver.limits.away_since is not None
+        driver.end(permit, error or unavailable())
+    assert driver.is_away
     return driver
 
 
@@ -38,18 +40,36 @@ def away() -> Driver:
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=list(FAILURES))
-def test_six_failures_in_a_row_of_a_healthy_server_close_the_gate(failure: ElevenPhoneError) -> None:
+def test_it_closes_when_six_different_ids_fail_in_a_row(failure: ElevenPhoneError) -> None:
     driver = Driver()
     driver.rounds(1.0)
     for _ in range(5):
         driver.ask(failure)
-    assert driver.limits.away_since is None
+    assert not driver.is_away
     driver.ask(failure)
-    assert driver.limits.away_since is not None
+    assert driver.is_away
+
+
+def test_one_id_that_fails_again_and_again_does_not_close_it() -> None:
+    driver = Driver()
+    lookups = [driver.lookup() for _ in range(5)]
+    for _ in range(20):
+        for lookup in lookups:
+            driver.ask(unavailable(), lookup=lookup)
+    assert not driver.is_away
+
+
+def test_a_server_that_cannot_be_reached_closes_it_whatever_the_ids() -> None:
+    driver = Driver()
+    lookup = driver.lookup()
+    for _ in range(6):
+        driver.ask(UNREACHABLE, lookup=lookup)
+    assert driver.is_away
+    assert lookup.failures == 0
 
 
 @pytest.mark.parametrize("answer", [None, NotFoundError(404), throttled("concurrency")], ids=str)
-def test_an_answer_among_them_keeps_it_open(answer: ElevenPhoneError | None) -> None:
+def test_an_answer_among_the_failures_keeps_it_open(answer: ElevenPhoneError | None) -> None:
     driver = Driver()
     driver.rounds(1.0)
     for _ in range(3):
@@ -57,36 +77,39 @@ def test_an_answer_among_them_keeps_it_open(answer: ElevenPhoneError | None) -> 
             driver.ask(unavailable())
         driver.ask(answer)
         driver.now += driver.wait()
-    assert driver.limits.away_since is None
+    assert not driver.is_away
 
 
-@pytest.mark.parametrize(("share", "most"), [(0.05, 0), (0.2, 3), (0.5, 15)])
-def test_failures_at_random_seldom_close_it(share: float, most: int) -> None:
+@pytest.mark.parametrize(("share", "most"), [(0.05, 0), (0.2, 5), (0.5, 15)])
+def test_random_failures_seldom_close_it(share: float, most: int) -> None:
     driver = Driver()
     chance = random.Random(1)
-    closed = 0
-    for _ in range(10_000):
-        was_open = driver.limits.away_since is None
-        driver.now += driver.wait()
-        driver.ask(unavailable() if chance.random() < share else None)
-        closed += was_open and driver.limits.away_since is not None
-    assert closed <= most
+    times_closed = 0
+    for _ in range(5_000):
+        lookup = driver.lookup()
+        was_open = not driver.is_away
+        failed = True
+        while failed:
+            driver.now += driver.wait()
+            failed = chance.random() < share
+            driver.ask(unavailable() if failed else None, lookup=lookup)
+            times_closed += was_open and driver.is_away
+            was_open = not driver.is_away
+    assert times_closed <= most
 
 
-def test_a_server_that_went_away_while_half_its_answers_failed_is_noticed_too() -> None:
-    driver = Driver()
-    for n in range(200):
-        driver.now += driver.wait()
-        driver.ask(unavailable() if n % 2 else None)
-    assert driver.limits.away_since is None
-    for _ in range(20):
+def test_each_false_alarm_makes_it_harder_to_close() -> None:
+    driver = closed()
+    driver.now += driver.wait()
+    driver.ask()  # the probe is answered: it was no outage
+    for _ in range(11):
         driver.ask(unavailable())
-        if driver.limits.away_since is not None:
-            return
-    pytest.fail("twenty failures in a row were taken for chance")
+    assert not driver.is_away
+    driver.ask(unavailable())
+    assert driver.is_away
 
 
-def test_one_outage_halves_the_limit_once() -> None:
+def test_an_outage_halves_the_limit_once_it_is_confirmed() -> None:
     driver = Driver()
     driver.round()
     driver.round()
@@ -95,40 +118,87 @@ def test_one_outage_halves_the_limit_once() -> None:
     for permit in permits:
         driver.now += 0.001
         driver.end(permit, ConnectionFailedError("reset"))
-    assert driver.limit == 16
+    assert driver.limit == 32
     for _ in range(60):
         driver.now += driver.wait()
-        driver.ask(ConnectionFailedError("refused"))
+        driver.ask(ConnectionFailedError("reset"))
     assert driver.limit == 16
 
 
 # While it is closed
 
 
-def test_one_request_at_a_time_probes() -> None:
-    driver = away()
-    probe = driver.start()
-    assert driver.limits.ready_at(bulk=True) == float("inf")
-    driver.now += 5.0
-    assert not driver.may_start()
-    driver.end(probe, unavailable())
-    driver.now += driver.wait()
+def test_probes_ask_for_ids_that_were_found_before() -> None:
+    driver = closed()
+    urls: set[str | None] = set()
+    for _ in range(20):
+        driver.now += driver.wait()
+        urls.add(driver.ask(unavailable(), lookup=Lookup("failed before", failures=1)).probe_url)
+    assert None not in urls
+    assert len(urls) == 4
+
+
+def test_new_ids_probe_too_as_the_ids_found_before_may_have_begun_to_fail() -> None:
+    driver = closed()
+    own = 0
+    for _ in range(20):
+        driver.now += driver.wait()
+        own += driver.ask(unavailable()).probe_url is None
+    assert own == 10
+
+
+def test_an_id_that_was_found_and_fails_now_is_no_probe() -> None:
+    driver = Driver()
+    lookup = driver.lookup()
+    driver.ask(lookup=lookup)
+    for _ in range(5):
+        driver.ask(unavailable())
+    driver.ask(unavailable(), lookup=lookup)
+    assert driver.is_away
+    assert not driver.limits.gate.accepts(fresh=False)
+
+
+def test_an_id_that_failed_is_no_probe_if_none_was_found() -> None:
+    gate = closed(found_before=False).limits.gate
+    assert not gate.accepts(fresh=False)
+    assert gate.accepts(fresh=True)
+
+
+def test_any_id_is_a_probe_if_the_server_cannot_be_reached() -> None:
+    assert closed(found_before=False, error=UNREACHABLE).limits.gate.accepts(fresh=False)
+
+
+@pytest.mark.parametrize(
+    ("found_before", "waits"),
+    [(True, [0.0, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]), (False, [0.0, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5])],
+)
+def test_the_waits_between_probes_double_up_to_the_longest(found_before: bool, waits: list[float]) -> None:
+    driver = closed(found_before=found_before)
+    seen: list[float] = []
+    for _ in waits:
+        seen.append(driver.wait())
+        driver.now += driver.wait()
+        driver.ask(unavailable(), takes=0.0, lookup=Lookup("failed before", failures=1))
+    assert seen == pytest.approx(waits)
+
+
+def test_a_probe_that_is_not_answered_does_not_hold_the_next_one_up() -> None:
+    driver = closed()
     driver.start()
     assert not driver.may_start()
+    driver.now += 0.1
+    assert driver.may_start()
 
 
-def test_the_waits_between_probes_double_to_a_second() -> None:
-    driver = away()
-    waits: list[float] = []
-    for _ in range(8):
-        waits.append(driver.wait())
-        driver.now += waits[-1]
-        driver.ask(unavailable())
-    assert waits == pytest.approx([0.0, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0])
+def test_single_lookups_do_not_wait_for_the_gate() -> None:
+    driver = closed()
+    driver.start()
+    assert not driver.may_start(bulk=True)
+    assert driver.may_start(bulk=False)
 
 
 def test_the_next_outage_begins_with_short_waits_again() -> None:
-    driver = away()
+    driver = closed()
     for _ in range(6):
         driver.now += driver.wait()
         driver.ask(unavailable())
@@ -136,27 +206,10 @@ def test_the_next_outage_begins_with_short_waits_again() -> None:
     driver.ask()
     for _ in range(50):
         driver.ask()
-    while driver.limits.away_since is None:
+    while not driver.is_away:
         driver.ask(unavailable())
-    driver.ask(unavailable())
+    driver.ask(unavailable(), takes=0.0)
     assert driver.wait() == pytest.approx(0.1)
-
-
-def test_single_lookups_do_not_wait_for_the_gate() -> None:
-    driver = away()
-    driver.start()
-    assert not driver.may_start(bulk=True)
-    assert driver.may_start(bulk=False)
-
-
-def test_a_probe_that_is_called_off_leaves_its_place_to_the_next() -> None:
-    driver = away()
-    probe = driver.start()
-    assert not driver.may_start()
-    driver.withdraw(probe)
-    assert driver.may_start()
-    assert driver.limits.away_since is not None
-    assert driver.limits.in_flight == 0
 
 
 # When it opens
@@ -169,13 +222,9 @@ def test_a_probe_that_is_called_off_leaves_its_place_to_the_next() -> None:
 )
 @pytest.mark.parametrize("bulk", [True, False], ids=["bulk", "single"])
 def test_any_answer_to_a_request_sent_since_opens_it(answer: ElevenPhoneError | None, bulk: bool) -> None:
-    driver = away()
+    driver = closed()
     driver.ask(answer, bulk=bulk)
-    assert driver.limits.away_since is None
-    driver.now += driver.wait()
-    driver.start()
-    driver.now += 2.0
-    assert driver.may_start()
+    assert not driver.is_away
 
 
 def test_an_answer_to_a_request_sent_before_does_not_open_it() -> None:
@@ -187,39 +236,102 @@ def test_an_answer_to_a_request_sent_before_does_not_open_it() -> None:
         driver.end(permit, unavailable())
     driver.now += 0.01
     driver.end(late)
-    assert driver.limits.away_since is not None
-    driver.start()
-    assert not driver.may_start()
+    assert driver.is_away
 
 
-def test_a_failure_of_a_request_sent_before_does_not_lengthen_the_wait() -> None:
+def test_a_used_up_quota_is_an_answer() -> None:
+    driver = closed()
+    driver.ask(RateLimitError(429, kind="quota"))
+    assert not driver.is_away
+
+
+# The id or the server?
+
+
+def test_a_lookup_has_its_attempts_on_a_healthy_server() -> None:
     driver = Driver()
     driver.rounds(1.0)
-    permits = driver.fill()
-    driver.now += LATENCY
-    for permit in permits:
-        driver.end(permit, unavailable())
-    assert driver.wait() == 0.0
+    lookup = driver.lookup()
+    verdicts: list[str] = []
+    for _ in range(3):
+        driver.ask(unavailable(), lookup=lookup)
+        driver.ask()
+        verdicts.append(driver.limits.verdict(lookup, 3, driver.now))
+    assert verdicts == ["try again", "try again", "give up"]
 
 
-def test_a_single_lookup_called_off_does_not_let_a_second_probe_out() -> None:
-    driver = away()
-    driver.start()
-    driver.withdraw(driver.start(bulk=False))
-    assert not driver.may_start(bulk=True)
+def test_a_lookup_goes_on_while_its_failures_may_be_chance() -> None:
+    driver = Driver()
+    chance = random.Random(1)
+    for _ in range(300):
+        lookup = driver.lookup()
+        while chance.random() < 0.3:
+            driver.ask(unavailable(), lookup=lookup)
+        driver.ask(lookup=lookup)
+    unlucky = driver.lookup()
+    failures = 0
+    while driver.limits.verdict(unlucky, 3, driver.now) == "try again":
+        driver.ask(unavailable(), lookup=unlucky)
+        driver.ask()
+        failures += 1
+    assert 10 <= failures <= 25
 
 
-def test_a_single_lookup_that_fails_does_not_let_a_second_probe_out() -> None:
-    driver = away()
-    driver.start()
-    single = driver.start(bulk=False)
-    driver.now += 2.0
-    driver.end(single, unavailable())
-    driver.now += 2.0
-    assert not driver.may_start(bulk=True)
+def test_ids_that_always_fail_do_not_raise_the_share_that_keeps_them_alive() -> None:
+    driver = Driver()
+    for _ in range(100):
+        lookup = driver.lookup()
+        for _ in range(3):
+            driver.ask(unavailable(), lookup=lookup)
+        driver.ask()
+    assert driver.limits.gate.failing_share == 0.0
 
 
-def test_a_quota_that_is_used_up_is_an_answer() -> None:
-    driver = away()
-    driver.ask(RateLimitError(429, kind="quota"))
-    assert driver.limits.away_since is None
+def test_without_other_answers_a_probe_finds_out() -> None:
+    driver = Driver()
+    driver.rounds(1.0)
+    lookup = driver.lookup()
+    for _ in range(3):
+        driver.ask(unavailable(), lookup=lookup)
+    assert driver.limits.verdict(lookup, 3, driver.now) == "find out"
+    assert driver.is_away
+    probe = driver.start(fresh=False)
+    assert probe.probe_url is not None
+    driver.end(probe)
+    assert driver.limits.verdict(lookup, 3, driver.now) == "give up"
+
+
+def test_a_lookup_that_failed_in_an_outage_begins_again() -> None:
+    driver = Driver()
+    driver.rounds(1.0)
+    lookup = driver.lookup()
+    for _ in range(3):
+        driver.ask(unavailable(), lookup=lookup)
+    assert driver.limits.verdict(lookup, 3, driver.now) == "find out"
+    driver.end(driver.start(fresh=False), unavailable())
+    driver.now += driver.wait()
+    driver.end(driver.start(fresh=False))
+    assert driver.limits.verdict(lookup, 3, driver.now) == "try again"
+    assert lookup.failures == 0
+
+
+def test_if_nothing_was_found_before_a_lookup_has_its_attempts() -> None:
+    driver = Driver()
+    lookup = driver.lookup()
+    for _ in range(3):
+        driver.ask(unavailable(), lookup=lookup)
+    assert driver.limits.verdict(lookup, 3, driver.now) == "give up"
+
+
+def test_a_request_sent_before_the_end_of_an_outage_is_not_held_against_its_id() -> None:
+    driver = closed()
+    late = driver.start(bulk=False)
+    driver.now += driver.wait()
+    driver.end(driver.start(fresh=False), unavailable())
+    driver.now += driver.wait()
+    driver.end(driver.start(fresh=False))
+    assert not driver.is_away
+    lookup = driver.lookup()
+    driver.now += 10.0
+    driver.end(late, RequestTimeoutError("no answer"), lookup)
+    assert lookup.failures == 0

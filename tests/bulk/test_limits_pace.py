@@ -25,15 +25,24 @@ def starts(driver: Driver, seconds: float, refuse: Callable[[], RateLimitError |
     return count
 
 
-class Bucket:
-    """A server's own bound: so many a second, with bursts of a tenth of that."""
+def pace(driver: Driver) -> float:
+    """Start one request as soon as may be, and say how many a second may follow."""
+    driver.now += driver.wait()
+    driver.ask(takes=0.0)
+    return 1 / driver.wait()
 
-    def __init__(self, driver: Driver, rate: float, retry_after: float | None = None) -> None:
+
+class Bucket:
+    """A server's own bound: so many a second, with bursts of a tenth of that by default."""
+
+    def __init__(
+        self, driver: Driver, rate: float, retry_after: float | None = None, *, burst: float | None = None
+    ) -> None:
         self.refusals = 0
         self._driver = driver
         self._rate = rate
         self._retry_after = retry_after
-        self._burst = max(1.0, rate / 10)
+        self._burst = max(1.0, rate / 10) if burst is None else burst
         self._tokens = self._burst
         self._filled_at = driver.now
 
@@ -138,3 +147,48 @@ def test_single_lookups_keep_the_pace_too() -> None:
     driver = Driver(rate=10.0)
     driver.start(bulk=True)
     assert driver.wait(bulk=False) == pytest.approx(0.1)
+
+
+def test_the_first_pace_leaves_out_all_requests_of_the_refused_wave() -> None:
+    driver = Driver(concurrency=100)
+    permits = driver.fill()
+    driver.now += 0.4
+    for permit in permits[:60]:
+        driver.end(permit)
+    for permit in permits[60:]:
+        driver.end(permit, throttled("rate"))
+    # 60 in 0.4 seconds, and a tenth of a second's worth counts as a burst.
+    assert pace(driver) == pytest.approx(60 / 0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("burst", [1.0, 5.0, 50.0])
+@pytest.mark.parametrize("retry_after", [None, 1.0])
+def test_the_pace_is_found_whatever_the_size_of_the_bucket(burst: float, retry_after: float | None) -> None:
+    driver = Driver()
+    bucket = Bucket(driver, 50.0, retry_after, burst=burst)
+    starts(driver, 10.0, bucket)
+    refused_before = bucket.refusals
+    accepted = starts(driver, 60.0, bucket) - (bucket.refusals - refused_before)
+    assert accepted >= (0.85 if retry_after is None else 0.75) * 60 * 50
+
+
+def refuse_with(driver: Driver, retry_after: float) -> None:
+    """Answer ten in a second, refuse the next, and wait for as long as anything may hold it up."""
+    for _ in range(10):
+        driver.now += driver.wait()
+        driver.ask(takes=0.1)
+    driver.now += driver.wait()
+    driver.ask(throttled("rate", retry_after), takes=0.001)
+    driver.now += 59.0
+
+
+@pytest.mark.parametrize("refusals", [1, 2, 3])
+@pytest.mark.parametrize("retry_after", [60.0, 3600.0, 86_400.0])
+def test_no_refusal_slows_the_raise_for_longer_than_a_minute(retry_after: float, refusals: int) -> None:
+    driver = Driver()
+    for _ in range(refusals):
+        refuse_with(driver, retry_after)
+    before = pace(driver)
+    starts(driver, 10.0)
+    # A tenth a second, as after a refusal without Retry-After.
+    assert pace(driver) >= 0.9 * before * 1.1**10

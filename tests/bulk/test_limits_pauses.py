@@ -115,6 +115,6 @@ def test_a_pause_only_moves_forward_and_never_beyond_a_minute(wishes: list[tuple
 
 def test_an_answer_does_not_end_a_pause() -> None:
     driver = after(throttled("rate", 10.0))
-    single = driver.limits.start(driver.now, bulk=False)
+    single = driver.limits.start(driver.now, bulk=False, fresh=True)
     driver.end(single)
     assert driver.wait() == pytest.approx(10.0)

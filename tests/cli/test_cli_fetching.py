@@ -31,7 +31,7 @@ async def test_a_wait_says_what_the_first_id_met_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_fetching, "_SILENCE", 0.0)
-    (tmp_path / "ids.txt").write_text("phnum_1\n", encoding="ascii")
+    (tmp_path / "ids.txt").write_text("".join(f"phnum_{n}\n" for n in range(30)), encoding="ascii")
     notes: list[str] = []
 
     def noted(note: str) -> None:

@@ -43,6 +43,11 @@ class Snippet(NamedTuple):
         return self.get("skip") is not None or (self.language == "sh" and not self.notes)
 
     @property
+    def is_output(self) -> bool:
+        """Whether it shows what the block before it prints."""
+        return self.language == "text" and self.get("output") == ""
+
+    @property
     def place(self) -> str:
         """Page and line."""
         return f"{self.page}:{self.line}"
@@ -88,9 +93,9 @@ def groups() -> list[Group]:
     made: list[list[Snippet]] = []
     for page in pages():
         for snippet in snippets_of(page):
-            if snippet.language not in {"python", "sh"}:
+            if snippet.language not in {"python", "sh"} and not snippet.is_output:
                 continue
-            if snippet.get("continues") is not None:
+            if snippet.get("continues") is not None or snippet.is_output:
                 made[-1].append(snippet)
             else:
                 made.append([snippet])

@@ -173,7 +173,7 @@ def _noting(init: Callable[..., None], made: list[Any]) -> Callable[..., None]:
 
 
 @contextlib.contextmanager
-def mended_aioresponses(place: Place) -> Generator[None]:
+def repaired_aioresponses(place: Place) -> Generator[None]:
     """Have the `conftest.py` that the page shows, in the directory of the test."""
     from docs_snippets import ROOT, snippets_of  # noqa: PLC0415
 
@@ -184,7 +184,7 @@ def mended_aioresponses(place: Place) -> Generator[None]:
 
 
 SURROUNDINGS = {
-    "mended aioresponses": mended_aioresponses,
+    "repaired aioresponses": repaired_aioresponses,
     "official sdk": official_sdk,
     "opentelemetry": opentelemetry,
     "proxy": proxy,

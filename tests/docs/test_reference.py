@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from docs_snippets import ROOT
+from docs_snippets import ROOT, snippets_of
 
 import elevenphone
 import elevenphone.emulator
@@ -35,6 +35,12 @@ def test_every_public_name_is_in_the_reference(module: ModuleType, name: str) ->
     assert f"{module.__name__}.{name}" in described()
 
 
+@pytest.mark.parametrize("name", elevenphone.__all__)
+def test_every_public_name_is_in_an_example_of_the_reference(name: str) -> None:
+    examples = [snippet for page in (DOCS / "reference").glob("*.md") for snippet in snippets_of(page)]
+    assert any(re.search(rf"\b{name}\b", each.code) for each in examples if each.language == "python")
+
+
 def test_the_index_leads_to_every_page() -> None:
     index = (DOCS / "index.md").read_text(encoding="utf-8")
     listed = {
@@ -52,7 +58,18 @@ def test_the_version_of_the_changes_is_that_of_the_package() -> None:
     assert latest[1] == elevenphone.__version__
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *PAGES], ids=lambda page: page.relative_to(ROOT).as_posix()
+)
 def test_links_to_files_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    for target, _, anchor in re.findall(r"\]\((?!https?:|#)([^)#]+)(#([^)]+))?\)", text):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+        assert not anchor or anchor in anchors(page.parent / target), (
+            f"{page.name} links to {target}#{anchor}"
+        )
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -8,15 +8,19 @@ from __future__ import annotations
 import ast
 import asyncio
 import contextlib
+import doctest
 import importlib.util
 import inspect
 import logging
 import os
+import pty
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
 import types
 from collections.abc import Iterator
@@ -32,12 +36,13 @@ from elevenphone.pytest_plugin import elevenphone_emulator
 __all__ = ["elevenphone_emulator"]  # a fixture, which must be a name of this module to be found
 
 NOTES = {
-    "background", "continues", "define", "emulator", "exits", "file", "interrupt", "needs", "output",
-    "replace", "run", "skip", "with",
+    "background", "cell", "continues", "define", "emulator", "exits", "file", "interrupt", "needs", "output",
+    "replace", "run", "skip", "terminal", "with",
 }  # fmt: skip
 # Comments of the README that the gate reads; what they mark, it runs itself.
 GATE = {"demo", "tests"}
 SECONDS = 60
+TERMINAL_COLUMNS = 100
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +75,7 @@ class Surroundings:
         self.module = types.ModuleType("snippet")
         self.background: list[subprocess.Popen[str]] = []
         self.runner = asyncio.Runner()
+        self.printed = ""
         (directory / "ids.txt").write_text("\n".join(emulator.ids) + "\n", encoding="ascii")
         monkeypatch.chdir(directory)
         monkeypatch.setenv("ELEVENLABS_BASE_URL", emulator.base_url)
@@ -93,6 +99,10 @@ class Surroundings:
                 opened.enter_context(SURROUNDINGS[name](place))
             code = self.code(snippet)
             output.readouterr()
+            if snippet.is_output:
+                assert prints(code, self.printed), f"{snippet.place}: it printed\n{self.printed}"
+                return
+            self.printed = ""
             if snippet.language == "sh":
                 self.run_shell(snippet, code)
             elif (file := snippet.get("file")) is not None:
@@ -102,9 +112,9 @@ class Surroundings:
                 self.run_tests(code)
             else:
                 self.run_python(snippet, code)
-        printed = output.readouterr().out
+        self.printed += output.readouterr().out
         if (expected := snippet.get("output")) is not None:
-            assert printed == f"{expected}\n", snippet.place
+            assert self.printed == f"{expected}\n", snippet.place
 
     def code(self, snippet: Snippet) -> str:
         code = snippet.code
@@ -124,17 +134,25 @@ class Surroundings:
         names |= CALLABLE | ids
         for definition in snippet.all("define"):
             self.execute(definition, snippet.place, names)
-        self.execute("\n" * (snippet.line - 1) + code, str(ROOT / snippet.page), names)
+        code = "\n" * (snippet.line - 1) + code
+        self.execute(code, str(ROOT / snippet.page), names, cell=snippet.get("cell") is not None)
         for call in snippet.all("run"):
             self.execute(call, snippet.place, names)
 
-    def execute(self, code: str, where: str, names: dict[str, object]) -> None:
-        """Execute as a notebook does: `await` may stand at the top."""
-        compiled = compile(code, where, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    def execute(self, code: str, where: str, names: dict[str, object], *, cell: bool = False) -> None:
+        """Execute as a notebook does: `await` may stand at the top, and a cell shows its last expression."""
+        tree = ast.parse(code)
+        last = tree.body[-1]
+        if cell and isinstance(last, ast.Expr):
+            tree.body[-1] = ast.copy_location(ast.Assign([ast.Name("_", ast.Store())], last.value), last)
+            ast.fix_missing_locations(tree)
+        compiled = compile(tree, where, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
         if compiled.co_flags & inspect.CO_COROUTINE:
             self.runner.run(eval(compiled, names))  # noqa: S307 - this project's own pages
         else:
             exec(compiled, names)  # noqa: S102 - as above
+        if cell:
+            print(repr(names["_"]))  # noqa: T201 - as a notebook does
 
     def run_tests(self, code: str) -> None:
         path = self.directory / "test_snippet.py"
@@ -156,15 +174,19 @@ class Surroundings:
             assert process.stdout is not None
             assert process.stdout.readline(), f"{snippet.place}: ended without a word"
             return
+        if snippet.get("terminal") is not None:
+            self.printed = run_on_terminal(code)
+            return
         variables = self.directory / ".variables"
         process = self.start(f"set -eu\n{code}\nenv -0 > {variables}")
         if (file := snippet.get("interrupt")) is not None:
-            wait_for_content(self.directory / file, process)
+            wait_until_it_grows(self.directory / file, process)
             os.killpg(process.pid, signal.SIGINT)
         printed, complaints = process.communicate(timeout=SECONDS)
         expected = int(snippet.get("exits") or 0)
         assert process.returncode == expected, f"{snippet.place}\n{printed}\n{complaints}"
         assert "Traceback" not in complaints, complaints
+        self.printed = printed + complaints
         if variables.exists():
             for variable in variables.read_text(encoding="utf-8").split("\0")[:-1]:
                 name, _, value = variable.partition("=")
@@ -181,6 +203,51 @@ class Surroundings:
         )
 
 
+def run_on_terminal(code: str) -> str:
+    """Run a shell block on a pseudo-terminal without colours, and return what appears on it."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (40, TERMINAL_COLUMNS))
+    with subprocess.Popen(  # noqa: S603
+        ["bash", "-euc", code],  # noqa: S607
+        stdout=slave,
+        stderr=slave,
+        env=os.environ | {"TERM": "dumb"},
+    ) as process:
+        os.close(slave)
+        shown = b""
+        with contextlib.suppress(OSError), os.fdopen(master, "rb", buffering=0) as screen:
+            while chunk := screen.read(65536):  # an OSError, too, says that the last process has closed it
+                shown += chunk
+    assert process.returncode == 0, shown.decode()
+    return shown.decode().replace("\r\n", "\n")
+
+
+def prints(shown: str, printed: str) -> bool:
+    """Tell whether a page shows what was printed.
+
+    `...` stands for any text; as the first line, for any number of lines.
+    """
+    lines = "\n".join(line.rstrip() for line in printed.strip("\n").splitlines()) + "\n"
+    if shown.startswith("...\n"):
+        lines = f"\n{lines}"
+    return doctest.OutputChecker().check_output(shown, lines, doctest.ELLIPSIS)
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "expected"),
+    [
+        ("a\n... b\n", "a\n17 b\n", True),
+        ("...\nb\n", "a\nb\n", True),
+        ("...\nb\n", "b\n", True),
+        ("a\n", "b\n", False),
+        ("a\n", "a\nb\n", False),
+        ("...\nb\n", "a b\n", False),
+    ],
+)
+def test_shown_output_is_compared(shown: str, printed: str, expected: bool) -> None:
+    assert prints(shown, printed) == expected
+
+
 def load_plugin() -> str:
     """Say how the fixtures are loaded where the installed package has no entry point for them yet."""
     from importlib.metadata import entry_points  # noqa: PLC0415
@@ -189,12 +256,19 @@ def load_plugin() -> str:
     return "" if found else "-p elevenphone.pytest_plugin"
 
 
-def wait_for_content(path: Path, process: subprocess.Popen[str]) -> None:
+def wait_until_it_grows(path: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until more is written to a file, or to those beside it whose names begin alike."""
     ends = time.monotonic() + SECONDS
-    while not (path.exists() and path.stat().st_size):
-        assert process.poll() is None, f"ended before it wrote {path.name}: {process.communicate()}"
-        assert time.monotonic() < ends, f"{path.name} did not appear"
+    first = 0
+    while not first or size_of(path) <= first:
+        first = first or size_of(path)
+        assert process.poll() is None, f"ended before {path.name} grew: {process.communicate()}"
+        assert time.monotonic() < ends, f"{path.name} did not grow"
         time.sleep(0.01)
+
+
+def size_of(path: Path) -> int:
+    return sum(each.stat().st_size for each in path.parent.glob(f"{path.name}*"))
 
 
 @pytest.fixture
@@ -210,9 +284,9 @@ def surroundings(
 def test_snippets(group: Group, surroundings: Surroundings, capsys: pytest.CaptureFixture[str]) -> None:
     ran = 0
     for snippet in group.snippets:
-        for module in (snippet.get("needs") or "").split():
-            if not is_installed(module):
-                pytest.skip(f"needs {module}")
+        for name in (snippet.get("needs") or "").split():
+            if not is_installed(name):
+                pytest.skip(f"needs {name}")
         if snippet.is_left_out or GATE & {name for name, _ in snippet.notes}:
             if snippet.language == "python":
                 compile(snippet.code, snippet.place, "exec")
@@ -223,9 +297,10 @@ def test_snippets(group: Group, surroundings: Surroundings, capsys: pytest.Captu
         pytest.skip(f"not run: {group.snippets[0].get('skip') or 'not marked to be, or the gate runs it'}")
 
 
-def is_installed(module: str) -> bool:
+def is_installed(name: str) -> bool:
+    """Tell whether there is a Python module or a command of this name."""
     try:
-        return importlib.util.find_spec(module) is not None
+        return importlib.util.find_spec(name) is not None or shutil.which(name) is not None
     except ModuleNotFoundError:  # of a package around it
         return False
 

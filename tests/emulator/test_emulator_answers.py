@@ -106,7 +106,8 @@ async def test_other_methods_and_paths() -> None:
     async with Emulator(1) as emulator:
         posted = await ask(emulator, emulator.ids[0], method="POST")
         assert (posted.status, posted.document) == (405, captured("405_plain_string"))
-        for route in ("/", "/v1/convai/agents/", "/v1/convai/phone-numbers", "/v1/convai/phone-numbers/a/"):
+        others = ("/", "/v1/convai/agents/", "/v1/convai/v2/phone-numbers/", "/v1/convai/phone-numbers/a/")
+        for route in others:
             reply = await ask(emulator, "", route=route)
             assert (reply.status, reply.document) == (404, {"detail": "Not Found"})
         assert (await ask(emulator, "")).document == {"detail": "Not Found"}

@@ -78,6 +78,10 @@ ODDITIES: dict[str, Callable[[PhoneNumber], bool]] = {
     "label in Katakana": lambda number: any("\u30a0" <= c <= "\u30ff" for c in number.label),
     "label in Cyrillic": lambda number: any("\u0400" <= c <= "\u04ff" for c in number.label),
     "label with an emoji": lambda number: any(ord(c) > 0xFFFF for c in number.label),
+    "label with an ampersand": lambda number: "&" in number.label,
+    "label with a hash": lambda number: "#" in number.label,
+    "label with a plus": lambda number: "+" in number.label,
+    "label with a percent sign": lambda number: "%" in number.label,
     "number without a plus": lambda number: not number.phone_number.startswith("+"),
     "Indian number": lambda number: number.phone_number.startswith("+91"),
     "no inbound": lambda number: not number.supports_inbound,
@@ -98,6 +102,16 @@ ODDITIES: dict[str, Callable[[PhoneNumber], bool]] = {
 def test_oddities_occur(numbers: list[PhoneNumber], oddity: str) -> None:
     found = sum(map(ODDITIES[oddity], numbers))
     assert 0 < found < len(numbers)
+
+
+def test_an_agent_answers_several_numbers(numbers: list[PhoneNumber]) -> None:
+    agents = [number.assigned_agent for number in numbers if number.assigned_agent is not None]
+    names = {agent.agent_id: agent.agent_name for agent in agents}
+    assert 10 < len(names) <= 200
+    assert all(agent.agent_name == names[agent.agent_id] for agent in agents)
+    branches = {agent.branch_id: agent.agent_id for agent in agents if agent.branch_id is not None}
+    assert all(a.branch_id is None or branches[a.branch_id] == a.agent_id for a in agents)
+    assert len(branches) > len(set(branches.values()))  # some agents have two
 
 
 def test_every_kind_of_trunk_occurs(numbers: list[PhoneNumber]) -> None:

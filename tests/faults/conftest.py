@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
-from fault_helpers import Serve, nothing_left_behind
+from fault_helpers import Serve, nothing_left_behind, trust
 from misbehaving_server import Behaviour, MisbehavingServer
 
 
@@ -50,18 +50,15 @@ def tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 @pytest.fixture
 def tls_server(tls: tuple[ssl.SSLContext, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """The server's context; what aiohttp trusts by default is made to include its authority."""
-    # aiohttp has loaded the system's authorities when it was imported.
-    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", tls[1])
+    """The server's context; its authority is trusted by each form of HTTP."""
+    trust(tls[1], monkeypatch)
     return tls[0]
 
 
-@pytest.fixture(params=["http", "https"])
-async def serve(request: pytest.FixtureRequest) -> AsyncIterator[Serve]:
+@pytest.fixture(params=["plain", "TLS"])
+async def serve(request: pytest.FixtureRequest, http: str) -> AsyncIterator[Serve]:  # noqa: ARG001
     """Start misbehaving servers, over plain HTTP and over TLS."""
-    context: ssl.SSLContext | None = (
-        request.getfixturevalue("tls_server") if request.param == "https" else None
-    )
+    context: ssl.SSLContext | None = request.getfixturevalue("tls_server") if request.param == "TLS" else None
     async with AsyncExitStack() as servers:
 
         async def start(behaviour: Behaviour) -> MisbehavingServer:
@@ -71,7 +68,7 @@ async def serve(request: pytest.FixtureRequest) -> AsyncIterator[Serve]:
 
 
 @pytest.fixture
-async def serve_plain() -> AsyncIterator[Serve]:
+async def serve_plain(http: str) -> AsyncIterator[Serve]:  # noqa: ARG001
     """Start misbehaving servers, over plain HTTP alone."""
     async with AsyncExitStack() as servers:
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib.util
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeAlias
 
 import aiohttp
+import pytest
 from misbehaving_server import Behaviour, MisbehavingServer
 
 from elevenphone import PhoneNumberClient, RetryPolicy
@@ -43,6 +46,14 @@ def connect(
         concurrency=concurrency,
         session=session,
     )
+
+
+def trust(context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a context that of all clients, whatever form of HTTP they use."""
+    # aiohttp loads the system's authorities when it is imported.
+    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", context)
+    if importlib.util.find_spec("httptools"):
+        monkeypatch.setattr("elevenphone._http.httptools_form.connecting.tls_context", lambda: context)
 
 
 def ids(count: int) -> list[str]:

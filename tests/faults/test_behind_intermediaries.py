@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from fault_helpers import ONCE
+from fault_helpers import ONCE, trust
 from intermediaries import haproxy, nginx
 
 from elevenphone import Found, Lookup, NotFoundError, PhoneNumberClient, RetryPolicy, ServerError
 from elevenphone.emulator import Emulator
 
-pytestmark = pytest.mark.intermediaries
+pytestmark = [pytest.mark.intermediaries, pytest.mark.usefixtures("http")]
 
 SOON = RetryPolicy(wait_initial=0.005)
 
@@ -86,7 +86,7 @@ async def test_nginx_over_tls(api: Emulator, tmp_path: Path, monkeypatch: pytest
     issued.private_key_and_cert_chain_pem.write_to_path(certificate)
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", trusting)
+    trust(trusting, monkeypatch)
     settings = "keepalive_requests 20;"
     async with (
         nginx(tmp_path, api.base_url, settings, certificate) as base_url,

@@ -66,7 +66,7 @@ async def test_row_09_close_delimited_body_cut(then: str, serve: Serve) -> None:
             await client.get("phnum_1")
         assert caught.value.status == 200
         assert caught.value.truncated
-        assert client.stats.requests == len(server.requests) == 2
+        assert client.stats.requests == len(server.requests) == 3
         server.behaviour = in_turn(server.behaviour, send(whole_body, "close"))
         assert (await client.get("phnum_1")).phone_number_id == "phnum_1"
 

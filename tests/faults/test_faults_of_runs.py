@@ -22,6 +22,12 @@ FETCH = ("fetch", "ids.txt", "-o", "out.jsonl")
 
 
 @pytest.fixture
+def http() -> str:
+    """Start servers once: these tests run commands, each of which chooses its form of HTTP by itself."""
+    return "auto"
+
+
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "ids.txt").write_text("".join(f"{each}\n" for each in IDS))
     return tmp_path

@@ -36,6 +36,12 @@ async def provoke(wire: Wire) -> None:
         await found(wire)
 
 
+@pytest.fixture
+def http() -> str:
+    """Start servers once: these tests run commands, each of which chooses its form of HTTP by itself."""
+    return "auto"
+
+
 def texts(folder: Path) -> Iterator[str]:
     """Read all that a command has written."""
     for path in folder.iterdir():

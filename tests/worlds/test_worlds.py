@@ -29,7 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("seeds", groups, ids=[f"{seeds[0]}-{seeds[-1]}" for seeds in groups])
 
 
-@pytest.mark.xfail(strict=True, reason="runs on one client hang, starve each other and lose ids")
+@pytest.mark.xfail(strict=False, reason="some laws do not know yet of probes")
 def test_no_law_is_broken_in_the_worlds(seeds: range, capsys: pytest.CaptureFixture[str]) -> None:
     broken: list[str] = []
     for seed in seeds:
@@ -43,7 +43,6 @@ def test_no_law_is_broken_in_the_worlds(seeds: range, capsys: pytest.CaptureFixt
         pytest.fail("\n".join(broken[:_SHOWN] + [f"and {more} more"] * (more > 0)), pytrace=False)
 
 
-@pytest.mark.xfail(strict=False, reason="the watchdog goes through a set: what expires together has no order")
 def test_a_world_plays_the_same_way_again() -> None:
     def log(seed: int) -> list[tuple[float, str, str]]:
         return [(r.at, r.phone_number_id, r.outcome) for r in play(draw(seed)).server.log]

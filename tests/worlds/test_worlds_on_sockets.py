@@ -77,12 +77,7 @@ def new_loop(request: pytest.FixtureRequest) -> Callable[[], asyncio.AbstractEve
     return cast("Callable[[], asyncio.AbstractEventLoop]", pytest.importorskip("uvloop").new_event_loop)
 
 
-def _seeds() -> list[Any]:
-    closing = pytest.mark.xfail(strict=False, reason="closing the client leaves runs without an end")
-    return [pytest.param(seed, marks=closing) if draw(seed).closes else seed for seed in SEEDS]
-
-
-@pytest.mark.parametrize("seed", _seeds())
+@pytest.mark.parametrize("seed", SEEDS)
 def test_callers_get_what_is_right_over_sockets(
     seed: int, new_loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:

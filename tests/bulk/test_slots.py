@@ -1,4 +1,4 @@
-"""Who may start next: the queue before the limits."""
+"""Who may start the next request: single lookups, retries of a run, and new ids of a run."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import virtual_time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elevenphone import RateLimitError
-from elevenphone._admission import Admission
-from elevenphone._limits import Limits, Permit
+from elevenphone import ElevenPhoneError, RateLimitError
+from elevenphone._limits.limits import Limits
+from elevenphone._limits.permit import Permit
+from elevenphone._limits.slots import Lane, Slot, Slots
 
 START = virtual_time.START
 
@@ -23,27 +24,42 @@ def now() -> float:
 
 
 class Queue:
-    """An admission, and the order in which it let them in."""
+    """Slots, and the order in which they were given out."""
 
     def __init__(self, *, concurrency: int | None = 1, rate: float | None = None) -> None:
         self.limits = Limits(concurrency=concurrency, rate=rate)
-        self.admission = Admission(self.limits, asyncio.get_running_loop())
+        self.slots = Slots(self.limits, asyncio.get_running_loop())
+        self.run = self.slots.open_lane([])
         self.admitted: list[tuple[str, float]] = []
 
     @property
     def names(self) -> list[str]:
         return [name for name, _ in self.admitted]
 
-    async def use(self, name: str, *, bulk: bool = False, takes: float = 1.0) -> None:
-        """Wait for a place, and keep it for a while."""
-        permit = await self.admission.enter(bulk=bulk)
-        self.admitted.append((name, now() - START))
-        try:
+    async def take(self, *, bulk: bool = False, fresh: bool = False, run: Lane | None = None) -> Slot:
+        """Take a slot, now or when it is free."""
+        lane = run or (self.run if bulk else self.slots.singles)
+        return self.slots.take_now(lane, fresh=fresh) or await self.slots.take(lane, fresh=fresh)
+
+    async def use(
+        self,
+        name: str,
+        *,
+        bulk: bool = False,
+        fresh: bool = False,
+        run: Lane | None = None,
+        takes: float = 1.0,
+    ) -> None:
+        """Wait for a slot, and keep it for a while."""
+        with await self.take(bulk=bulk, fresh=fresh, run=run) as slot:
+            self.admitted.append((name, now() - START))
             await asyncio.sleep(takes)
-        except asyncio.CancelledError:
-            self.admission.withdraw(permit)
-            raise
-        self.admission.leave(permit, now(), None)
+            slot.found(now(), None)
+
+
+def fail(slot: Slot, error: ElevenPhoneError) -> None:
+    """End a request with an error."""
+    slot.failed(now(), error, None)
 
 
 async def begin(*uses: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
@@ -84,9 +100,9 @@ def test_single_lookups_go_before_bulk_ones_that_came_earlier() -> None:
 def test_nobody_overtakes_those_who_wait() -> None:
     async def main() -> Queue:
         queue = Queue()
-        first = await queue.admission.enter(bulk=False)
+        first = await queue.take()
         waiting = await begin(queue.use("waiting"))
-        queue.admission.leave(first, now(), None)
+        first.found(now(), None)
         late = asyncio.create_task(queue.use("late"))
         await asyncio.gather(*waiting, late)
         return queue
@@ -98,9 +114,9 @@ def test_nobody_overtakes_those_who_wait() -> None:
 def test_one_cancelled_in_the_moment_of_being_let_in_loses_no_place(bulk: bool) -> None:
     async def main() -> Queue:
         queue = Queue()
-        first = await queue.admission.enter(bulk=False)
+        first = await queue.take()
         unlucky, lucky = await begin(queue.use("unlucky", bulk=bulk), queue.use("lucky", bulk=bulk))
-        queue.admission.leave(first, now(), None)  # lets the unlucky one in, who has not run since
+        first.found(now(), None)  # lets the unlucky one in, who has not run since
         unlucky.cancel()
         await lucky
         return queue
@@ -113,10 +129,10 @@ def test_one_cancelled_in_the_moment_of_being_let_in_loses_no_place(bulk: bool) 
 def test_one_let_in_in_the_moment_of_its_cancellation_loses_no_place() -> None:
     async def main() -> Queue:
         queue = Queue()
-        first = await queue.admission.enter(bulk=False)
+        first = await queue.take()
         unlucky, lucky = await begin(queue.use("unlucky"), queue.use("lucky"))
         unlucky.cancel()
-        queue.admission.leave(first, now(), None)
+        first.found(now(), None)
         await lucky
         return queue
 
@@ -128,8 +144,8 @@ def test_one_let_in_in_the_moment_of_its_cancellation_loses_no_place() -> None:
 def test_those_who_wait_wake_when_the_pause_ends() -> None:
     async def main() -> Queue:
         queue = Queue(concurrency=3)
-        permit = await queue.admission.enter(bulk=True)
-        queue.admission.leave(permit, now(), RateLimitError(429, retry_after=5.0, kind="busy"))
+        permit = await queue.take(bulk=True)
+        fail(permit, RateLimitError(429, retry_after=5.0, kind="busy"))
         await asyncio.gather(queue.use("bulk", bulk=True), queue.use("single"))
         return queue
 
@@ -139,11 +155,11 @@ def test_those_who_wait_wake_when_the_pause_ends() -> None:
 def test_a_pause_made_longer_while_they_wait_holds_them_longer() -> None:
     async def main() -> Queue:
         queue = Queue(concurrency=3)
-        permits = [await queue.admission.enter(bulk=True) for _ in range(2)]
-        queue.admission.leave(permits[0], now(), RateLimitError(429, retry_after=5.0, kind="busy"))
+        permits = [await queue.take(bulk=True) for _ in range(2)]
+        fail(permits[0], RateLimitError(429, retry_after=5.0, kind="busy"))
         tasks = await begin(queue.use("bulk", bulk=True))
         await asyncio.sleep(1.0)
-        queue.admission.leave(permits[1], now(), RateLimitError(429, retry_after=10.0, kind="busy"))
+        fail(permits[1], RateLimitError(429, retry_after=10.0, kind="busy"))
         await asyncio.gather(*tasks)
         return queue
 
@@ -195,8 +211,83 @@ def test_a_permit_tells_when_it_was_given_and_not_when_it_was_asked_for() -> Non
     async def main() -> Permit:
         queue = Queue()
         tasks = await begin(queue.use("first", takes=3.0))
-        permit = await queue.admission.enter(bulk=False)
+        slot = await queue.take()
         await asyncio.gather(*tasks)
-        return permit
+        return slot.permit
 
     assert virtual_time.run(main()).started == START + 3.0
+
+
+# Runs
+
+
+def test_within_a_run_retries_come_before_new_ids() -> None:
+    async def main() -> Queue:
+        queue = Queue()
+        tasks = await begin(
+            queue.use("first", bulk=True),
+            queue.use("new", bulk=True, fresh=True),
+            queue.use("retry", bulk=True),
+        )
+        await asyncio.gather(*tasks)
+        return queue
+
+    assert virtual_time.run(main()).names == ["first", "retry", "new"]
+
+
+def test_the_run_that_holds_the_fewest_slots_comes_first() -> None:
+    async def main() -> Queue:
+        queue = Queue(concurrency=4)
+        late = queue.slots.open_lane([])
+        tasks = await begin(
+            *(queue.use(f"early {n}", bulk=True, fresh=True, takes=1.0 + n) for n in range(8)),
+            *(queue.use(f"late {n}", run=late, fresh=True, takes=9.0) for n in range(4)),
+        )
+        await asyncio.gather(*tasks)
+        return queue
+
+    names = virtual_time.run(main()).names
+    assert names[:6] == ["early 0", "early 1", "early 2", "early 3", "late 0", "late 1"]
+
+
+def test_a_worker_that_just_gave_its_slot_back_takes_it_again_before_new_ids() -> None:
+    async def main() -> Queue:
+        queue = Queue()
+        slot = await queue.take(bulk=True, fresh=True)
+        waiting = await begin(queue.use("waiting", bulk=True, fresh=True))
+        slot.found(now(), None)
+        again = queue.slots.take_now(queue.run, fresh=True)
+        assert again is not None
+        queue.admitted.append(("again", now() - START))
+        await asyncio.sleep(1.0)
+        again.found(now(), None)
+        await asyncio.gather(*waiting)
+        return queue
+
+    assert virtual_time.run(main()).names == ["again", "waiting"]
+
+
+def test_a_slot_that_is_left_without_a_result_is_given_back() -> None:
+    async def main() -> int:
+        queue = Queue()
+        with pytest.raises(ZeroDivisionError), await queue.take():
+            raise ZeroDivisionError
+        return queue.limits.in_flight
+
+    assert virtual_time.run(main()) == 0
+
+
+def test_forty_thousand_cancelled_waiters_leave_one_by_one() -> None:
+    async def main() -> tuple[int, int]:
+        queue = Queue()
+        first = await queue.take()
+        tasks = [asyncio.create_task(queue.use(str(n))) for n in range(40_000)]
+        await asyncio.sleep(0)
+        for task in reversed(tasks):
+            task.cancel()
+        await asyncio.wait(tasks)
+        waiting = len(queue.slots.singles.retries)
+        first.give_back()
+        return waiting, queue.limits.in_flight
+
+    assert virtual_time.run(main()) == (0, 0)

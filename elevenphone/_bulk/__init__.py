@@ -1,0 +1,1 @@
+"""The parts of a bulk run: how its lookups wait, equal ids, and the order of its results."""

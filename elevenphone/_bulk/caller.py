@@ -1,0 +1,77 @@
+"""A lookup of a bulk run: nobody awaits it alone, so it waits for longer than a single one does."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+from elevenphone._limits.slots import Lane, Slot
+from elevenphone._lookup.dispatcher import Dispatcher
+from elevenphone._lookup.job import Job
+from elevenphone._meaning import meaning_of
+from elevenphone.errors import ElevenPhoneError
+
+_T = TypeVar("_T")
+
+
+class BulkCaller:
+    """The caller of all lookups of one run.
+
+    A 429, or a request that did not reach the server, says nothing about the id, so
+    these use up no attempts. Other failures do, as far as they are the id's own: of
+    a server that fails for everybody no id is lost, and on a healthy one an id that
+    always fails has its policy's attempts.
+
+    Attributes:
+        lane: The run's slots.
+        stopped_by: What has stopped the run, or `None`.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, lane: Lane) -> None:
+        self.lane = lane
+        self.stopped_by: ElevenPhoneError | None = None
+        self._dispatcher = dispatcher
+
+    async def may_begin(self, job: Job[_T]) -> Slot:
+        """Wait for a slot.
+
+        Raises:
+            ElevenPhoneError: The job's own error, if it has turned out to be final.
+        """
+        slots = self._dispatcher.slots
+        fresh = not job.attempts
+        while True:
+            slot = slots.take_now(self.lane, fresh=fresh) or await slots.take(self.lane, fresh=fresh)
+            if not job.in_doubt or slot.permit.probe_url is not None or job.error is None:
+                return slot
+            verdict = self._dispatcher.limits.verdict(job, job.retry.attempts, self._dispatcher.loop.time())
+            if verdict == "try again":
+                job.in_doubt = False
+                return slot
+            slot.give_back()
+            if verdict == "give up":
+                raise job.error
+
+    def next_wait(self, job: Job[_T], error: ElevenPhoneError) -> float | None:
+        """Say how long to wait; a lookup may go on past its policy's attempts."""
+        meaning = meaning_of(error)
+        if not meaning.retryable or self.stopped_by is not None:
+            return None
+        now = self._dispatcher.loop.time()
+        if meaning.strain != "throttled" and job.retry.attempts == 1:
+            return None
+        wait = job.retry.backoff(error, job.attempts)
+        if meaning.strain == "failing" and meaning.sent:
+            match self._dispatcher.limits.verdict(job, job.retry.attempts, now):
+                case "give up":
+                    return None
+                case "find out":
+                    job.in_doubt = True
+                    wait = 0.0
+                case "try again":
+                    pass
+        return wait if now + wait < job.expires else None
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep until the next attempt."""
+        await asyncio.sleep(seconds)

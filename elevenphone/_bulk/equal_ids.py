@@ -1,0 +1,55 @@
+"""Equal ids of a run: each is asked for once, and answered at every position."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from elevenphone.lookups import Lookup
+
+
+class EqualIds:
+    """The ids that have been seen, so that equal ones are not asked for again.
+
+    Args:
+        remembered: The number of answers kept for ids that come later; `None` for all.
+            Ids that are being asked for are always kept.
+    """
+
+    def __init__(self, remembered: int | None) -> None:
+        self._remembered = remembered
+        # id -> its lookup, or the later positions that wait for it, or None if there are none.
+        self._seen: dict[str, Lookup | list[int] | None] = {}
+        self._answered: deque[str] = deque()
+
+    def is_new(self, phone_number_id: str) -> bool:
+        """Say whether an id must be asked for, and remember it."""
+        seen = self._seen
+        count = len(seen)
+        seen.setdefault(phone_number_id, None)
+        return len(seen) > count
+
+    def known(self, phone_number_id: str, index: int) -> Lookup | None:
+        """Return the answer to an id that has been seen; if there is none yet, the position waits for it."""
+        match self._seen[phone_number_id]:
+            case None:
+                self._seen[phone_number_id] = [index]
+                return None
+            case list() as waiting:
+                waiting.append(index)
+                return None
+            case lookup:
+                return lookup
+
+    def settle(self, phone_number_id: str, lookup: Lookup) -> list[int]:
+        """Remember the answer to an id.
+
+        Returns:
+            The later positions that wait for it.
+        """
+        waiting = self._seen[phone_number_id]
+        self._seen[phone_number_id] = lookup
+        if self._remembered is not None:
+            self._answered.append(phone_number_id)
+            if len(self._answered) > self._remembered:
+                del self._seen[self._answered.popleft()]
+        return waiting if isinstance(waiting, list) else []

@@ -1,0 +1,50 @@
+"""The results of a run, as they end or in the order of the input."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from elevenphone.lookups import Lookup
+
+
+class AsCompleted:
+    """Lookups in the order in which they end."""
+
+    def __init__(self) -> None:
+        self._ready: deque[Lookup] = deque()
+
+    def put(self, lookup: Lookup) -> None:
+        """Add one."""
+        self._ready.append(lookup)
+
+    def take(self) -> Lookup | None:
+        """Take the next one, if it is there."""
+        return self._ready.popleft() if self._ready else None
+
+    def take_all(self) -> list[Lookup]:
+        """Take all that are there."""
+        lookups = list(self._ready)
+        self._ready.clear()
+        return lookups
+
+
+class InOrder:
+    """Lookups in the order of the input."""
+
+    def __init__(self) -> None:
+        self._ready: dict[int, Lookup] = {}
+        self._next = 0
+
+    def put(self, lookup: Lookup) -> None:
+        """Add one."""
+        self._ready[lookup.index] = lookup
+
+    def take(self) -> Lookup | None:
+        """Take the next one, if it is there."""
+        lookup = self._ready.pop(self._next, None)
+        self._next += lookup is not None
+        return lookup
+
+    def take_all(self) -> list[Lookup]:
+        """Take all, in order; every lookup has been put."""
+        return [self._ready[index] for index in range(len(self._ready))]

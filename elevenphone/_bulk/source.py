@@ -1,0 +1,73 @@
+"""The ids of a run, read one by one by one task, as a plain loop would read them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Iterable, Iterator
+from typing import Self, cast
+
+# Ids, and seconds, that are read at most before others may use the event loop.
+_BREATH_IDS, _BREATH_SECONDS = 100, 0.002
+
+
+class Source(AsyncIterator[str]):
+    """An iterable or an async iterable, read in the task that first asks for an id.
+
+    A timeout or a task group inside an async generator cancels the task that runs
+    the generator, even between two ids. `pause` hands such a cancellation to it.
+
+    Args:
+        ids: What to read.
+
+    Attributes:
+        is_abandoned: Whether the run has been left, so that a cancellation is the run's.
+
+    Raises:
+        TypeError: The ids cannot be iterated over.
+    """
+
+    def __init__(self, ids: Iterable[str] | AsyncIterable[str]) -> None:
+        self.is_abandoned = False
+        self._asynchronous: AsyncIterator[str] | None = None
+        self._synchronous: Iterator[str] = iter(())
+        if isinstance(ids, AsyncIterable):
+            self._asynchronous = aiter(ids)
+        else:
+            self._synchronous = iter(ids)
+        self._cancellation: asyncio.CancelledError | None = None
+        self._loop = asyncio.get_running_loop()
+        self._taken = 0
+        self._breathe_at = 0.0
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        if self._asynchronous is None:
+            for phone_number_id in self._synchronous:
+                return phone_number_id
+            raise StopAsyncIteration
+        cancellation, self._cancellation = self._cancellation, None
+        if cancellation is not None and isinstance(self._asynchronous, AsyncGenerator):
+            return await cast("AsyncGenerator[str]", self._asynchronous).athrow(cancellation)
+        return await anext(self._asynchronous)
+
+    async def pause(self, until: Awaitable[None]) -> None:
+        """Wait between two ids."""
+        try:
+            await until
+        except asyncio.CancelledError as error:
+            if self.is_abandoned or not isinstance(self._asynchronous, AsyncGenerator):
+                raise
+            self._cancellation = error
+
+    def needs_breath(self) -> bool:
+        """Say whether enough was read without a break that others should use the event loop."""
+        self._taken += 1
+        now = self._loop.time()
+        if self._taken < _BREATH_IDS and now < self._breathe_at:
+            return False
+        is_late = self._taken > 1
+        self._taken = 0
+        self._breathe_at = now + _BREATH_SECONDS
+        return is_late

@@ -1,0 +1,256 @@
+"""One connection: it sends one request at a time, and hands over the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, TypeAlias, cast
+
+import httptools
+
+from elevenphone._http.limits import (
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    too_large,
+)
+from elevenphone._http.uncopyable import Uncopyable
+
+RawAnswer: TypeAlias = tuple[int, dict[bytes, bytes], bytes]
+"""Status, headers as they came (of equal names the first), and body."""
+
+_LONGEST_ANSWER = MAX_HEAD_BYTES + MAX_BODY_BYTES
+_INTERIM = range(100, 200)
+_LEAST_STATUS = 100
+
+
+class ClosedUnansweredError(Exception):
+    """The connection ended before a byte of the answer."""
+
+
+class CutShortError(Exception):
+    """The connection ended in the middle of the answer."""
+
+
+class NotHTTPError(Exception):
+    """What came is not the HTTP that was asked for."""
+
+
+class Owner(Protocol):
+    """Who keeps connections; see `Pool`."""
+
+    def opened(self, connection: Connection) -> None:
+        """Take note of a new connection."""
+        ...
+
+    def put(self, connection: Connection) -> None:
+        """Take back a connection that may serve another request."""
+        ...
+
+    def lost(self, connection: Connection) -> None:
+        """Take note of the end of a connection."""
+        ...
+
+
+class Connection(Uncopyable, asyncio.Protocol):
+    """An open connection, and the parser of what comes over it.
+
+    Bytes that nobody asked for, before a request or after the end of an answer,
+    close it: they would pass for the next answer.
+
+    Args:
+        loop: The running event loop.
+        owner: Gets it back after each answer, unless it has ended.
+
+    Attributes:
+        idle_since: For the owner's use.
+        spoke_first: Whether the server sent something that nobody had asked for.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner) -> None:
+        self.idle_since = 0
+        self.spoke_first = False
+        self._loop = loop
+        self._owner = owner
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[RawAnswer] | None = None
+        self._received = 0
+        self._status = 0
+        self._in_body = False
+        self._keeps_alive = False
+        self._speaks_http_1 = False
+        self._answer: RawAnswer | None = None
+        self._refusal: Exception | None = None
+        # The parser calls these for each header and each piece of the body; built-in methods are the fastest.
+        headers: dict[bytes, bytes] = {}
+        pieces: list[bytes] = []
+        self.on_header = headers.setdefault
+        self.on_body = pieces.append
+        self._headers = headers
+        self._pieces = pieces
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a request may be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def ask(self, request: bytes) -> asyncio.Future[RawAnswer]:
+        """Send a request.
+
+        Returns:
+            The answer to come. It raises `ClosedUnansweredError`, `CutShortError`,
+            `NotHTTPError` or `ResponseTooLargeError`, and the connection is closed then.
+        """
+        waiter = self._loop.create_future()
+        if self._transport is None:
+            waiter.set_exception(ClosedUnansweredError)
+        else:
+            self._received = 0
+            self._waiter = waiter
+            self._transport.write(request)
+        return waiter
+
+    def close(self, reason: Exception | None = None) -> None:
+        """Close at once.
+
+        Args:
+            reason: What the request under way ends with; `None` where nobody waits for it.
+        """
+        waiter, self._waiter = self._waiter, None
+        if self._transport is not None:
+            self._transport.abort()
+        if reason is not None and waiter is not None and not waiter.done():
+            waiter.set_exception(reason)
+
+    def abandon(self, waiter: asyncio.Future[RawAnswer]) -> None:
+        """Close, unless the answer has come and another request may be under way by now."""
+        if self._waiter is waiter:
+            self.close()
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by class
+        self._owner.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, and hand the answer over once it is whole."""
+        waiter, parser = self._waiter, self._parser
+        if waiter is None or parser is None:
+            self.spoke_first = True
+            self.close()
+            return
+        self._received += len(data)
+        try:
+            if self._received <= MAX_HEAD_BYTES:
+                parser.feed_data(data)
+            else:
+                self._feed_much(parser, data)
+        except httptools.HttpParserError as error:
+            self._refuse(NotHTTPError(str(error)))
+        except httptools.HttpParserUpgrade:
+            self._refuse(NotHTTPError("the server switched to another protocol"))
+        if (answer := self._answer) is not None:
+            self._waiter = self._answer = None
+            if self._keeps_alive:
+                self._owner.put(self)
+            else:
+                self.close()
+            if not waiter.done():
+                waiter.set_result(answer)
+        elif self._refusal is not None:
+            self.close(self._refusal)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the request under way; of some answers only this is the end."""
+        self._owner.lost(self)
+        self._parser = self._transport = None  # which refer to this
+        waiter, self._waiter = self._waiter, None
+        if waiter is None or waiter.done():
+            return
+        if not self._received:
+            waiter.set_exception(ClosedUnansweredError(str(exc or "")))
+        elif exc is None and self._in_body and _ends_with_connection(self._headers):
+            self._take_answer()
+            if self._answer is not None:
+                waiter.set_result(self._answer)
+            else:
+                waiter.set_exception(self._refusal or CutShortError())
+        else:
+            waiter.set_exception(CutShortError(str(exc or "")))
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        """Note that more came than the answer."""
+        if self._answer is not None:
+            self._keeps_alive = False
+
+    def on_headers_complete(self) -> None:
+        """Note that the head is whole, and look at what it says of itself."""
+        parser = self._parser
+        if self._answer is not None or parser is None:
+            return
+        self._in_body = True
+        self._status = parser.get_status_code()
+        if not self._speaks_http_1:
+            version = parser.get_http_version()
+            if not version.startswith("1."):
+                self._refuse(NotHTTPError(f"its version is {version}"))
+            self._speaks_http_1 = True
+        if len(self._headers) > MAX_HEADERS:
+            self._refuse(NotHTTPError(f"it has more than {MAX_HEADERS:,} headers"))
+
+    def on_message_complete(self) -> None:
+        """Take the answer, unless it is an interim one."""
+        if self._answer is not None or self._parser is None:
+            return
+        if self._status in _INTERIM:
+            self._headers.clear()
+            self._in_body = False
+        else:
+            self._keeps_alive = self._parser.should_keep_alive()
+            self._take_answer()
+
+    def _take_answer(self) -> None:
+        pieces = self._pieces
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if len(body) > MAX_BODY_BYTES:
+            self._refuse(too_large())
+        elif self._status < _LEAST_STATUS:
+            self._refuse(NotHTTPError(f"its status is {self._status:03}"))
+        elif self._refusal is None:
+            self._answer = (self._status, self._headers.copy(), body)
+        self._headers.clear()
+        pieces.clear()
+        self._in_body = False
+
+    def _refuse(self, reason: Exception) -> None:
+        """Take no answer for this reason; after a whole answer, only do not go on."""
+        self._keeps_alive = False
+        if self._answer is None and self._refusal is None:
+            self._refusal = reason
+
+    def _feed_much(self, parser: httptools.HttpResponseParser, data: bytes) -> None:
+        """Parse what goes beyond the longest head, as far as it may."""
+        if not self._in_body:
+            head = len(data) - (self._received - MAX_HEAD_BYTES)
+            parser.feed_data(data[:head])
+            data = data[head:]
+            if not self._in_body and self._answer is None:
+                self._refuse(NotHTTPError(f"its head is longer than {MAX_HEAD_BYTES:,} bytes"))
+                return
+        if self._received > _LONGEST_ANSWER:
+            self._refuse(too_large())
+        else:
+            parser.feed_data(data)
+
+
+def _ends_with_connection(headers: dict[bytes, bytes]) -> bool:
+    """Tell whether nothing but the end of the connection ends a body (RFC 9112, 6.3)."""
+    fields = {name.lower(): value for name, value in headers.items()}
+    codings = fields.get(b"transfer-encoding")
+    if codings is not None:
+        return codings.rpartition(b",")[2].strip().lower() != b"chunked"
+    return b"content-length" not in fields

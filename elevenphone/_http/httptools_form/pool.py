@@ -1,0 +1,78 @@
+"""The connections to one server: those in use, and those that wait for their next request."""
+
+from __future__ import annotations
+
+import asyncio
+
+from elevenphone._http.httptools_form.connection import Connection
+
+_SWEEP_SECONDS = 5.0
+_IDLE_SWEEPS = 3
+
+
+class Pool:
+    """Keeps connections alive; the one that was used last is taken first.
+
+    It has no limit of its own: how many requests are in flight is decided before
+    they come here. A connection that has waited for 15 s is closed, within 5 s.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._idle: list[Connection] = []
+        self._all: set[Connection] = set()
+        self._sweeps = 0
+        self._next_sweep: asyncio.TimerHandle | None = None
+        self._empty: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def take(self) -> Connection | None:
+        """Take a connection that waits; `None` where none does."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open:
+                return connection
+        return None
+
+    def opened(self, connection: Connection) -> None:
+        """Take note of a new connection."""
+        self._all.add(connection)
+
+    def put(self, connection: Connection) -> None:
+        """Take back a connection that may serve another request."""
+        connection.idle_since = self._sweeps
+        self._idle.append(connection)
+        if self._next_sweep is None:
+            self._next_sweep = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    def lost(self, connection: Connection) -> None:
+        """Take note of the end of a connection."""
+        self._all.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if self._empty is not None and not self._all and not self._empty.done():
+            self._empty.set_result(None)
+
+    def close(self, reason: Exception) -> None:
+        """Close all connections; the requests under way end with the reason."""
+        if self._next_sweep is not None:
+            self._next_sweep.cancel()
+            self._next_sweep = None
+        self._idle.clear()
+        for connection in list(self._all):
+            connection.close(reason)
+
+    async def all_lost(self) -> None:
+        """Wait until all connections have ended, which takes a turn or two of the event loop."""
+        if self._all:
+            self._empty = self._empty or self._loop.create_future()
+            await asyncio.shield(self._empty)
+
+    def _sweep(self) -> None:
+        """Close what has waited for too long; it stands first, since the last is taken first."""
+        self._sweeps += 1
+        while self._idle and self._sweeps - self._idle[0].idle_since > _IDLE_SWEEPS:
+            self._idle.pop(0).close()
+        self._next_sweep = self._loop.call_later(_SWEEP_SECONDS, self._sweep) if self._idle else None

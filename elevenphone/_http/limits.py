@@ -1,0 +1,24 @@
+"""How much of an answer is read at most, whichever form reads it."""
+
+from __future__ import annotations
+
+from elevenphone.errors import ResponseTooLargeError
+
+MAX_BODY_BYTES = 1_048_576
+"""Longest body that is read; a phone number's is about 1,000 bytes."""
+
+MAX_HEAD_BYTES = 65_536
+"""Longest head that is read: status line and headers, those of interim answers included."""
+
+MAX_HEADERS = 1_000
+"""Most headers of one answer."""
+
+MAX_LENGTH_DIGITS = 20
+"""Most digits of a Content-Length: as many as 64 bits can have."""
+
+
+def too_large() -> ResponseTooLargeError:
+    """Make the error for a body longer than `MAX_BODY_BYTES`."""
+    return ResponseTooLargeError(
+        f"the answer is longer than {MAX_BODY_BYTES:,} bytes, which no phone number is; reading stopped"
+    )

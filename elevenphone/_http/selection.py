@@ -1,0 +1,172 @@
+"""Which form of `Transport` a client uses."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Awaitable
+from types import FunctionType
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, get_args
+
+from elevenphone._http.uncopyable import Uncopyable
+from elevenphone.errors import ConfigurationError
+from elevenphone.transport import Response, Transport
+
+if TYPE_CHECKING:
+    import aiohttp
+
+Form: TypeAlias = Literal["httptools", "aiohttp"]
+Choice: TypeAlias = Literal["auto", "httptools", "aiohttp"]
+
+_NEEDED = ("httptools", "aiohappyeyeballs")
+
+
+class HTTPTransport(Transport, Protocol):
+    """A transport that says what it is made of.
+
+    Attributes:
+        form: What sends its next request.
+    """
+
+    @property
+    def form(self) -> Form: ...
+
+
+def make_transport(api_key: str, *, session: aiohttp.ClientSession | None, http: Choice) -> HTTPTransport:
+    """Make the transport that a client was asked to use.
+
+    Nothing is imported that is not used: aiohttp takes longer than all the rest.
+
+    Args:
+        api_key: Sent with each request.
+        session: The caller's own, or `None`.
+        http: `"aiohttp"`, `"httptools"`, or `"auto"`: httptools where it is installed,
+            no session was given, and nobody has replaced a method of aiohttp's that
+            a request would go through, as mocks and instrumentations do.
+
+    Raises:
+        ConfigurationError: It cannot be; the text says what to do.
+    """
+    if http not in get_args(Choice):
+        raise ConfigurationError(
+            f"http must be one of {', '.join(map(repr, get_args(Choice)))}, not {http!r}"
+        )
+    if http == "httptools" and session is not None:
+        raise ConfigurationError(
+            "a session is aiohttp's: leave session out, or pass http='auto' or http='aiohttp'"
+        )
+    if http == "httptools" and (missing := missing_packages()):
+        raise ConfigurationError(
+            f"http='httptools' needs {' and '.join(missing)}: pip install 'elevenphone[speed]'"
+        )
+    if http == "aiohttp" or session is not None or missing_packages():
+        return _over_aiohttp(api_key, session)
+    return _over_httptools(api_key) if http == "httptools" else AutomaticTransport(api_key)
+
+
+def missing_packages() -> list[str]:
+    """List the packages that the form on httptools needs and that are not installed."""
+    return [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+
+
+def _over_httptools(api_key: str) -> HTTPTransport:
+    from elevenphone._http.httptools_form.transport import HttptoolsTransport  # noqa: PLC0415 - an extra
+
+    return HttptoolsTransport(api_key)
+
+
+def _over_aiohttp(api_key: str, session: aiohttp.ClientSession | None = None) -> HTTPTransport:
+    from elevenphone._http.aiohttp_transport import AiohttpTransport  # noqa: PLC0415 - slow to import
+
+    return AiohttpTransport(api_key, session)
+
+
+class AutomaticTransport(Uncopyable):
+    """Sends each request over httptools, unless somebody wants to see what goes through aiohttp.
+
+    Args:
+        api_key: Sent with each request.
+    """
+
+    def __init__(self, api_key: str) -> None:
+        self._api_key = api_key
+        self._httptools = _over_httptools(api_key)
+        self._aiohttp: HTTPTransport | None = None
+        self._closed = False
+
+    @property
+    def form(self) -> Form:
+        """What would send a request now."""
+        return "httptools" if nobody_watches_aiohttp() else "aiohttp"
+
+    @property
+    def requests(self) -> int:
+        """Requests put on the wire so far, resends included."""
+        return self._httptools.requests + (self._aiohttp.requests if self._aiohttp else 0)
+
+    @property
+    def connections_opened(self) -> int:
+        """Connections made so far."""
+        return self._httptools.connections_opened + (self._aiohttp.connections_opened if self._aiohttp else 0)
+
+    def send(self, url: str) -> Awaitable[Response]:
+        """GET a URL and read the answer whole; see `Transport.send`."""
+        if nobody_watches_aiohttp():
+            return self._httptools.send(url)
+        if self._aiohttp is None:
+            if self._closed:
+                raise ConfigurationError("this client is closed")
+            self._aiohttp = _over_aiohttp(self._api_key)
+        return self._aiohttp.send(url)
+
+    async def aclose(self) -> None:
+        """Close every connection; a second call does nothing."""
+        self._closed = True
+        await self._httptools.aclose()
+        if self._aiohttp is not None:
+            await self._aiohttp.aclose()
+
+
+class _Methods(NamedTuple):
+    """What a request over aiohttp goes through, and whoever wants to see or answer it replaces."""
+
+    init: object
+    get: object
+    request: object
+    resolve: object
+
+
+_own = _Methods(None, None, None, None)
+
+
+def nobody_watches_aiohttp() -> bool:
+    """Tell whether aiohttp's methods are its own. Ask for each request: a mock may start at any time."""
+    aiohttp = sys.modules.get("aiohttp")
+    if aiohttp is None:
+        return True
+    try:
+        session, connector = aiohttp.ClientSession, aiohttp.TCPConnector
+        init, get, request = session.__init__, session.get, session._request  # noqa: SLF001 - only looked at
+        resolve = connector._resolve_host  # noqa: SLF001
+    except AttributeError:
+        return False
+    # Not `==`, in which the wrappers of wrapt pass for what they wrap.
+    if init is _own.init and get is _own.get and request is _own.request and resolve is _own.resolve:
+        return True
+    return _remember(_Methods(init, get, request, resolve))
+
+
+def _remember(methods: _Methods) -> bool:
+    global _own  # noqa: PLW0603 - as aiohttp's methods are the process's, so is this
+    if not all(map(_is_aiohttps, methods)):
+        return False
+    _own = methods
+    return True
+
+
+def _is_aiohttps(method: object) -> bool:
+    """Tell whether a method is a function that stands in aiohttp's own files."""
+    if type(method) is not FunctionType:  # `isinstance` is true of a wrapper, too
+        return False
+    files = {sys.modules[name].__file__ for name in ("aiohttp.client", "aiohttp.connector")}
+    return method.__code__.co_filename in files

@@ -1,0 +1,23 @@
+"""What holds the key, or connections, and therefore stays in its process."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from elevenphone.errors import ConfigurationError
+
+
+class Uncopyable:
+    """Refuses to be pickled or copied: the key would travel along."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError(
+            "a client holds a key and connections, and cannot be copied: make one in each process"
+        )

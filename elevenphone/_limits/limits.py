@@ -1,0 +1,215 @@
+"""How many requests may be in flight, and when the next may start.
+
+Pure state: every method gets the moment as an argument, in seconds of a
+monotonic clock. Nothing here waits; `slots` does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from random import random as _random
+
+from elevenphone._limits.concurrency import ConcurrencyLimit
+from elevenphone._limits.outage import OutageGate, Subject, Verdict
+from elevenphone._limits.pace import Pace
+from elevenphone._limits.permit import Permit
+from elevenphone._meaning import Meaning
+from elevenphone.errors import ElevenPhoneError, RateLimitError, StatusError
+
+# No answer has an effect on when requests start for longer than this, in seconds.
+LONGEST_PAUSE = 60.0
+# Seconds without a request after which nothing learned is taken to be true any more.
+_FORGOTTEN_AFTER = 60.0
+# Seconds of pause if the whole service is busy and names none: doubling from the first to the last.
+_FIRST_BUSY_PAUSE, _LAST_BUSY_PAUSE = 0.25, 8.0
+# The same if a request is refused though it is the only one in flight: others use the whole account.
+_FIRST_ALONE_PAUSE, _LAST_ALONE_PAUSE = 0.1, 0.4
+# If more than this share of attempts fails, fewer requests may help the server.
+_MOSTLY_FAILING = 0.7
+
+
+class Limits:
+    """Everything that holds a request back, and what each answer teaches.
+
+    Attributes:
+        in_flight: Requests in flight now.
+        resumes_at: The moment before which no request may start.
+        paused_by: The error that made the last pause.
+        gate: Whether the server is away.
+    """
+
+    def __init__(
+        self,
+        *,
+        concurrency: int | None = None,
+        rate: float | None = None,
+        random: Callable[[], float] = _random,
+    ) -> None:
+        self._fixed_concurrency = concurrency
+        self._fixed_rate = rate
+        self._random = random
+        self.in_flight = 0
+        self._newest = 0
+        self._last_end = math.inf
+        self._quiet_since = math.inf
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.resumes_at = -math.inf
+        self.paused_by: StatusError | None = None
+        self._concurrency = ConcurrencyLimit(self._fixed_concurrency, self._random)
+        self._pace = Pace(self._fixed_rate)
+        self.gate = OutageGate()
+        self._busy_pause = _FIRST_BUSY_PAUSE
+        self._alone_pause = _FIRST_ALONE_PAUSE
+
+    @property
+    def concurrency_limit(self) -> int:
+        """Most requests in flight now."""
+        return int(self._concurrency.value)
+
+    def without_answer_for(self, now: float) -> float:
+        """Say for how many seconds the server has given no good answer though it was asked."""
+        return max(0.0, now - self._quiet_since)
+
+    def ready_at(self, bulk: bool) -> float:
+        """Say when one more request may start.
+
+        Args:
+            bulk: Whether it belongs to a bulk run. A single lookup does not wait for
+                an outage to end: it is one request, and somebody awaits it.
+
+        Returns:
+            A moment, perhaps in the past; infinity if another request must end first.
+        """
+        if self.in_flight + 1 > self._concurrency.value:
+            return math.inf
+        ready_at = self.resumes_at
+        if self._pace.next_start > ready_at:
+            ready_at = self._pace.next_start
+        if bulk and self.gate.closed_at is not None and self.gate.probe_from > ready_at:
+            ready_at = self.gate.probe_from
+        return ready_at
+
+    def start(self, now: float, *, bulk: bool, fresh: bool) -> Permit:
+        """Count one request as in flight.
+
+        Args:
+            now: The moment.
+            bulk: Whether it belongs to a bulk run.
+            fresh: Whether it is the first request of its lookup.
+
+        Returns:
+            A permit, which goes back with `end` or `withdraw`.
+        """
+        if not self.in_flight and now - self._last_end > _FORGOTTEN_AFTER:
+            self._begin_anew()
+        self.in_flight += 1
+        self._newest += 1
+        if self._quiet_since == math.inf:
+            self._quiet_since = now
+        permit = Permit(now, self.in_flight, self._newest)
+        self._concurrency.started(permit)
+        self._pace.started(permit)
+        if bulk and self.gate.closed_at is not None:
+            self.gate.started(permit, now, fresh=fresh)
+        return permit
+
+    def withdraw(self, now: float) -> None:
+        """Forget one request that was cancelled: nothing can be learned from it."""
+        self.in_flight -= 1
+        self._last_end = now
+
+    def hint(self, maximum: int, now: float) -> None:
+        """Note how many requests in flight an answer says are allowed."""
+        self._concurrency.hinted(maximum, now)
+
+    def verdict(self, subject: Subject, attempts: int, now: float) -> Verdict:
+        """Say whether a bulk lookup that has failed goes on; see `OutageGate.verdict`."""
+        return self.gate.verdict(subject, attempts, now, self._newest)
+
+    def found(self, permit: Permit, now: float, subject: Subject | None) -> None:
+        """Count one request as done that was answered with what was asked for."""
+        self.in_flight -= 1
+        self._last_end = now
+        self._answered(permit, now)
+        self.gate.answered(permit, self._newest, subject, found=True)
+
+    def failed(
+        self,
+        permit: Permit,
+        now: float,
+        error: ElevenPhoneError,
+        meaning: Meaning,
+        subject: Subject | None,
+    ) -> None:
+        """Count one request as done that ended in an error, and learn from it."""
+        self.in_flight -= 1
+        self._last_end = now
+        match meaning.strain:
+            case "none":
+                self._answered(permit, now)
+                self.gate.answered(permit, self._newest, subject, found=False)
+            case "throttled":
+                # A server that counts requests is not away.
+                self.gate.answered(permit, self._newest, subject, found=False)
+                if isinstance(error, RateLimitError):
+                    self._throttled(permit, now, error)
+            case "failing":
+                away = self.gate.failed(permit, self._newest, now, subject, reached=meaning.sent)
+                if away or (self.gate.closed_at is None and self.gate.failing_share > _MOSTLY_FAILING):
+                    self._concurrency.failing(permit, now)
+                if isinstance(error, StatusError):
+                    self._pause(now, error.retry_after or 0.0, error)
+
+    def _answered(self, permit: Permit, now: float) -> None:
+        self._concurrency.answered(permit, now)
+        self._pace.answered(now)
+        self._quiet_since = math.inf
+        self._busy_pause = _FIRST_BUSY_PAUSE
+        self._alone_pause = _FIRST_ALONE_PAUSE
+
+    def _throttled(self, permit: Permit, now: float, error: RateLimitError) -> None:
+        match error.kind:
+            case "concurrency":
+                self._too_many(permit, now, error)
+            case "rate":
+                self._too_often(permit, now, error)
+            case "busy":
+                self._concurrency.refused(permit, now, self.in_flight)
+                self._busy(permit, now, error)
+            case _:
+                # If it names a time to wait, or the limit cannot be cut, treat it as a rate limit.
+                if error.retry_after is not None or self.concurrency_limit == 1:
+                    self._too_often(permit, now, error)
+                else:
+                    self._too_many(permit, now, error)
+
+    def _too_many(self, permit: Permit, now: float, error: RateLimitError) -> None:
+        # Only the refused lookup waits: if everybody did, a limit of 10 would do the work of one.
+        self._concurrency.refused(permit, now, self.in_flight)
+        if not self.in_flight:
+            self._pause(now, self._alone_pause * (0.5 + 0.5 * self._random()), error)
+            self._alone_pause = min(2 * self._alone_pause, _LAST_ALONE_PAUSE)
+
+    def _too_often(self, permit: Permit, now: float, error: RateLimitError) -> None:
+        seconds = min(error.retry_after or 0.0, LONGEST_PAUSE)
+        self._pace.refused(permit, now, seconds)
+        self._pause(now, seconds, error)
+
+    def _busy(self, permit: Permit, now: float, error: RateLimitError) -> None:
+        if error.retry_after is not None:
+            self._pause(now, error.retry_after, error)
+        elif permit.started >= self.resumes_at:
+            self._pause(now, self._busy_pause, error)
+            self._busy_pause = min(2 * self._busy_pause, _LAST_BUSY_PAUSE)
+
+    def _pause(self, now: float, seconds: float, error: StatusError) -> None:
+        # Only ever forward: whoever waits for the later moment must not start at the earlier one.
+        resumes_at = now + min(seconds, LONGEST_PAUSE)
+        if resumes_at > self.resumes_at:
+            self.resumes_at, self.paused_by = resumes_at, error
+
+    def __repr__(self) -> str:
+        return f"<Limits {self.in_flight} of {self.concurrency_limit} in flight, {self.gate!r}>"

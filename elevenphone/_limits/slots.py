@@ -1,0 +1,277 @@
+"""Slots in flight: who may start the next request.
+
+Every request needs a slot, and `Slots` owns them all. A slot is a context
+manager: leaving it gives it back, and then it goes to the next one who waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import OrderedDict
+from collections.abc import Collection
+from types import TracebackType
+from typing import Self, TypeAlias
+
+import msgspec
+
+from elevenphone._limits.limits import Limits
+from elevenphone._limits.outage import Subject
+from elevenphone._limits.permit import Permit
+from elevenphone._meaning import meaning_of
+from elevenphone.errors import DeadlineExceededError, ElevenPhoneError
+
+_Waiter: TypeAlias = "asyncio.Future[Slot]"
+_Queue: TypeAlias = OrderedDict[_Waiter, float]
+
+
+class Lane:
+    """Those who share slots as one: all single lookups, or the lookups of one bulk run.
+
+    Attributes:
+        bulk: Whether it is that of a bulk run.
+        in_flight: Slots that it holds.
+        retries: Lookups that wait for a slot, each with the latest moment at which a pause of
+            the server may end. In the lane of single lookups these are all that wait.
+        starts: Workers that wait for a slot in order to start a new id.
+        fresh: New ids that are at hand.
+    """
+
+    def __init__(self, *, bulk: bool, fresh: Collection[object] = ()) -> None:
+        self.bulk = bulk
+        self.in_flight = 0
+        # Ordered dictionaries, as a cancelled waiter leaves from the middle.
+        self.retries: _Queue = OrderedDict()
+        self.starts: _Queue = OrderedDict()
+        self.fresh = fresh
+
+
+class Slot(msgspec.Struct, eq=False):
+    """One request in flight.
+
+    Attributes:
+        permit: What the limits know about it.
+        ended: Whether it has been given back.
+    """
+
+    _slots: Slots
+    _lane: Lane
+    permit: Permit
+    ended: bool = False
+
+    def found(self, now: float, subject: Subject | None) -> None:
+        """Give it back after an answer with what was asked for."""
+        self.ended = True
+        slots = self._slots
+        slots.limits.found(self.permit, now, subject)
+        slots.freed(self._lane)
+
+    def failed(self, now: float, error: ElevenPhoneError, subject: Subject | None) -> None:
+        """Give it back after a request that ended in an error."""
+        self.ended = True
+        slots = self._slots
+        paused_until = slots.limits.resumes_at
+        slots.limits.failed(self.permit, now, error, meaning_of(error), subject)
+        if slots.limits.resumes_at > paused_until:
+            slots.paused()
+        slots.freed(self._lane)
+
+    def give_back(self) -> None:
+        """Give it back unused, or after a request that was cancelled; nothing happens if it has ended."""
+        if not self.ended:
+            self.ended = True
+            self._slots.limits.withdraw(self._slots.now())
+            self._slots.freed(self._lane)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self.ended:
+            self.give_back()
+
+
+class Slots:
+    """Gives slots out: to single lookups first, then to the run that holds the fewest.
+
+    Within a run retries come before new ids, so that what was begun is finished.
+
+    Attributes:
+        limits: They say when the next request may start.
+        singles: The lane of single lookups.
+    """
+
+    def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+        self.limits = limits
+        self.singles = Lane(bulk=False)
+        self._loop = loop
+        self._runs: list[Lane] = []
+        self._look_is_due = False
+        self._alarm: asyncio.TimerHandle | None = None
+
+    def open_lane(self, fresh: Collection[object]) -> Lane:
+        """Make the lane of a bulk run, whose new ids are at hand in `fresh`."""
+        lane = Lane(bulk=True, fresh=fresh)
+        self._runs.append(lane)
+        return lane
+
+    def close_lane(self, lane: Lane) -> None:
+        """Remove the lane of a bulk run, in which nobody waits any more."""
+        self._runs.remove(lane)
+        self._look_soon()
+
+    def now(self) -> float:
+        """Read the event loop's clock."""
+        return self._loop.time()
+
+    def close(self) -> None:
+        """Cancel the timer."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def take_now(self, lane: Lane, *, fresh: bool) -> Slot | None:
+        """Take a slot if one is free now and nobody else comes first.
+
+        Args:
+            lane: Whose slot it is.
+            fresh: Whether it is for a new id rather than a retry.
+
+        Returns:
+            The slot, or `None`: wait for one with `take`.
+        """
+        if self.singles.retries or lane.retries:
+            return None
+        limits = self.limits
+        now = self._loop.time()
+        if limits.ready_at(lane.bulk) > now:
+            return None
+        if lane.bulk and (limits.gate.closed_at is not None or not self._comes_first(lane)):
+            return None  # who may probe at a closed gate is decided among all who wait
+        return self._give(lane, now, fresh=fresh)
+
+    async def take(self, lane: Lane, *, fresh: bool, until: float = math.inf) -> Slot:
+        """Wait for a slot.
+
+        Args:
+            lane: Whose slot it is.
+            fresh: Whether it is for a new id rather than a retry.
+            until: A moment; the caller does not wait for a pause of the server that ends later.
+
+        Returns:
+            The slot.
+
+        Raises:
+            DeadlineExceededError: The server has asked for a pause beyond `until`.
+        """
+        if self.limits.resumes_at > until:
+            raise self._pause_too_long()
+        waiter: _Waiter = self._loop.create_future()
+        queue = lane.starts if fresh and lane.bulk else lane.retries
+        queue[waiter] = until
+        self._hand_out(starts=False)
+        self._look_soon()
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                waiter.result().give_back()  # given at the same moment as the cancellation
+            else:
+                queue.pop(waiter, None)
+                self._look_soon()
+            raise
+
+    def freed(self, lane: Lane) -> None:
+        """Hand out a slot that has been given back.
+
+        New ids come last, and at the next turn of the loop: the worker that gave the
+        slot back takes it again in the same step if it has more to do.
+        """
+        lane.in_flight -= 1
+        if self.singles.retries or any(run.retries for run in self._runs):
+            self._hand_out(starts=False)
+        self._look_soon()
+
+    def paused(self) -> None:
+        """Send those away who would wait too long for a pause that has begun."""
+        for waiter, until in self.singles.retries.items():
+            if until < self.limits.resumes_at and not waiter.done():
+                waiter.set_exception(self._pause_too_long())
+
+    def _pause_too_long(self) -> DeadlineExceededError:
+        why = "the server has asked for a pause beyond the lookup's deadline"
+        return DeadlineExceededError(why, self.limits.paused_by)
+
+    def _look_soon(self) -> None:
+        if not self._look_is_due and (
+            self.singles.retries or any(run.retries or run.starts for run in self._runs)
+        ):
+            self._look_is_due = True
+            self._loop.call_soon(self._look)
+
+    def _look(self) -> None:
+        self._look_is_due = False
+        self._hand_out(starts=True)
+
+    def _hand_out(self, *, starts: bool) -> None:
+        """Give slots to those who wait, as long as the limits allow, and set the alarm for the next.
+
+        Args:
+            starts: Whether those who wait to start a new id get one, too.
+        """
+        now = self._loop.time()
+        while (claim := self._next_claim(starts=starts)) is not None:
+            lane, queue = claim
+            ready_at = self.limits.ready_at(lane.bulk)
+            if ready_at > now:
+                self._set_alarm(ready_at)
+                return
+            waiter = queue.popitem(last=False)[0]
+            if not waiter.done():
+                waiter.set_result(self._give(lane, now, fresh=queue is lane.starts))
+                if len(self._runs) > 1 and lane.bulk:  # of runs that hold as many, the others come next
+                    self._runs.remove(lane)
+                    self._runs.append(lane)
+
+    def _next_claim(self, *, starts: bool) -> tuple[Lane, _Queue] | None:
+        """Choose who gets the next slot; `None` if nobody waits for one."""
+        if self.singles.retries:
+            return self.singles, self.singles.retries
+        gate = self.limits.gate
+        if gate.closed_at is not None and not gate.accepts(fresh=False):
+            if any(run.fresh for run in self._runs):
+                lane = min((run for run in self._runs if run.starts), key=_held, default=None)
+                return (lane, lane.starts) if lane is not None and starts else None
+            gate.give_up()
+        waiting = [run for run in self._runs if run.retries or (starts and run.starts)]
+        if not waiting:
+            return None
+        lane = min(waiting, key=_held)
+        return lane, lane.retries or lane.starts
+
+    def _comes_first(self, lane: Lane) -> bool:
+        """Say whether every other run that waits holds more slots."""
+        held = lane.in_flight
+        return not any(
+            run.in_flight <= held and (run.retries or run.starts) for run in self._runs if run is not lane
+        )
+
+    def _give(self, lane: Lane, now: float, *, fresh: bool) -> Slot:
+        lane.in_flight += 1
+        return Slot(self, lane, self.limits.start(now, bulk=lane.bulk, fresh=fresh))
+
+    def _set_alarm(self, moment: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if moment < math.inf:
+            self._alarm = self._loop.call_at(moment, self._look)
+
+    def __repr__(self) -> str:
+        waiting = len(self.singles.retries) + sum(len(run.retries) for run in self._runs)
+        return f"<Slots {waiting} waiting, {len(self._runs)} runs, {self.limits!r}>"
+
+
+def _held(lane: Lane) -> int:
+    return lane.in_flight

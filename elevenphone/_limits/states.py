@@ -1,0 +1,147 @@
+"""The states of the concurrency limit: how it grows in each of them."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, TypeAlias
+
+import msgspec
+
+# Alone: seconds until one more is tried, 20 request-seconds within these bounds. That is one refusal in some
+# 300 requests of 60 ms, and a client that comes later does not wait longer for room.
+_HOLD_REQUEST_SECONDS = 20.0
+_HOLD_LEAST, _HOLD_MOST = 3.0, 6.5
+# Alone: what a refusal leaves, so that another client of the account can get in at all; for how long at
+# least; and the part of the limit by which it then grows in a second.
+_LEFT_WHEN_ALONE = 0.9
+_STEP_BACK_SECONDS = 0.5
+_RETURN_A_SECOND = 0.3
+_LEAST_RETURN_A_SECOND = 0.5
+
+# Shared: what a refusal leaves, seconds until growth, and the growth a second of a limit of 1.
+_LEFT_WHEN_SHARED = 0.75
+_HOLD_WHEN_SHARED = 0.1
+_GROWTH_WHEN_SHARED = 10.0
+# Seconds without a refusal after which growth gets faster, by the square: the others may have gone.
+_FASTER_AFTER = 1.0
+
+
+class Searching(msgspec.Struct, frozen=True, gc=False):
+    """Nothing was refused yet, or more is allowed than before: the limit doubles with each round."""
+
+    ceiling: ClassVar[float] = math.inf
+
+    def grown(self, value: float, now: float, grown_at: float) -> float:  # noqa: ARG002
+        """Grow by one for each answer."""
+        return value + 1.0
+
+    def passed(self) -> State:
+        """Stay: there is no ceiling to pass."""
+        return self
+
+
+class Shared(msgspec.Struct, frozen=True, gc=False):
+    """Others are taken to use the account: growth by the clock, less for who has more.
+
+    With the cut by a part of what one has, that makes shares equal (AIMD).
+
+    Attributes:
+        ceiling: What the server accepted at the last refusal; infinite once more was accepted.
+        refused_at: The moment of the last refusal.
+        grow_from: The moment from which the limit grows.
+    """
+
+    ceiling: float
+    refused_at: float
+    grow_from: float
+
+    @classmethod
+    def after_refusal(cls, ceiling: float, now: float, spread: float) -> Shared:
+        """Wait a moment before growing."""
+        return cls(ceiling, now, now + spread * _HOLD_WHEN_SHARED)
+
+    @property
+    def value_after_refusal(self) -> float:
+        """Give a quarter up."""
+        return self.ceiling * _LEFT_WHEN_SHARED
+
+    def grown(self, value: float, now: float, grown_at: float) -> float:
+        """Grow by the time since the last answer; faster the longer nothing was refused."""
+        if now < self.grow_from:
+            return value
+        faster = max(1.0, (now - self.refused_at) / _FASTER_AFTER) ** 2
+        a_second = _GROWTH_WHEN_SHARED / math.sqrt(value) * faster
+        return value + min(1.0, a_second * (now - grown_at))
+
+    def passed(self) -> State:
+        """Forget the ceiling: others come and go."""
+        return Shared(math.inf, self.refused_at, self.grow_from)
+
+
+class Alone(msgspec.Struct, frozen=True, gc=False):
+    """Nobody else is there: the limit stays at the ceiling, and now and then one more is tried.
+
+    Attributes:
+        ceiling: What the server accepted at the last refusal.
+        grow_from: The moment from which the limit returns to the ceiling.
+        try_from: The moment from which one more is tried.
+    """
+
+    ceiling: float
+    grow_from: float
+    try_from: float
+
+    @classmethod
+    def after_refusal(cls, ceiling: float, now: float, spread: float) -> Alone:
+        """Step back for a moment, and stay at the ceiling for some seconds."""
+        hold = min(max(_HOLD_REQUEST_SECONDS / ceiling, _HOLD_LEAST), _HOLD_MOST)
+        return cls(ceiling, now + spread * _STEP_BACK_SECONDS, now + spread * hold)
+
+    @property
+    def value_after_refusal(self) -> float:
+        """Give a tenth up."""
+        return self.ceiling * _LEFT_WHEN_ALONE
+
+    def grown(self, value: float, now: float, grown_at: float) -> float:
+        """Return to the ceiling; after the hold, pass it."""
+        if value < self.ceiling:
+            if now < self.grow_from:
+                return value
+            a_second = max(_LEAST_RETURN_A_SECOND, _RETURN_A_SECOND * value)
+            return min(self.ceiling, value + min(1.0, a_second * (now - grown_at)))
+        return value if now < self.try_from else value + 1.0 / value
+
+    def passed(self) -> State:
+        """Search again: the limit has risen, and nothing says by how much."""
+        return Searching()
+
+
+class Recovering(msgspec.Struct, frozen=True, gc=False):
+    """The server failed: the limit was cut by half, and grows back by one for each answer.
+
+    Attributes:
+        ceiling: Where it was.
+        failed_at: The moment of the cut.
+        alone: Whether nobody else is known to use the account.
+    """
+
+    ceiling: float
+    failed_at: float
+    alone: bool
+
+    def grown(self, value: float, now: float, grown_at: float) -> float:  # noqa: ARG002
+        """Grow by one for each answer, up to the ceiling."""
+        return min(value + 1.0, self.ceiling)
+
+    def recovered(self, now: float) -> State:
+        """Go on as before."""
+        if self.alone:
+            return Alone(self.ceiling, now, now + _HOLD_LEAST)
+        return Shared(self.ceiling, self.failed_at, now)
+
+    def passed(self) -> State:
+        """Go on as if there had been no ceiling."""
+        return Searching() if self.alone else Shared(math.inf, self.failed_at, self.failed_at)
+
+
+State: TypeAlias = Searching | Shared | Alone | Recovering

@@ -1,0 +1,258 @@
+"""`Dispatcher`: looks jobs up over one transport, within one set of limits, in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol, TypeAlias, TypeVar
+
+from elevenphone._limits.limits import Limits
+from elevenphone._limits.slots import Slot, Slots
+from elevenphone._lookup.job import Job
+from elevenphone._lookup.watchdog import Watch, Watchdog
+from elevenphone._protocol.answers import concurrency_hint
+from elevenphone.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    DeadlineExceededError,
+    ElevenPhoneError,
+    RateLimitError,
+    RequestTimeoutError,
+    TransportError,
+)
+from elevenphone.retry import RetryQuota
+from elevenphone.stats import ClientStats
+from elevenphone.transport import Response, Transport
+
+_log = logging.getLogger("elevenphone")
+_log.addHandler(logging.NullHandler())
+_T = TypeVar("_T")
+
+OnRetry: TypeAlias = Callable[[str | None, int, ElevenPhoneError, float], object]
+"""Called before each wait with the id (`None` for a page of a listing), the number of the attempt
+that failed, its error, and the seconds until the next attempt."""
+
+
+class BulkRun(Protocol):
+    """A bulk run, as far as closing the client concerns it."""
+
+    def stop(self, error: ElevenPhoneError) -> None:
+        """Send nothing more; what is left fails with this error."""
+        ...
+
+
+class Dispatcher:
+    """Looks jobs up, and counts what becomes of them.
+
+    Attributes:
+        limits: What holds requests back.
+        quota: The retries that single lookups have left.
+        runs: The bulk runs under way.
+        loop: The event loop in which the client was used first; set by `bind`, like the next two.
+        slots: Who may start a request.
+        watchdog: Ends what takes too long.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    slots: Slots
+    watchdog: Watchdog
+    _is_bound = _is_closed = False
+
+    def __init__(self, transport: Transport, limits: Limits, on_retry: OnRetry | None = None) -> None:
+        self.limits = limits
+        self.quota = RetryQuota()
+        self.runs: set[BulkRun] = set()
+        self._transport = transport
+        self._on_retry = on_retry
+        self._retries = self._found = self._failed = self._throttled = self._probes = 0
+
+    def bind(self) -> None:
+        """Belong to the running event loop, from the first use on.
+
+        Raises:
+            ConfigurationError: The client is closed, or belongs to another event loop.
+        """
+        if self._is_closed:
+            raise _closed()
+        loop = asyncio.get_running_loop()
+        if not self._is_bound:
+            self._is_bound = True
+            self.loop = loop
+            self.slots = Slots(self.limits, loop)
+            self.watchdog = Watchdog(loop)
+        if self.loop is not loop:
+            raise ConfigurationError(
+                "this client belongs to another event loop, where its connections are: "
+                "make one client in each event loop"
+            )
+
+    async def look_up(self, job: Job[_T], slot: Slot | None = None) -> None:
+        """Attempt a lookup until there is an answer, a final error, or no time.
+
+        Args:
+            job: The lookup. It holds the result or the error afterwards.
+            slot: The slot for its first attempt; by default it waits for one.
+        """
+        caller = job.caller
+        try:
+            with self.watchdog.watch(caller.lane) as watch:
+                while True:
+                    with slot or await caller.may_begin(job) as place:
+                        slot = None
+                        if (probe_url := place.permit.probe_url) is not None:
+                            await self._probe(probe_url, job, place, watch)
+                            continue
+                        await self._attempt(job, place, watch)
+                    if job.error is None:
+                        break
+                    if (wait := caller.next_wait(job, job.error)) is None:
+                        break
+                    self._retries += 1
+                    self._announce_retry(job, job.error, wait)
+                    watch.until(job.expires)
+                    await caller.sleep(wait)
+        except ElevenPhoneError as error:
+            job.error = error
+        except TimeoutError:
+            job.error = DeadlineExceededError("the lookup's deadline passed between attempts", job.error)
+        if job.error is None:
+            self._found += 1
+            self.quota.refund()
+        else:
+            self._failed += 1
+            job.finish(job.error, self.loop.time())
+
+    async def _attempt(self, job: Job[_T], slot: Slot, watch: Watch) -> None:
+        """Send one request, and note in the job and in the limits what became of it."""
+        permit = slot.permit
+        job.begin(permit)
+        ends = permit.started + job.timeout
+        watch.sending = True
+        watch.until(ends if ends < job.expires else job.expires)  # noqa: FURB136 - a call costs more
+        try:
+            job.response = response = await self._send(job.url, permit.started, watch)
+            job.result = job.parse(response)
+        except ElevenPhoneError as caught:
+            error = caught
+        except asyncio.CancelledError:
+            if not watch.time_is_over():
+                raise
+            error = _timed_out(job, permit.started)
+        else:
+            now = self.loop.time()
+            job.error = None
+            job.elapsed = now - job.started
+            slot.found(now, job)
+            self._log_attempt(job, now - permit.started, None)
+            watch.sending = False
+            return
+        now = self.loop.time()
+        job.failed(error, permit.started, now)
+        slot.failed(now, error, job)
+        if isinstance(error, RateLimitError):
+            self._throttled += 1
+            self._hint(concurrency_hint({}, error.message), permit.started)
+        self._log_attempt(job, now - permit.started, error)
+        watch.sending = False
+
+    async def _probe(self, url: str, job: Job[_T], slot: Slot, watch: Watch) -> None:
+        """Ask for an id that was found before, to find out whether the server is there."""
+        permit = slot.permit
+        self._probes += 1
+        watch.until(min(permit.started + job.timeout, job.expires))
+        try:
+            response = await self._send(url, permit.started, watch)
+            job.parse(response)
+        except ElevenPhoneError as error:
+            self._throttled += isinstance(error, RateLimitError)
+            slot.failed(self.loop.time(), error, None)
+        except asyncio.CancelledError:
+            if not watch.time_is_over():
+                raise
+            slot.failed(self.loop.time(), _timed_out(job, permit.started), None)
+        else:
+            slot.found(self.loop.time(), None)
+        watch.until(job.expires)
+
+    async def _send(self, url: str, started: float, watch: Watch) -> Response:
+        """Send a request; whatever a transport raises becomes an error of this package."""
+        try:
+            response = await self._transport.send(url)
+        except ElevenPhoneError:
+            raise
+        except asyncio.CancelledError:
+            if watch.is_cancelled():
+                raise
+            raise ConnectionFailedError("the transport cancelled the request") from None
+        except Exception as error:
+            raise TransportError(f"the transport failed: {type(error).__name__}: {error}") from error
+        self._hint(concurrency_hint(response.headers), started)
+        return response
+
+    def _hint(self, maximum: int | None, started: float) -> None:
+        if maximum is not None:
+            self.limits.hint(maximum, started)
+
+    def _announce_retry(self, job: Job[_T], error: ElevenPhoneError, wait: float) -> None:
+        if self._on_retry is None:
+            return
+        try:
+            self._on_retry(job.phone_number_id, job.attempts, error, wait)
+        except Exception:
+            _log.exception("on_retry raised an exception; the lookup goes on")
+
+    def _log_attempt(self, job: Job[_T], elapsed: float, error: ElevenPhoneError | None) -> None:
+        if _log.isEnabledFor(logging.DEBUG):
+            outcome = "found" if error is None else error
+            _log.debug("GET %s, attempt %d, %.0f ms: %s", job.url, job.attempts, elapsed * 1000, outcome)
+
+    def stats(self) -> ClientStats:
+        """Take a snapshot of the counters."""
+        return ClientStats(
+            requests=self._transport.requests,
+            retries=self._retries,
+            found=self._found,
+            failed=self._failed,
+            throttled=self._throttled,
+            probes=self._probes,
+            in_flight=self.limits.in_flight,
+            concurrency_limit=self.limits.concurrency_limit,
+            connections_opened=self._transport.connections_opened,
+        )
+
+    async def aclose(self) -> None:
+        """End all lookups and runs, refuse new ones, and close the transport.
+
+        Raises:
+            ConfigurationError: The client belongs to another event loop, which still runs.
+        """
+        if self._is_bound and self.loop is not asyncio.get_running_loop() and not self.loop.is_closed():
+            raise ConfigurationError(
+                "this client belongs to another event loop, where its connections are: close it there"
+            )
+        self._is_closed = True
+        if self._is_bound and not self.loop.is_closed():
+            for run in list(self.runs):
+                run.stop(_closed())
+            self.watchdog.end(_closed())
+            self.watchdog.close()
+            self.slots.close()
+        await self._transport.aclose()
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_transport"):
+            return "<Dispatcher not made>"  # in the traceback of a copy that was refused
+        state = "closed" if self._is_closed else repr(self.slots) if self._is_bound else "not used yet"
+        form = getattr(self._transport, "form", type(self._transport).__name__)
+        return f"<Dispatcher over {form}, {state}>"
+
+
+def _closed() -> ConfigurationError:
+    return ConfigurationError("this client is closed: make a new one")
+
+
+def _timed_out(job: Job[_T], started: float) -> ElevenPhoneError:
+    if job.expires <= started + job.timeout:
+        return DeadlineExceededError("the lookup's deadline passed", job.error)
+    return RequestTimeoutError(f"no complete answer within {job.timeout:g} s")

@@ -1,0 +1,139 @@
+"""A lookup under way, and who awaits it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Generic, NamedTuple, Protocol, TypeVar, cast
+
+import msgspec
+
+from elevenphone._limits.permit import Permit
+from elevenphone._limits.slots import Lane, Slot
+from elevenphone.errors import Attempt, DecodeError, ElevenPhoneError, StatusError
+from elevenphone.retry import RetryPolicy
+from elevenphone.transport import Response
+
+_T = TypeVar("_T")
+_MOST_HISTORY = 16
+
+
+class Terms(NamedTuple):
+    """What lookups are made with, as far as it is the same for all.
+
+    Attributes:
+        prefix: The URL up to the id.
+        timeout: Seconds for one attempt.
+        deadline: Seconds for one lookup, or `None`.
+        retry: What to retry, and when.
+    """
+
+    prefix: str
+    timeout: float
+    deadline: float | None
+    retry: RetryPolicy
+
+
+class Caller(Protocol):
+    """Who awaits a lookup: a single caller, or a bulk run. They differ in three answers.
+
+    Attributes:
+        lane: Whose slots the lookup takes.
+    """
+
+    lane: Lane
+
+    async def may_begin(self, job: Job[_T]) -> Slot:
+        """May I begin? Waits for a slot; raises what forbids it."""
+        ...
+
+    def next_wait(self, job: Job[_T], error: ElevenPhoneError) -> float | None:
+        """How long until the next attempt, in seconds? `None`: there is none."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep until the next attempt."""
+        ...
+
+
+class Job(msgspec.Struct, Generic[_T], eq=False):
+    """One lookup under way.
+
+    Attributes:
+        caller: Who awaits it.
+        phone_number_id: The id, or `None` for a page of a listing.
+        url: What to GET.
+        parse: Makes a result from an answer, or raises what is wrong with it.
+        timeout: Seconds for one attempt.
+        deadline: Seconds for all attempts, or `None`.
+        retry: What to retry, and when.
+        attempts: Attempts begun.
+        throttled: Those of them that were answered 429.
+        started: The moment of the first.
+        expires: The moment at which the deadline passes.
+        elapsed: Seconds from the first attempt to the end.
+        response: The last answer.
+        result: What `parse` made of it.
+        error: What the last attempt ended with; `None` if there is a result.
+        history: The failed attempts.
+    """
+
+    caller: Caller
+    phone_number_id: str | None
+    url: str
+    parse: Callable[[Response], _T]
+    timeout: float
+    deadline: float | None
+    retry: RetryPolicy
+    attempts: int = 0
+    throttled: int = 0
+    started: float = 0.0
+    expires: float = math.inf
+    elapsed: float = 0.0
+    response: Response | None = None
+    result: _T | None = None
+    error: ElevenPhoneError | None = None
+    history: tuple[Attempt, ...] = ()
+    # What `OutageGate` notes about it; see `_limits.outage.Subject`.
+    failures: int = 0
+    last_request: int = 0
+    counted_in: int = 0
+    excused_in: int = -1
+    in_doubt: bool = False
+
+    def begin(self, permit: Permit) -> None:
+        """Count an attempt; the first starts the deadline."""
+        now = permit.started
+        if not self.attempts:
+            self.started = now
+            if self.deadline is not None:
+                self.expires = now + self.deadline
+        self.attempts += 1
+        self.last_request = permit.number
+
+    def ends(self, now: float) -> float:
+        """Say when the deadline passes, or would pass if the first attempt were now."""
+        if self.attempts:
+            return self.expires
+        return math.inf if self.deadline is None else now + self.deadline
+
+    def failed(self, error: ElevenPhoneError, began: float, now: float) -> None:
+        """Note how an attempt failed."""
+        self.error = error.with_traceback(None)  # whose frames would live as long as the error
+        self.elapsed = now - self.started
+        status = error.status if isinstance(error, StatusError | DecodeError) else None
+        attempt = Attempt(began - self.started, now - began, status, str(error))
+        self.history = (*self.history, attempt)[-_MOST_HISTORY:]
+
+    def outcome(self) -> _T:
+        """Return the result, or raise the error."""
+        if self.error is not None:
+            raise self.error.with_traceback(None)
+        return cast("_T", self.result)
+
+    def finish(self, error: ElevenPhoneError, now: float) -> None:
+        """Fail for good; the error gets the history of the attempts that led to it."""
+        if self.attempts:
+            self.elapsed = now - self.started
+        if self.history and not error.history:
+            error.history = self.history

@@ -1,0 +1,40 @@
+"""A single lookup, which somebody awaits."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+from elevenphone._limits.slots import Slot
+from elevenphone._lookup.dispatcher import Dispatcher
+from elevenphone._lookup.job import Job
+from elevenphone.errors import ElevenPhoneError
+
+_T = TypeVar("_T")
+
+
+class SingleCaller:
+    """The caller of single lookups: they come before bulk, and each has its policy's attempts."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self.lane = dispatcher.slots.singles
+        self._dispatcher = dispatcher
+
+    async def may_begin(self, job: Job[_T]) -> Slot:
+        """Wait for a slot, but not for a pause that ends after the deadline."""
+        slots = self._dispatcher.slots
+        fresh = not job.attempts
+        return slots.take_now(self.lane, fresh=fresh) or await slots.take(
+            self.lane, fresh=fresh, until=job.ends(self._dispatcher.loop.time())
+        )
+
+    def next_wait(self, job: Job[_T], error: ElevenPhoneError) -> float | None:
+        """Follow the policy, as long as the deadline and the retries of all single lookups allow."""
+        wait = job.retry.wait(error, job.attempts)
+        if wait is None or self._dispatcher.loop.time() + wait >= job.expires:
+            return None
+        return wait if self._dispatcher.quota.take() else None
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep until the next attempt."""
+        await asyncio.sleep(seconds)

@@ -1,0 +1,42 @@
+"""Values from callers and servers, checked and shown without ever raising."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeGuard
+
+_LONGEST_SHOWN = 100
+
+
+def is_finite(value: object) -> TypeGuard[float]:
+    """Say whether a value is a number that a `float` can hold; a `bool` is not a number here."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int beyond the largest float
+        return False
+
+
+def shown(value: object) -> str:
+    """Show a value for a message: its `repr`, shortened, or its type if it has no `repr`.
+
+    Args:
+        value: Anything, also an int with too many digits to print.
+
+    Returns:
+        At most about 100 characters that every encoding can hold.
+    """
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"<{type(value).__name__}>"
+    return encodable(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")
+
+
+def encodable(text: str) -> str:
+    """Escape lone surrogates: neither JSON nor Arrow nor a terminal can hold them.
+
+    They stand for bytes that are not UTF-8, in a header or in a file of ids.
+    """
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()

@@ -1,0 +1,324 @@
+"""`Run`: a bulk run, as `client.stream` returns it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from types import TracebackType
+from typing import Literal, NamedTuple, Self
+
+from msgspec.structs import replace
+
+from elevenphone._bulk.caller import BulkCaller
+from elevenphone._bulk.equal_ids import EqualIds
+from elevenphone._bulk.results import AsCompleted, InOrder
+from elevenphone._bulk.signal import Signal
+from elevenphone._bulk.source import Source
+from elevenphone._limits.slots import Lane, Slot
+from elevenphone._lookup.dispatcher import Dispatcher
+from elevenphone._lookup.job import Job, Terms
+from elevenphone._meaning import meaning_of
+from elevenphone._protocol.answers import parse
+from elevenphone._protocol.requests import path_segment, text_of
+from elevenphone.errors import ElevenPhoneError, InvalidPhoneNumberIdError
+from elevenphone.lookups import Failed, Found, Lookup
+from elevenphone.models import PhoneNumber
+
+# Most positions that are read from the input and not yet handed to the consumer: all that a stream holds.
+WINDOW = 2_000
+# Answers kept for equal ids that come later.
+REMEMBERED = 1_000
+# Workers in all: those in flight, and those that wait before they try again.
+_MAX_WORKERS = 1_000
+# New ids are read ahead: as many as there are requests in flight, and at least so many.
+_LEAST_AHEAD = 2
+# A server that gives no good answer for this part of a lookup's deadline is away, or refuses everything.
+_AWAY_SHARE = 0.9
+
+
+class _NewId(NamedTuple):
+    position: int
+    phone_number_id: str
+    url: str
+
+
+class Run(AsyncIterator[Lookup]):
+    """A bulk run: an async context manager, and the async iterator of its lookups.
+
+    `PhoneNumberClient.stream` makes it. One task reads the ids. Workers look them up,
+    as many as there are slots: one always stands by for a slot that nobody else
+    takes, and the next stands by when it gets it. Leaving the block cancels everything.
+
+    Example:
+        ```python
+        async with client.stream(ids) as lookups:
+            async for lookup in lookups:
+                print(lookup.phone_number_id, isinstance(lookup, Found))
+        ```
+    """
+
+    def __init__(
+        self,
+        ids: Iterable[str] | AsyncIterable[str],
+        dispatcher: Dispatcher,
+        terms: Terms,
+        *,
+        ordered: bool = False,
+        remembered: int | None = REMEMBERED,
+        window: float = WINDOW,
+    ) -> None:
+        self._ids = ids
+        self._dispatcher = dispatcher
+        self._terms = terms
+        self._window = window
+        self._state: Literal["new", "entered", "left"] = "new"
+        self._new_ids: deque[_NewId] = deque()
+        self._equal_ids = EqualIds(remembered)
+        self._results = InOrder() if ordered else AsCompleted()
+        self._read = self._settled = self._handed_over = 0
+        self._is_reading = True
+        self._room, self._progress, self._completion = Signal(), Signal(), Signal()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._standby: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
+        self._refused_in_a_row = 0
+        self._source: Source
+        self._lane: Lane
+        self._caller: BulkCaller
+        self._reader: asyncio.Task[None]
+
+    # What its user sees
+
+    async def __aenter__(self) -> Self:
+        """Start to read the ids.
+
+        Raises:
+            RuntimeError: The run was entered before.
+            ConfigurationError: The client is closed, or belongs to another event loop.
+            TypeError: The ids cannot be iterated over.
+        """
+        if self._state != "new":
+            raise RuntimeError("this stream was entered before: call client.stream for another one")
+        self._dispatcher.bind()
+        self._source = Source(self._ids)
+        self._state = "entered"
+        self._lane = self._dispatcher.slots.open_lane(self._new_ids)
+        self._caller = BulkCaller(self._dispatcher, self._lane)
+        self._dispatcher.runs.add(self)
+        self._reader = asyncio.create_task(self._read_ids())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Cancel what is under way, and wait until it has ended."""
+        if self._state != "entered":
+            return
+        self._state = "left"
+        self._source.is_abandoned = True
+        tasks = [self._reader, *self._workers]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._dispatcher.runs.discard(self)
+        self._dispatcher.slots.close_lane(self._lane)
+
+    async def __anext__(self) -> Lookup:
+        """Wait for the next lookup.
+
+        Raises:
+            StopAsyncIteration: Every id has been answered.
+            RuntimeError: The run has not been entered yet, or it has been left.
+        """
+        if self._state != "entered":
+            when = "before it was entered" if self._state == "new" else "after its block was left"
+            raise RuntimeError(f"this stream was read {when}: use it inside of async with client.stream(ids)")
+        while (lookup := self._results.take()) is None:
+            if self._is_complete():
+                if self._failure is not None:
+                    raise self._failure
+                raise StopAsyncIteration
+            await self._progress.wait()
+        self._handed_over += 1
+        self._wake_reader()
+        return lookup
+
+    async def collect(self) -> list[Lookup]:
+        """Wait for all lookups of an ordered run, and hold them, however many there are.
+
+        Returns:
+            The lookups, in the order of the input.
+        """
+        while not self._is_complete():
+            await self._completion.wait()  # nobody need be woken for each lookup
+        if self._failure is not None:
+            raise self._failure
+        return self._results.take_all()
+
+    @property
+    def stopped_by(self) -> ElevenPhoneError | None:
+        """The error that stopped the run before its end; `None` if nothing has.
+
+        Ids that had not been asked for by then are `Failed` with this error.
+        """
+        return None if self._state == "new" else self._caller.stopped_by
+
+    def stop(self, error: ElevenPhoneError) -> None:
+        """Send nothing more: requests in flight end, and everything else fails with this error."""
+        if self._caller.stopped_by is not None:
+            return
+        self._caller.stopped_by = error
+        self._dispatcher.watchdog.end(error, lambda watch: watch.owner is self._lane and not watch.sending)
+        while self._new_ids:
+            new = self._new_ids.popleft()
+            self._settle(new.phone_number_id, Failed(new.position, new.phone_number_id, 0, 0.0, error))
+        self._room.wake()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Run {self._state}, {self._settled} of {self._read} ids answered, "
+            f"{self._lane.in_flight if self._state != 'new' else 0} in flight>"
+        )
+
+    # Reading: one task, from the first id to the last
+
+    async def _read_ids(self) -> None:
+        try:
+            async for phone_number_id in self._source:
+                self._accept(phone_number_id)
+                while not self._has_room():
+                    await self._source.pause(self._room.wait())
+                if self._source.needs_breath():
+                    await self._source.pause(asyncio.sleep(0))
+        except (Exception, asyncio.CancelledError) as error:
+            if self._state == "left":
+                raise
+            self._failure = self._failure or error  # for the consumer, after the lookups under way
+        self._is_reading = False
+        if self._is_complete():
+            self._end()
+
+    def _accept(self, phone_number_id: str) -> None:
+        """Take an id: it is answered at once, or a worker will ask for it."""
+        index = self._read
+        self._read += 1
+        try:
+            url = self._terms.prefix + path_segment(phone_number_id)
+        except InvalidPhoneNumberIdError as error:
+            failed = Failed(index, text_of(phone_number_id), 0, 0.0, error.with_traceback(None))
+            self._put(failed)
+        else:
+            if not self._equal_ids.is_new(phone_number_id):
+                if (known := self._equal_ids.known(phone_number_id, index)) is not None:
+                    self._put(replace(known, index=index))
+            elif (reason := self._caller.stopped_by) is not None:
+                self._settle(phone_number_id, Failed(index, phone_number_id, 0, 0.0, reason))
+            else:
+                self._new_ids.append(_NewId(index, phone_number_id, url))
+                self._stand_by()
+
+    def _has_room(self) -> bool:
+        """Say whether one more id may be read."""
+        ahead = max(_LEAST_AHEAD, self._lane.in_flight)
+        return len(self._new_ids) < ahead and self._read - self._handed_over < self._window
+
+    def _wake_reader(self) -> None:
+        """Let the reader go on, but not for each single id."""
+        if (
+            self._room
+            and 2 * len(self._new_ids) <= max(_LEAST_AHEAD, self._lane.in_flight)
+            and self._read - self._handed_over < self._window
+        ):
+            self._room.wake()
+
+    # Looking up: workers
+
+    def _stand_by(self) -> None:
+        """Let a worker stand by for a slot, if there is an id for it."""
+        if self._standby is None and self._new_ids and len(self._workers) < _MAX_WORKERS:
+            self._standby = asyncio.create_task(self._work())
+            self._workers.add(self._standby)
+            self._standby.add_done_callback(self._worker_done)
+
+    def _worker_done(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        if self._state == "entered":
+            self._stand_by()
+
+    async def _work(self) -> None:
+        """Stand by for a slot; then look ids up as long as there are ids and slots."""
+        slots, lane = self._dispatcher.slots, self._lane
+        slot: Slot | None = await slots.take(lane, fresh=True)
+        self._standby = None
+        _, timeout, deadline, retry = self._terms
+        try:
+            while slot is not None and self._new_ids:
+                new = self._new_ids.popleft()
+                self._stand_by()
+                self._wake_reader()
+                job = Job(self._caller, new.phone_number_id, new.url, parse, timeout, deadline, retry)
+                await self._dispatcher.look_up(job, slot)
+                self._finish(new, job)
+                slot = slots.take_now(lane, fresh=True) if self._new_ids else None
+            if slot is not None:
+                slot.give_back()  # another worker has taken the id
+        except BaseException as error:
+            if self._state == "entered":
+                self._break_off(error)
+            raise
+
+    def _finish(self, new: _NewId, job: Job[PhoneNumber]) -> None:
+        index, phone_number_id, _ = new
+        if job.error is None:
+            self._refused_in_a_row = 0
+            lookup: Lookup = Found(index, phone_number_id, job.attempts, job.elapsed, job.outcome())
+        else:
+            lookup = Failed(index, phone_number_id, job.attempts, job.elapsed, job.error)
+            self._judge(job.error)
+        self._settle(phone_number_id, lookup)
+
+    def _judge(self, error: ElevenPhoneError) -> None:
+        """Stop the run if every other id would fail in the same way, or the server is away for too long."""
+        meaning = meaning_of(error)
+        if meaning.scope == "account":
+            self._refused_in_a_row += 1
+            if self._refused_in_a_row >= meaning.proof:
+                self.stop(error)
+        elif meaning.strain != "none" and self._terms.deadline is not None:
+            seconds = self._dispatcher.limits.without_answer_for(self._dispatcher.loop.time())
+            if seconds >= _AWAY_SHARE * self._terms.deadline:
+                self.stop(error)
+
+    # Results
+
+    def _settle(self, phone_number_id: str, lookup: Lookup) -> None:
+        """Answer an id at every position at which it stands."""
+        self._put(lookup)
+        for index in self._equal_ids.settle(phone_number_id, lookup):
+            self._put(replace(lookup, index=index))
+
+    def _put(self, lookup: Lookup) -> None:
+        self._results.put(lookup)
+        self._settled += 1
+        if self._progress:
+            self._progress.wake()
+        if self._settled == self._read and not self._is_reading:
+            self._end()
+
+    def _is_complete(self) -> bool:
+        return not self._is_reading and self._settled == self._read
+
+    def _end(self) -> None:
+        """Wake the consumer for the last time; nothing is left for a worker."""
+        if self._standby is not None:
+            self._standby.cancel()
+        self._progress.wake()
+        self._completion.wake()
+
+    def _break_off(self, error: BaseException) -> None:
+        """Raise an error in the consumer that is no lookup's: somebody cancelled a worker, or a bug."""
+        self._failure = self._failure or error
+        self._is_reading = False
+        self._settled = self._read
+        self._end()
