@@ -189,7 +189,7 @@ class Slots:
         slot back takes it again in the same step if it has more to do.
         """
         lane.in_flight -= 1
-        if self.singles.retries or any(run.retries for run in self._runs):
+        if self._lookups_wait():
             self._hand_out(starts=False)
         self._look_soon()
 
@@ -204,11 +204,24 @@ class Slots:
         return DeadlineExceededError(why, self.limits.paused_by)
 
     def _look_soon(self) -> None:
-        if not self._look_is_due and (
-            self.singles.retries or any(run.retries or run.starts for run in self._runs)
-        ):
+        if not self._look_is_due and (self._lookups_wait() or self._workers_wait()):
             self._look_is_due = True
             self._loop.call_soon(self._look)
+
+    def _lookups_wait(self) -> bool:
+        # Loops, as a generator costs as much as all the rest of giving a slot back.
+        if self.singles.retries:
+            return True
+        for run in self._runs:  # noqa: SIM110
+            if run.retries:
+                return True
+        return False
+
+    def _workers_wait(self) -> bool:
+        for run in self._runs:  # noqa: SIM110
+            if run.starts:
+                return True
+        return False
 
     def _look(self) -> None:
         self._look_is_due = False
@@ -252,6 +265,8 @@ class Slots:
 
     def _comes_first(self, lane: Lane) -> bool:
         """Say whether every other run that waits holds more slots."""
+        if len(self._runs) == 1:
+            return True
         held = lane.in_flight
         return not any(
             run.in_flight <= held and (run.retries or run.starts) for run in self._runs if run is not lane
