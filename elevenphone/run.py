@@ -195,6 +195,8 @@ class Run(AsyncIterator[Lookup]):
             if self._state == "left":
                 raise
             self._failure = self._failure or error  # for the consumer, after the lookups under way
+        finally:
+            await self._source.aclose()
         self._is_reading = False
         if self._is_complete():
             self._end()

@@ -108,7 +108,6 @@ class Dispatcher:
                         break
                     if (wait := caller.next_wait(job, job.error)) is None:
                         break
-                    self._retries += 1
                     self._announce_retry(job, job.error, wait)
                     watch.until(job.expires)
                     await caller.sleep(wait)
@@ -126,6 +125,7 @@ class Dispatcher:
     async def _attempt(self, job: Job[_T], slot: Slot, watch: Watch) -> None:
         """Send one request, and note in the job and in the limits what became of it."""
         permit = slot.permit
+        self._retries += job.attempts > 0
         job.begin(permit)
         ends = permit.started + job.timeout
         error: ElevenPhoneError | None = None
