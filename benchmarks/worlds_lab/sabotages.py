@@ -138,8 +138,8 @@ SABOTAGES = (
     Sabotage(
         "A 429 uses up an attempt in bulk",
         "_bulk/caller.py",
-        '        if meaning.strain == "failing" and meaning.sent:\n',
-        '        if meaning.strain != "none" and meaning.sent:\n',
+        "        wait = job.retry.backoff(error, job.attempts)\n",
+        "        if (wait := job.retry.wait(error, job.attempts)) is None:\n            return None\n",
     ),
     Sabotage(
         "The deadline does not end an attempt",

@@ -21,10 +21,15 @@ _SEARCH_FOR_RATE_SECONDS = 15.0
 
 
 def chance_of_failing(world: World) -> float:
-    """The share of attempts that fail though nothing is wrong with their id."""
-    server = world.server
-    share = server.failing + server.cut
-    return share + 0.05 if slowest_answer(world) >= world.client.timeout else share
+    """The share of attempts that fail though nothing is wrong with their id, as a client may see it.
+
+    Short timeouts count, and outages in which too few ids were under way to tell them from chance.
+    """
+    server, slowest = world.server, slowest_answer(world)
+    share = server.failing + server.cut + (0.1 if server.outages else 0.0)
+    if any(gets.timeout is not None and gets.timeout <= slowest for gets in world.gets):
+        share += 0.2
+    return share + 0.05 if slowest >= world.client.timeout else share
 
 
 def slowest_answer(world: World) -> float:
@@ -35,13 +40,18 @@ def slowest_answer(world: World) -> float:
 
 
 def most_attempts(world: World) -> int:
-    """How many attempts a lookup may make, 429s and outages aside, before chance is no explanation."""
+    """How many attempts a lookup may make, 429s aside and those in outages, before it is the id's fault.
+
+    Where answers fail at random, as many as chance may explain; and all of them once more after each
+    outage, since the failures just before it may have been its first signs.
+    """
     attempts = world.client.attempts
     share = chance_of_failing(world)
-    if not share or attempts == 1:
-        return attempts
-    # Measured shares scatter, most of all where few ids have been answered.
-    return max(attempts, math.ceil(math.log(_NEVER_BY_CHANCE) / math.log(min(0.8, 1.5 * share + 0.1))) + 1)
+    if share and attempts > 1:
+        # Measured shares scatter, most of all where few ids have been answered.
+        measured = min(0.8, 2 * share + 0.1)
+        attempts = max(attempts, math.ceil(math.log(_NEVER_BY_CHANCE) / math.log(measured)) + 1)
+    return attempts * (1 + len(world.server.outages))
 
 
 def waits(attempts: int) -> float:

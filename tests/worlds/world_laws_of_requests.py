@@ -22,13 +22,12 @@ def nothing_is_left(evidence: Evidence) -> Iterator[str]:
 def requests_for_an_id_are_bounded(evidence: Evidence) -> Iterator[str]:
     """No more requests are sent for an id than its policy allows.
 
-    For a bulk id that are its attempts; 429s are left out, and so are outages, with one attempt
-    more where there were any, and probes with an id that was found before. Where answers fail at
-    random it is as many as chance may explain. A stream remembers the last thousand answers
+    For a bulk id that are its attempts, see `most_attempts`. 429s are left out, requests in outages,
+    and probes with an id that was found before. A stream remembers the last thousand answers
     alone, so a longer one may ask again for an id that it has more than once.
     """
     world = evidence.world
-    bulk = most_attempts(world) + bool(world.server.outages)
+    bulk = most_attempts(world)
     for get in evidence.played.gets:
         sent = sum(request.at <= get.ended for request in evidence.requests[get.phone_number_id])
         if sent > world.client.attempts:
@@ -47,21 +46,29 @@ def requests_for_an_id_are_bounded(evidence: Evidence) -> Iterator[str]:
 
 def refusals_are_bounded(evidence: Evidence) -> Iterator[str]:
     """Few requests are answered 429: 40, an eighth of all, and 20 for each change of the limit.
+    Two clients that share a limit find each other by being refused: six a second.
 
-    Once a server refuses everybody, four a second and 100, and the attempts of single lookups. A
-    client with a fixed bound above the server's limit is left out: it was told to ask for more.
+    Once a server refuses everybody, four a second and 100, and the attempts of single lookups; four
+    for each of a fixed number in flight. A client with more of these than the server's limit is
+    left out: it was told to ask for more.
     """
     server, client = evidence.world.server, evidence.world.client
-    if client.concurrency is not None and client.concurrency > server.lowest_limit:
+    clients = len({run.client for run in evidence.world.runs} | {0})
+    if client.concurrency is not None and clients * client.concurrency > server.lowest_limit:
         return
     ever = server.throttles_from if server.throttles_from is not None else float("inf")
     refused = sum(request.outcome == "refused" and request.at < ever for request in evidence.log)
     bound = 40 + len(evidence.log) / 8 + 20 * max(0, len(server.limits) - 1)
+    bound += 6 * evidence.played.ended * (clients > 1)
     if refused > bound:
         yield f"{refused} of {len(evidence.log)} requests were refused, more than {bound:.0f}"
     late = sum(request.outcome == "refused" and request.at >= ever for request in evidence.log)
     singles = sum(get.ids.size for get in evidence.world.gets) * client.attempts
-    bound = 100 + singles + 4 * max(0.0, evidence.played.ended - ever) if late else 0.0
+    bound = (
+        100 + singles + 4 * (client.concurrency or 1) * max(0.0, evidence.played.ended - ever)
+        if late
+        else 0.0
+    )
     if late > bound:
         yield f"{late} requests to a server that refuses all, more than {bound:.0f}"
 
@@ -69,8 +76,9 @@ def refusals_are_bounded(evidence: Evidence) -> Iterator[str]:
 def an_account_error_ends_a_run(evidence: Evidence) -> Iterator[str]:
     """Once a run has been answered 401, 402 or that the quota is used up, it sends nothing more.
 
-    A 403 ends it after three different ids. Requests that are under way come to their end; those of
-    the same moment have no order. Each run learns it itself, and probes with an id found before are nobody's.
+    A 403 ends it after three different ids with none found in between. Requests that are under way
+    come to their end; those of the same moment have no order. Each run learns it itself, and probes
+    with an id found before are nobody's.
     """
     account = evidence.world.server.account
     if account is None:
@@ -83,31 +91,37 @@ def an_account_error_ends_a_run(evidence: Evidence) -> Iterator[str]:
             for request in evidence.requests.get(phone_number_id, ())
         ]
         own = [request for request in own if not evidence.was_found_before(request)]
-        answers = sorted(request.ended for request in own if request.outcome == "account")
-        if len(answers) >= proof:
-            after = sum(request.at > answers[proof - 1] + _EXACT for request in own)
-            if after:
-                yield f"{run.plan.name}: {after} requests after it was answered {account.kind}"
+        in_a_row, ended_at = 0, float("inf")
+        for request in sorted(own, key=lambda request: request.ended):
+            if request.outcome in ("account", "found"):
+                in_a_row = in_a_row + 1 if request.outcome == "account" else 0
+            if in_a_row == proof:
+                ended_at = min(ended_at, request.ended)
+        if after := sum(request.at > ended_at + _EXACT for request in own):
+            yield f"{run.plan.name}: {after} requests after it was answered {account.kind}"
 
 
 def an_outage_is_not_hammered(evidence: Evidence) -> Iterator[str]:
-    """While the server is away bulk sends four requests a second at most, of each client.
+    """While the server is away each client sends four requests a second for its runs at most.
 
     The first five seconds, and a timeout where the server is silent, are left out: by then six ids
-    have failed. So are 429s, which is what single lookups get.
+    have failed. So are single lookups, and outages before the client had found anything: nobody can
+    tell these from ids that always fail.
     """
     singles = {get.phone_number_id for get in evidence.played.gets}
-    timeout = evidence.world.client.timeout
+    silence = 1.2 * evidence.world.client.timeout
     for outage in evidence.world.server.outages:
-        begins = outage.begins + 5.0 + (1.2 * timeout if outage.hides_answers else 0.0)
-        sent = sum(
-            begins <= request.at < outage.ends and request.phone_number_id not in singles
-            for request in evidence.log
-        )
-        clients = len({run.plan.client for run in evidence.played.runs})
-        bound = 10 + 4 * clients * (outage.ends - begins)
-        if outage.ends > begins and sent > bound:
-            yield f"{sent} requests in {outage.ends - begins:.1f} s of the outage at {outage.begins:.1f}"
+        begins = outage.begins + 5.0 + (silence if outage.hides_answers else 0.0)
+        for client in range(2):
+            sent = sum(
+                request.client == client
+                and begins <= request.at < outage.ends
+                and request.phone_number_id not in singles
+                for request in evidence.log
+            )
+            bound = 10 + 4 * max(0.0, outage.ends - begins)
+            if sent > bound and evidence.answered_before(client, outage.begins):
+                yield f"client {client}: {sent} requests from {begins:.1f} s to the end of an outage"
 
 
 def stats_add_up(evidence: Evidence) -> Iterator[str]:
@@ -125,9 +139,8 @@ def stats_add_up(evidence: Evidence) -> Iterator[str]:
             yield f"client {number}: {stats.in_flight} in flight when all is done"
         quota = evidence.world.server.account is not None and evidence.world.server.account.kind == "quota"
         refused = [r for r in log if r.outcome == "refused" or (quota and r.outcome == "account")]
-        least = sum(not evidence.was_found_before(request) for request in refused)
-        if not evidence.was_cut_off() and not least <= stats.throttled <= len(refused):
-            yield f"client {number} counts {stats.throttled} throttled, the server {least} to {len(refused)}"
+        if not evidence.was_cut_off() and stats.throttled != len(refused):
+            yield f"client {number} counts {stats.throttled} throttled, the server {len(refused)}"
         if not evidence.was_cut_off() and stats.retries > len(log) - len(
             {request.phone_number_id for request in log}
         ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from world_bounds import chance_of_failing, last_lookup_takes, run_takes
+from world_bounds import chance_of_failing, last_lookup_takes, run_takes, slowest_answer
 from world_evidence import Evidence
 from world_plan import WAIT_MAX
 from world_playing import PEACE_IDS
@@ -70,9 +70,9 @@ def twins_end_together(evidence: Evidence) -> Iterator[str]:
     """Of two like runs that start together the slower takes at most twice as long.
 
     And what one last lookup may take: the attempts and waits of an unlucky one, where something
-    fails; else half a second. Since one that has to wait for the other's end takes just twice as
-    long, a third of its ids must have been asked for by then, if there are twenty. A run that was
-    ended by an error of all is no measure.
+    fails; else the slowest answer, or half a second. Since one that has to wait for the other's end
+    takes just twice as long, a third of its ids must have been asked for by then, if there are
+    twenty. A run that was ended by an error of all is no measure.
     """
     world = evidence.world
     if not world.twins or not evidence.is_finished:
@@ -82,7 +82,7 @@ def twins_end_together(evidence: Evidence) -> Iterator[str]:
         return
     first, second = sorted(evidence.played.runs[:2], key=lambda run: run.ended)
     troubled = chance_of_failing(world) or world.runs[0].ids.bad
-    tail = last_lookup_takes(world) + WAIT_MAX if troubled else 0.5
+    tail = last_lookup_takes(world) + WAIT_MAX if troubled else max(0.5, slowest_answer(world))
     if second.ended > 2 * first.ended + tail:
         yield f"two equal runs took {first.ended:.2f} s and {second.ended:.2f} s"
     asked = {request.phone_number_id for request in evidence.log if request.at < first.ended}
@@ -118,7 +118,7 @@ def gets_end_by_their_deadline(evidence: Evidence) -> Iterator[str]:
 def peace_returns(evidence: Evidence) -> Iterator[str]:
     """After two quiet minutes a get takes one latency, and a gather its ideal time.
 
-    The ideal is reached within a half, and half a second: a client may have to find the limit anew.
+    The ideal is reached within a half, and 0.2 s: a client may have to find the limit anew.
     """
     peace, client = evidence.played.peace, evidence.world.client
     if peace is None:
@@ -133,7 +133,7 @@ def peace_returns(evidence: Evidence) -> Iterator[str]:
         yield f"in peace {len(lost)} of {len(peace.lookups)} lookups were lost, such as {lost[:1]}"
     ideal = PEACE_IDS * HEALTHY_LATENCY / min(HEALTHY_LIMIT, client.concurrency or HEALTHY_LIMIT)
     ideal = max(ideal, PEACE_IDS / (client.rate or float("inf")))
-    if peace.gather_took > 1.5 * ideal + 0.5:
+    if peace.gather_took > 1.5 * ideal + 0.2:
         yield f"in peace {PEACE_IDS} ids took {peace.gather_took:.2f} s, ideally {ideal:.2f} s"
 
 

@@ -17,7 +17,7 @@ from world_server import WorldServer
 from elevenphone import ClientStats, ConfigurationError, Lookup, PhoneNumberClient, RetryPolicy
 
 PEACE_SECONDS = 120.0
-PEACE_IDS = 100
+PEACE_IDS = 60
 """How long nothing happens after all callers are done, and how many ids are then gathered."""
 
 
