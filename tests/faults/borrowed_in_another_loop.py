@@ -37,8 +37,10 @@ def factory() -> Callable[[], asyncio.AbstractEventLoop]:
 def main() -> None:
     with asyncio.Runner(loop_factory=factory()) as first, asyncio.Runner(loop_factory=factory()) as second:
         session = first.run(make_session())
-        sys.stdout.write(second.run(look_up(session)))
-        first.run(session.close())
+        try:
+            sys.stdout.write(second.run(look_up(session)))
+        finally:
+            first.run(session.close())
 
 
 main()
