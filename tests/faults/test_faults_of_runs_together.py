@@ -112,7 +112,10 @@ async def test_row_37_a_batch_lookup_called_from_several_threads(
     others_are_done = threading.Event()
     statuses: list[list[object]] = []
 
+    begun: list[None] = []
+
     def late() -> Iterator[pyarrow.RecordBatch]:
+        begun.append(None)
         others_are_done.wait()
         yield from table.to_batches()
 
@@ -127,7 +130,8 @@ async def test_row_37_a_batch_lookup_called_from_several_threads(
     try:
         for thread in threads[:4]:
             thread.start()
-        await asyncio.sleep(0.02)  # for their runs to begin
+        await until(lambda: len(begun) == 4, "the start of four runs")
+        await asyncio.sleep(0.02)  # for each to take what it can
         for thread in threads[4:]:
             thread.start()
         await until(lambda: len(statuses) == 1, "the end of the call that has its ids", 1_000)
