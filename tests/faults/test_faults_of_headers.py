@@ -47,10 +47,10 @@ async def test_row_55_bytes_in_a_header_that_are_not_utf_8_are_escaped_in_the_er
     async with connect(server) as client:
         with pytest.raises(NotFoundError) as caught:
             await client.get("phnum_1")
-        assert caught.value.request_id == "req_\\udcff\\udcfe_1"
-        assert "req_\\udcff" in str(caught.value).encode().decode()
+        assert caught.value.request_id == "req_\\xff\\xfe_1"
+        assert "req_\\xff" in str(caught.value).encode().decode()
         raw = await client.get_raw("phnum_1")
-        assert raw.request_id == "req_\\udcff\\udcfe_1"
+        assert raw.request_id == "req_\\xff\\xfe_1"
 
 
 @pytest.mark.parametrize("header", ["request-id", "x-trace-id"])
@@ -62,12 +62,12 @@ async def test_row_55_they_are_escaped_in_what_the_command_prints_and_writes(
     shown = await run(server.base_url, tmp_path, "get", "phnum_1", "--json")
     assert shown.code == 1
     assert "Traceback" not in shown.shown
-    assert "req_\\\\udcff\\\\udcfe_1" in shown.shown
+    assert "req_\\\\xff\\\\xfe_1" in shown.shown
     (tmp_path / "ids.txt").write_text("phnum_1\nphnum_2\n")
     fetched = await run(server.base_url, tmp_path, "fetch", "ids.txt", "-o", "out.jsonl", "-q")
     assert "Traceback" not in fetched.shown
     for line in (tmp_path / "out.jsonl").read_bytes().splitlines():
-        assert json.loads(line)["error"]["request_id"] == "req_\\udcff\\udcfe_1"
+        assert json.loads(line)["error"]["request_id"] == "req_\\xff\\xfe_1"
 
 
 async def test_row_55_they_are_escaped_in_arrow(serve_plain: Serve) -> None:
@@ -80,7 +80,7 @@ async def test_row_55_they_are_escaped_in_arrow(serve_plain: Serve) -> None:
         answers = await asyncio.to_thread(look_up, table)
         await asyncio.to_thread(look_up.close)
     request_ids = cast("list[object]", answers["request_id"].to_pylist())
-    assert request_ids == ["req_\\udcff\\udcfe_1"] * 3
+    assert request_ids == ["req_\\xff\\xfe_1"] * 3
 
 
 # Row 56
@@ -194,21 +194,24 @@ async def test_row_67_bytes_that_come_before_the_request_are_never_believed(earl
 
 
 @pytest.mark.parametrize(
-    "early",
-    [
-        pytest.param("a whole answer", marks=is_believed),
-        "the start of an answer",
-        pytest.param("something else", marks=is_believed),
-    ],
+    "early", [pytest.param("a whole answer", marks=is_believed), "the start of an answer", "something else"]
 )
-async def test_row_67_the_next_connection_is_used_instead(early: str) -> None:
+async def test_row_67_only_the_connection_with_such_bytes_is_dropped(early: str) -> None:
     async with (
         EarlyServer(EARLY[early], times=1) as server,
         PhoneNumberClient(KEY, base_url=server.base_url, retry=AT_ONCE, timeout=0.05) as client,
     ):
         lookups = await client.gather(ids(20))
-        assert [lookup.result().phone_number_id for lookup in lookups] == ids(20)
         assert server.connections > 1
+    wrong = 0
+    for lookup in lookups:
+        match lookup:
+            case Found(number=answer):
+                assert answer.phone_number_id == lookup.phone_number_id
+            case Failed(error=error):
+                assert isinstance(error, TransportError)
+                wrong += 1
+    assert wrong <= 1
 
 
 async def test_row_67_a_server_that_waits_for_the_request_is_believed() -> None:
