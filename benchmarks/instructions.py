@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 from speed_lab import command, cores
-from speed_lab.peers import BARE, GATHER, GET, PEERS, STREAM, installed
+from speed_lab.peers import BARE, GATHER, GET, PEERS, STREAM, WIRE, installed
 from speed_lab.report import Report, compare
 from speed_lab.servers import HERE, serve
 
@@ -30,7 +30,7 @@ _FEWER, _MORE = 200, 1_200
 
 def measure(options: argparse.Namespace) -> Report:
     """Count for each peer."""
-    names, left_out = installed(options.peers or (GET, GATHER, STREAM, BARE))
+    names, left_out = installed(options.peers or (GET, GATHER, STREAM, WIRE, BARE))
     report = Report(benchmark="instructions", left_out=left_out)
     valgrind = shutil.which("valgrind")
     if valgrind is None:

@@ -40,3 +40,11 @@ def encodable(text: str) -> str:
     They stand for bytes that are not UTF-8, in a header or in a file of ids.
     """
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
+def with_escaped_bytes(header: str) -> str:
+    r"""Escape the bytes of a header that are not UTF-8 as bytes, such as `\xff`."""
+    try:
+        return header.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    except UnicodeEncodeError:  # no transport decodes bytes to these surrogates
+        return encodable(header)

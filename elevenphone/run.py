@@ -31,7 +31,7 @@ WINDOW = 2_000
 REMEMBERED = 1_000
 # Workers in all: those in flight, and those that wait before they try again.
 _MAX_WORKERS = 1_000
-# New ids are read ahead: as many as there are requests in flight, and at least so many.
+# New ids are read ahead: twice as many as there are requests in flight, and at least so many.
 _LEAST_AHEAD = 2
 # A server that gives no good answer for this part of a lookup's deadline is away, or refuses everything.
 _AWAY_SHARE = 0.9
@@ -195,6 +195,8 @@ class Run(AsyncIterator[Lookup]):
             if self._state == "left":
                 raise
             self._failure = self._failure or error  # for the consumer, after the lookups under way
+        finally:
+            await self._source.aclose()
         self._is_reading = False
         if self._is_complete():
             self._end()
@@ -220,14 +222,14 @@ class Run(AsyncIterator[Lookup]):
 
     def _has_room(self) -> bool:
         """Say whether one more id may be read."""
-        ahead = max(_LEAST_AHEAD, self._lane.in_flight)
+        ahead = max(_LEAST_AHEAD, 2 * self._lane.in_flight)
         return len(self._new_ids) < ahead and self._read - self._handed_over < self._window
 
     def _wake_reader(self) -> None:
         """Let the reader go on, but not for each single id."""
         if (
             self._room
-            and 2 * len(self._new_ids) <= max(_LEAST_AHEAD, self._lane.in_flight)
+            and len(self._new_ids) <= self._lane.in_flight
             and self._read - self._handed_over < self._window
         ):
             self._room.wake()

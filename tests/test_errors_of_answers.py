@@ -316,11 +316,11 @@ def test_every_error_says_something(status: int, body: bytes) -> None:
 def test_bytes_that_are_not_utf_8_are_escaped_in_the_request_id(status: int, header: str) -> None:
     received = b"r\xffq_\xc3\xa9".decode(errors="surrogateescape")
     error = status_error(Response(status, {header: received}, b""))
-    assert error.request_id == "r\\udcffq_é"
-    assert "r\\udcffq_é" in str(error).encode().decode()
+    assert error.request_id == "r\\xffq_é"
+    assert "r\\xffq_é" in str(error).encode().decode()
 
 
 def test_bytes_that_are_not_utf_8_are_escaped_in_the_address_of_a_redirect() -> None:
     location = b"https://elsewhere.example/\xff".decode(errors="surrogateescape")
     error = status_error(Response(302, {"location": location}, b""))
-    assert "elsewhere.example/\\udcff" in str(error).encode().decode()
+    assert "elsewhere.example/\\\\xff" in str(error).encode().decode()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elevenphone._values import encodable, is_finite, shown
+from elevenphone._values import encodable, is_finite, shown, with_escaped_bytes
 
 
 @pytest.mark.parametrize("value", [0, -1, 5, 0.5, -0.0, 1e308, 10**308, 5e-324])
@@ -52,3 +52,13 @@ def test_every_text_can_be_encoded(text: str) -> None:
     encoded = encodable(text).encode()
     if not any(0xD800 <= ord(character) < 0xE000 for character in text):
         assert encoded == text.encode()
+
+
+@given(st.binary())
+def test_the_bytes_of_a_header_that_are_not_utf_8_are_escaped(header: bytes) -> None:
+    received = header.decode(errors="surrogateescape")
+    assert with_escaped_bytes(received).encode() == header.decode(errors="backslashreplace").encode()
+
+
+def test_surrogates_that_stand_for_no_byte_are_escaped_too() -> None:
+    assert with_escaped_bytes("a\ud800") == "a\\ud800"

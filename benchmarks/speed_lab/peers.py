@@ -10,7 +10,7 @@ import asyncio
 import importlib.util
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from speed_lab import others
 from speed_lab.bodies import API_KEY, PATH
@@ -37,6 +37,16 @@ async def _elevenphone_gather(settings: Settings) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
+async def _elevenphone_over_aiohttp(settings: Settings) -> AsyncIterator[Client]:
+    async with _elevenphone(settings, http="aiohttp") as client:
+
+        async def run(ids: Iterable[str]) -> int:
+            return sum(map(_is_found, await client.gather(ids)))
+
+        yield Client(client.get, run)
+
+
+@asynccontextmanager
 async def _elevenphone_stream(settings: Settings) -> AsyncIterator[Client]:
     async with _elevenphone(settings) as client:
         yield Client(client.get, lambda ids: _stream(client, ids))
@@ -50,7 +60,11 @@ async def _stream(client: PhoneNumberClient, ids: Iterable[str]) -> int:
     return found
 
 
-def _elevenphone(settings: Settings, transport: Transport | None = None) -> PhoneNumberClient:
+def _elevenphone(
+    settings: Settings,
+    transport: Transport | None = None,
+    http: Literal["auto", "httptools", "aiohttp"] = "auto",
+) -> PhoneNumberClient:
     from elevenphone import PhoneNumberClient  # noqa: PLC0415
 
     return PhoneNumberClient(
@@ -59,6 +73,7 @@ def _elevenphone(settings: Settings, transport: Transport | None = None) -> Phon
         timeout=TIMEOUT,
         concurrency=settings.in_flight,
         transport=transport,
+        http=http,
     )
 
 
@@ -126,6 +141,29 @@ async def _aiohttp(settings: Settings) -> AsyncIterator[Client]:
         yield workers(look_up, settings)
 
 
+@asynccontextmanager
+async def _wire(settings: Settings) -> AsyncIterator[Client]:
+    """A worker loop over this library's own wire, and nothing of its policy."""
+    from elevenphone._http import make_transport  # noqa: PLC0415
+
+    decode = decoder()
+    prefix = settings.base_url + PATH
+    transport = make_transport(API_KEY, session=None, http="httptools")
+
+    async def look_up(phone_number_id: str) -> object:
+        response = await transport.send(prefix + phone_number_id)
+        if response.status != OK:
+            raise RuntimeError(f"status {response.status}")
+        return decode(response.body)
+
+    try:
+        yield workers(look_up, settings)
+    finally:
+        await transport.aclose()
+
+
+OK = 200
+OVER_AIOHTTP, WIRE = "gather over aiohttp", "the wire alone + msgspec"
 BARE, GET, GATHER, STREAM = "bare aiohttp + msgspec", "get", "gather", "stream"
 SDK = "official SDK"
 
@@ -133,6 +171,8 @@ PEERS: dict[str, Peer] = {
     GET: _elevenphone_get,
     GATHER: _elevenphone_gather,
     STREAM: _elevenphone_stream,
+    OVER_AIOHTTP: _elevenphone_over_aiohttp,
+    WIRE: _wire,
     BARE: _aiohttp,
     "pyreqwest + msgspec": others.pyreqwest_and_msgspec,
     "primp + msgspec": others.primp_and_msgspec,
@@ -150,6 +190,7 @@ MEMORY: dict[str, Peer] = {
 """By name, this library alone, without sockets."""
 
 _NEEDS = {
+    WIRE: "httptools",
     "pyreqwest + msgspec": "pyreqwest",
     "primp + msgspec": "primp",
     "curl_cffi + msgspec": "curl_cffi",

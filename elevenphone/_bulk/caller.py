@@ -55,8 +55,10 @@ class BulkCaller:
     def next_wait(self, job: Job[_T], error: ElevenPhoneError) -> float | None:
         """Say how long to wait; a lookup may go on past its policy's attempts."""
         meaning = meaning_of(error)
-        if not meaning.retryable or self.stopped_by is not None:
+        if not meaning.retryable:
             return None
+        if self.stopped_by is not None:
+            raise self.stopped_by  # this id is left over, as those are that were never sent
         now = self._dispatcher.loop.time()
         if meaning.strain != "throttled" and job.retry.attempts == 1:
             return None

@@ -61,6 +61,11 @@ class Source(AsyncIterator[str]):
                 raise
             self._cancellation = error
 
+    async def aclose(self) -> None:
+        """Close an async generator, in the task that ran it."""
+        if isinstance(self._asynchronous, AsyncGenerator):
+            await cast("AsyncGenerator[str]", self._asynchronous).aclose()
+
     def needs_breath(self) -> bool:
         """Say whether enough was read without a break that others should use the event loop."""
         self._taken += 1

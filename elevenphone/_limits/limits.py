@@ -7,7 +7,7 @@ monotonic clock. Nothing here waits; `slots` does.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import random as _random
 
 from elevenphone._limits.concurrency import ConcurrencyLimit
@@ -53,6 +53,7 @@ class Limits:
         self._newest = 0
         self._last_end = math.inf
         self._quiet_since = math.inf
+        self._known_good: Iterable[str] = ()
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -60,9 +61,10 @@ class Limits:
         self.paused_by: StatusError | None = None
         self._concurrency = ConcurrencyLimit(self._fixed_concurrency, self._random)
         self._pace = Pace(self._fixed_rate)
-        self.gate = OutageGate()
+        self.gate = OutageGate(self._known_good)
         self._busy_pause = _FIRST_BUSY_PAUSE
         self._alone_pause = _FIRST_ALONE_PAUSE
+        self._refused_in_a_row = 0
 
     @property
     def concurrency_limit(self) -> int:
@@ -104,6 +106,7 @@ class Limits:
             A permit, which goes back with `end` or `withdraw`.
         """
         if not self.in_flight and now - self._last_end > _FORGOTTEN_AFTER:
+            self._known_good = self.gate.known_good  # what was found once is worth a probe later
             self._begin_anew()
         self.in_flight += 1
         self._newest += 1
@@ -153,7 +156,7 @@ class Limits:
                 self.gate.answered(permit, self._newest, subject, found=False)
             case "throttled":
                 # A server that counts requests is not away.
-                self.gate.answered(permit, self._newest, subject, found=False)
+                self.gate.answered(permit, self._newest, subject, found=False, final=False)
                 if isinstance(error, RateLimitError):
                     self._throttled(permit, now, error)
             case "failing":
@@ -169,6 +172,7 @@ class Limits:
         self._quiet_since = math.inf
         self._busy_pause = _FIRST_BUSY_PAUSE
         self._alone_pause = _FIRST_ALONE_PAUSE
+        self._refused_in_a_row = 0
 
     def _throttled(self, permit: Permit, now: float, error: RateLimitError) -> None:
         match error.kind:
@@ -189,7 +193,9 @@ class Limits:
     def _too_many(self, permit: Permit, now: float, error: RateLimitError) -> None:
         # Only the refused lookup waits: if everybody did, a limit of 10 would do the work of one.
         self._concurrency.refused(permit, now, self.in_flight)
-        if not self.in_flight:
+        self._refused_in_a_row += 1
+        # A fixed limit is not cut, so all may be refused though there are others in flight.
+        if not self.in_flight or self._refused_in_a_row > 2 * self.concurrency_limit:
             self._pause(now, self._alone_pause * (0.5 + 0.5 * self._random()), error)
             self._alone_pause = min(2 * self._alone_pause, _LAST_ALONE_PAUSE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Literal, Protocol, TypeAlias
 
 from elevenphone._limits.permit import Permit
@@ -11,11 +12,15 @@ from elevenphone._limits.permit import Permit
 # the share that usually fails: six of a healthy server. Each false alarm doubles the number, up to the last.
 _CHANCE = 1e-4
 _LEAST_SHARE = 0.2
+# An outage is confirmed by as many failed probes with ids found before as chance would make once in 1,000.
+_CHANCE_OF_PROBES = 1e-3
 _MOST_SUSPICION = 8
 # A lookup goes on past its attempts only while so many failures may still be chance.
 _NEVER_BY_CHANCE = 1e-9
-# Weight of one attempt in the share that fails: some thirty attempts make the picture.
-_WEIGHT = 0.03
+# Weight of one attempt in the share that fails: some hundred make the picture, and at the start that none
+# fails counts as twenty.
+_WEIGHT = 0.01
+_FIRST_GUESS = 20
 # Seconds between probes: doubling from the first to the last. A probe with an id that may itself be the
 # reason of its failure proves little, so those follow each other faster.
 _FIRST_WAIT, _LAST_WAIT, _LAST_WAIT_UNSURE = 0.1, 1.0, 0.5
@@ -54,12 +59,13 @@ class OutageGate:
         closed_at: The moment at which it closed; `None` while it is open.
         confirmed: Whether a probe that should have succeeded has failed since it closed.
         probe_from: The moment from which the next probe may start.
+        known_good: URLs of numbers that were found: what probes ask for.
         failing_share: The usual share of failures among attempts, from 0 to 1. Only
             lookups that were answered in the end count, so an id that always fails
             does not raise it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known_good: Iterable[str] = ()) -> None:
         self.closed_at: float | None = None
         self.confirmed = False
         self.probe_from = 0.0
@@ -67,16 +73,18 @@ class OutageGate:
         self._closed_by = 0  # number of the newest request when it closed
         self._newest_answered = 0
         self._excused_up_to = 0  # requests up to this number were sent before the end of an outage
-        self._outages = 0
+        self._outages = self._learned = 0
         self._streak = 0
         self._streak_number = 1
         self._suspicion = 1
         self._reachable = True
-        self._known_good: deque[str] = deque(maxlen=_KNOWN_GOOD)
-        self._probes = 0
+        self.known_good = deque(known_good, maxlen=_KNOWN_GOOD)
+        self._probes = self._failed_probes = 0
         self._wait = _FIRST_WAIT
 
-    def answered(self, permit: Permit, newest: int, subject: Subject | None, *, found: bool) -> None:
+    def answered(
+        self, permit: Permit, newest: int, subject: Subject | None, *, found: bool, final: bool = True
+    ) -> None:
         """Note an answer that shows that the server is there.
 
         Args:
@@ -84,15 +92,18 @@ class OutageGate:
             newest: The number of the newest request.
             subject: The lookup, or `None` for a probe.
             found: Whether the answer was a number, so that its id can serve for probes.
+            final: Whether it ends the lookup; a 429 does not, and teaches nothing about its id.
         """
         number = permit.number
         if number > self._newest_answered:
             self._newest_answered = number
         if subject is not None:
             if found:
-                self._known_good.append(subject.url)
-            if subject.failures or self.failing_share:
-                self._learn_share(subject.failures)
+                self.known_good.append(subject.url)
+            if final:
+                self._excuse(subject)
+                if subject.failures or self.failing_share:
+                    self._learn_share(subject.failures)
         if self._streak and (self.closed_at is None or number > self._closed_by):
             self._streak = 0
             self._streak_number += 1
@@ -116,8 +127,8 @@ class OutageGate:
         """
         self._reachable = reached
         if subject is not None:
-            if subject.url in self._known_good:
-                self._known_good.remove(subject.url)
+            if subject.url in self.known_good:
+                self.known_good.remove(subject.url)
             if reached:
                 self._count(permit, subject)
         if subject is None or not reached or subject.counted_in != self._streak_number:
@@ -130,14 +141,22 @@ class OutageGate:
                 return False
             self.close(now, newest)
             # With an id found before at hand, a probe tells first whether this is an outage.
-            return (not reached and self._confirm()) or not self._known_good
+            return (not reached and self._confirm()) or not self.known_good
         is_proof = permit.probe_url is not None or not reached
-        return is_proof and permit.number > self._closed_by and self._confirm()
+        if not is_proof or permit.number <= self._closed_by:
+            return False
+        if reached:
+            # Probes fail by chance as other requests do.
+            self._failed_probes += 1
+            if self.failing_share**self._failed_probes >= _CHANCE_OF_PROBES:
+                return False
+        return self._confirm()
 
     def close(self, now: float, newest: int) -> None:
         """Hold bulk until a probe is answered."""
         self.closed_at = self.probe_from = now
         self.confirmed = False
+        self._failed_probes = 0
         self._closed_by = newest
         self._streak = max(self._streak, 1)
         self._wait = _FIRST_WAIT
@@ -177,15 +196,16 @@ class OutageGate:
 
     def _learn_share(self, failures: int) -> None:
         share = self.failing_share
-        for _ in range(failures):
-            share += _WEIGHT * (1 - share)
-        self.failing_share = share * (1 - _WEIGHT)
+        for outcome in [1] * failures + [0]:
+            self._learned += 1
+            share += max(_WEIGHT, 1 / (self._learned + _FIRST_GUESS)) * (outcome - share)
+        self.failing_share = share
 
     # Probes
 
     def accepts(self, *, fresh: bool) -> bool:
         """Say whether a lookup may probe: one that has failed before proves nothing by failing again."""
-        return fresh or bool(self._known_good) or not self._reachable
+        return fresh or bool(self.known_good) or not self._reachable
 
     def started(self, permit: Permit, now: float, *, fresh: bool) -> None:
         """Note that a bulk request has started while the gate is closed: it is a probe.
@@ -196,9 +216,9 @@ class OutageGate:
             fresh: Whether its own id has not been asked for yet.
         """
         self._probes += 1
-        if self._known_good and not (fresh and self._probes % 2 == 0):
-            self._known_good.rotate(1)
-            permit.probe_url = self._known_good[0]
+        if self.known_good and not (fresh and self._probes % 2 == 0):
+            self.known_good.rotate(1)
+            permit.probe_url = self.known_good[0]
         sure = permit.probe_url is not None or not self._reachable
         self.probe_from = now + self._wait
         self._wait = min(2 * self._wait, _LAST_WAIT if sure else _LAST_WAIT_UNSURE)
@@ -223,7 +243,7 @@ class OutageGate:
             return "try again"
         if self.closed_at is not None:
             return "find out"
-        if self._newest_answered > subject.last_request or not self._known_good:
+        if self._newest_answered > subject.last_request or not self.known_good:
             return "give up"
         self.close(now, newest)
         return "find out"

@@ -11,7 +11,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Collection
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 import msgspec
 
@@ -22,7 +22,26 @@ from elevenphone._meaning import meaning_of
 from elevenphone.errors import DeadlineExceededError, ElevenPhoneError
 
 _Waiter: TypeAlias = "asyncio.Future[Slot]"
-_Queue: TypeAlias = OrderedDict[_Waiter, float]
+_Queue: TypeAlias = OrderedDict[_Waiter, "Patience"]
+
+
+class Patience(NamedTuple):
+    """How long a pause of the server a waiter accepts.
+
+    Attributes:
+        expires: The moment at which its deadline passes; infinity before its first attempt.
+        deadline: Seconds from its first attempt to that moment.
+    """
+
+    expires: float = math.inf
+    deadline: float = math.inf
+
+    def is_over(self, now: float, resumes_at: float) -> bool:
+        """Say whether a pause ends after the deadline, were the first attempt now."""
+        return resumes_at > min(self.expires, now + self.deadline)
+
+
+_ANY_PAUSE = Patience()
 
 
 class Lane:
@@ -151,25 +170,25 @@ class Slots:
             return None  # who may probe at a closed gate is decided among all who wait
         return self._give(lane, now, fresh=fresh)
 
-    async def take(self, lane: Lane, *, fresh: bool, until: float = math.inf) -> Slot:
+    async def take(self, lane: Lane, *, fresh: bool, patience: Patience = _ANY_PAUSE) -> Slot:
         """Wait for a slot.
 
         Args:
             lane: Whose slot it is.
             fresh: Whether it is for a new id rather than a retry.
-            until: A moment; the caller does not wait for a pause of the server that ends later.
+            patience: How long a pause of the server the caller accepts.
 
         Returns:
             The slot.
 
         Raises:
-            DeadlineExceededError: The server has asked for a pause beyond `until`.
+            DeadlineExceededError: The server has asked for a pause beyond the deadline.
         """
-        if self.limits.resumes_at > until:
+        if patience.is_over(self._loop.time(), self.limits.resumes_at):
             raise self._pause_too_long()
         waiter: _Waiter = self._loop.create_future()
         queue = lane.starts if fresh and lane.bulk else lane.retries
-        queue[waiter] = until
+        queue[waiter] = patience
         self._hand_out(starts=False)
         self._look_soon()
         try:
@@ -189,14 +208,15 @@ class Slots:
         slot back takes it again in the same step if it has more to do.
         """
         lane.in_flight -= 1
-        if self.singles.retries or any(run.retries for run in self._runs):
+        if self._lookups_wait():
             self._hand_out(starts=False)
         self._look_soon()
 
     def paused(self) -> None:
         """Send those away who would wait too long for a pause that has begun."""
-        for waiter, until in self.singles.retries.items():
-            if until < self.limits.resumes_at and not waiter.done():
+        now = self._loop.time()
+        for waiter, patience in self.singles.retries.items():
+            if patience.is_over(now, self.limits.resumes_at) and not waiter.done():
                 waiter.set_exception(self._pause_too_long())
 
     def _pause_too_long(self) -> DeadlineExceededError:
@@ -204,11 +224,24 @@ class Slots:
         return DeadlineExceededError(why, self.limits.paused_by)
 
     def _look_soon(self) -> None:
-        if not self._look_is_due and (
-            self.singles.retries or any(run.retries or run.starts for run in self._runs)
-        ):
+        if not self._look_is_due and (self._lookups_wait() or self._workers_wait()):
             self._look_is_due = True
             self._loop.call_soon(self._look)
+
+    def _lookups_wait(self) -> bool:
+        # Loops, as a generator costs as much as all the rest of giving a slot back.
+        if self.singles.retries:
+            return True
+        for run in self._runs:  # noqa: SIM110
+            if run.retries:
+                return True
+        return False
+
+    def _workers_wait(self) -> bool:
+        for run in self._runs:  # noqa: SIM110
+            if run.starts:
+                return True
+        return False
 
     def _look(self) -> None:
         self._look_is_due = False
@@ -230,9 +263,6 @@ class Slots:
             waiter = queue.popitem(last=False)[0]
             if not waiter.done():
                 waiter.set_result(self._give(lane, now, fresh=queue is lane.starts))
-                if len(self._runs) > 1 and lane.bulk:  # of runs that hold as many, the others come next
-                    self._runs.remove(lane)
-                    self._runs.append(lane)
 
     def _next_claim(self, *, starts: bool) -> tuple[Lane, _Queue] | None:
         """Choose who gets the next slot; `None` if nobody waits for one."""
@@ -252,6 +282,8 @@ class Slots:
 
     def _comes_first(self, lane: Lane) -> bool:
         """Say whether every other run that waits holds more slots."""
+        if len(self._runs) == 1:
+            return True
         held = lane.in_flight
         return not any(
             run.in_flight <= held and (run.retries or run.starts) for run in self._runs if run is not lane
@@ -259,6 +291,10 @@ class Slots:
 
     def _give(self, lane: Lane, now: float, *, fresh: bool) -> Slot:
         lane.in_flight += 1
+        if lane.bulk and self._runs[-1] is not lane:
+            # Of runs that hold as many, the one that was served least recently comes first.
+            self._runs.remove(lane)
+            self._runs.append(lane)
         return Slot(self, lane, self.limits.start(now, bulk=lane.bulk, fresh=fresh))
 
     def _set_alarm(self, moment: float) -> None:

@@ -23,7 +23,7 @@ from elevenphone.errors import (
 )
 from elevenphone.retry import RetryQuota
 from elevenphone.stats import ClientStats
-from elevenphone.transport import Response, Transport
+from elevenphone.transport import Transport
 
 _log = logging.getLogger("elevenphone")
 _log.addHandler(logging.NullHandler())
@@ -108,7 +108,6 @@ class Dispatcher:
                         break
                     if (wait := caller.next_wait(job, job.error)) is None:
                         break
-                    self._retries += 1
                     self._announce_retry(job, job.error, wait)
                     watch.until(job.expires)
                     await caller.sleep(wait)
@@ -126,35 +125,32 @@ class Dispatcher:
     async def _attempt(self, job: Job[_T], slot: Slot, watch: Watch) -> None:
         """Send one request, and note in the job and in the limits what became of it."""
         permit = slot.permit
+        self._retries += job.attempts > 0
         job.begin(permit)
         ends = permit.started + job.timeout
+        error: ElevenPhoneError | None = None
         watch.sending = True
         watch.until(ends if ends < job.expires else job.expires)  # noqa: FURB136 - a call costs more
         try:
-            job.response = response = await self._send(job.url, permit.started, watch)
+            job.response = response = await self._transport.send(job.url)
+            self._hint(concurrency_hint(response.headers), permit.started)
             job.result = job.parse(response)
-        except ElevenPhoneError as caught:
-            error = caught
-        except asyncio.CancelledError:
-            if not watch.time_is_over():
-                raise
-            error = _timed_out(job, permit.started)
-        else:
-            now = self.loop.time()
+        except BaseException as caught:
+            error = self._own_error(caught, job, permit.started, watch)
+        now = self.loop.time()
+        watch.sending = False
+        if error is None:
             job.error = None
             job.elapsed = now - job.started
             slot.found(now, job)
-            self._log_attempt(job, now - permit.started, None)
-            watch.sending = False
-            return
-        now = self.loop.time()
-        job.failed(error, permit.started, now)
-        slot.failed(now, error, job)
-        if isinstance(error, RateLimitError):
-            self._throttled += 1
-            self._hint(concurrency_hint({}, error.message), permit.started)
-        self._log_attempt(job, now - permit.started, error)
-        watch.sending = False
+        else:
+            job.failed(error, permit.started, now)
+            slot.failed(now, error, job)
+            self._note_refusal(error, permit.started)
+        if _log.isEnabledFor(logging.DEBUG):
+            outcome = "found" if error is None else error
+            milliseconds = (now - permit.started) * 1000
+            _log.debug("GET %s, attempt %d, %.0f ms: %s", job.url, job.attempts, milliseconds, outcome)
 
     async def _probe(self, url: str, job: Job[_T], slot: Slot, watch: Watch) -> None:
         """Ask for an id that was found before, to find out whether the server is there."""
@@ -162,33 +158,43 @@ class Dispatcher:
         self._probes += 1
         watch.until(min(permit.started + job.timeout, job.expires))
         try:
-            response = await self._send(url, permit.started, watch)
-            job.parse(response)
-        except ElevenPhoneError as error:
-            self._throttled += isinstance(error, RateLimitError)
+            job.parse(await self._transport.send(url))
+        except BaseException as caught:
+            error = self._own_error(caught, job, permit.started, watch)
             slot.failed(self.loop.time(), error, None)
-        except asyncio.CancelledError:
-            if not watch.time_is_over():
-                raise
-            slot.failed(self.loop.time(), _timed_out(job, permit.started), None)
+            self._note_refusal(error, permit.started)
         else:
             slot.found(self.loop.time(), None)
         watch.until(job.expires)
 
-    async def _send(self, url: str, started: float, watch: Watch) -> Response:
-        """Send a request; whatever a transport raises becomes an error of this package."""
-        try:
-            response = await self._transport.send(url)
-        except ElevenPhoneError:
-            raise
-        except asyncio.CancelledError:
-            if watch.is_cancelled():
-                raise
-            raise ConnectionFailedError("the transport cancelled the request") from None
-        except Exception as error:
-            raise TransportError(f"the transport failed: {type(error).__name__}: {error}") from error
-        self._hint(concurrency_hint(response.headers), started)
-        return response
+    def _own_error(
+        self, error: BaseException, job: Job[_T], started: float, watch: Watch
+    ) -> ElevenPhoneError:
+        """Make an error of this package of whatever ended a request.
+
+        Raises:
+            BaseException: It ends more than the request.
+        """
+        match error:
+            case ElevenPhoneError():
+                return error
+            case asyncio.CancelledError():
+                if watch.time_is_over():
+                    return _timed_out(job, started)
+                if watch.is_cancelled():
+                    raise error
+                return ConnectionFailedError("the transport cancelled the request")
+            case Exception():
+                failure = TransportError(f"the transport failed: {type(error).__name__}: {error}")
+                failure.__cause__ = error
+                return failure
+            case _:
+                raise error
+
+    def _note_refusal(self, error: ElevenPhoneError, started: float) -> None:
+        if isinstance(error, RateLimitError):
+            self._throttled += 1
+            self._hint(concurrency_hint({}, error.message), started)
 
     def _hint(self, maximum: int | None, started: float) -> None:
         if maximum is not None:
@@ -201,11 +207,6 @@ class Dispatcher:
             self._on_retry(job.phone_number_id, job.attempts, error, wait)
         except Exception:
             _log.exception("on_retry raised an exception; the lookup goes on")
-
-    def _log_attempt(self, job: Job[_T], elapsed: float, error: ElevenPhoneError | None) -> None:
-        if _log.isEnabledFor(logging.DEBUG):
-            outcome = "found" if error is None else error
-            _log.debug("GET %s, attempt %d, %.0f ms: %s", job.url, job.attempts, elapsed * 1000, outcome)
 
     def stats(self) -> ClientStats:
         """Take a snapshot of the counters."""

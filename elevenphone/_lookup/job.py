@@ -111,12 +111,6 @@ class Job(msgspec.Struct, Generic[_T], eq=False):
         self.attempts += 1
         self.last_request = permit.number
 
-    def ends(self, now: float) -> float:
-        """Say when the deadline passes, or would pass if the first attempt were now."""
-        if self.attempts:
-            return self.expires
-        return math.inf if self.deadline is None else now + self.deadline
-
     def failed(self, error: ElevenPhoneError, began: float, now: float) -> None:
         """Note how an attempt failed."""
         self.error = error.with_traceback(None)  # whose frames would live as long as the error

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TypeVar
 
-from elevenphone._limits.slots import Slot
+from elevenphone._limits.slots import Patience, Slot
 from elevenphone._lookup.dispatcher import Dispatcher
 from elevenphone._lookup.job import Job
 from elevenphone.errors import ElevenPhoneError
@@ -24,9 +25,10 @@ class SingleCaller:
         """Wait for a slot, but not for a pause that ends after the deadline."""
         slots = self._dispatcher.slots
         fresh = not job.attempts
-        return slots.take_now(self.lane, fresh=fresh) or await slots.take(
-            self.lane, fresh=fresh, until=job.ends(self._dispatcher.loop.time())
-        )
+        if (slot := slots.take_now(self.lane, fresh=fresh)) is not None:
+            return slot
+        deadline = math.inf if job.deadline is None else job.deadline
+        return await slots.take(self.lane, fresh=fresh, patience=Patience(job.expires, deadline))
 
     def next_wait(self, job: Job[_T], error: ElevenPhoneError) -> float | None:
         """Follow the policy, as long as the deadline and the retries of all single lookups allow."""

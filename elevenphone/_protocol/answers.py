@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from elevenphone._protocol.envelope import read_detail
 from elevenphone._protocol.retry_after import retry_after
-from elevenphone._values import encodable
+from elevenphone._values import with_escaped_bytes
 from elevenphone.errors import (
     AuthenticationError,
     DecodeError,
@@ -42,7 +42,7 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
         The id, with bytes that are not UTF-8 escaped, or `None`.
     """
     request_id = headers.get("request-id") or headers.get("x-trace-id")
-    return encodable(request_id) if request_id else None
+    return with_escaped_bytes(request_id) if request_id else None
 
 
 def concurrency_hint(headers: Mapping[str, str], message: str = "") -> int | None:
@@ -130,7 +130,7 @@ def status_error(response: Response) -> StatusError:
 def _redirection(response: Response) -> str | None:
     if response.status not in _REDIRECTIONS:
         return None
-    location = response.headers.get("location")
+    location = with_escaped_bytes(response.headers.get("location") or "")
     return f"redirected to {location!r}, which is never followed" if location else "redirected to no address"
 
 

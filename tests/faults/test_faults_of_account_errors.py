@@ -71,7 +71,11 @@ async def test_row_49_a_certificate_of_another_host_is_not_trusted_either(
     async with MisbehavingServer(found, tls_server) as server:
         port = int(server.host.rpartition(":")[2])
         address = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port))
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: [address])
+
+        def resolve(*_args: object, **_kwargs: object) -> list[object]:
+            return [address]
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
         base_url = f"https://elsewhere.example:{port}"
         async with PhoneNumberClient(KEY, base_url=base_url, retry=AT_ONCE) as client:
             with pytest.raises(ConnectionFailedError, match="certificate"):

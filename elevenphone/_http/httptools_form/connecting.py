@@ -13,6 +13,7 @@ from typing import TypeAlias
 import aiohappyeyeballs
 
 from elevenphone._http.httptools_form.connection import Connection, Owner
+from elevenphone._http.httptools_form.tls import TLSLayer
 
 AddressInfo: TypeAlias = tuple[
     int | socket.AddressFamily,
@@ -70,12 +71,17 @@ class Connector:
         except OSError:
             self._expires = 0.0  # perhaps it has moved
             raise
-        _, connection = await loop.create_connection(
-            functools.partial(Connection, loop, owner),
-            sock=sock,
-            ssl=self._context,
-            server_hostname=self._host.rstrip(".") if self._secure else None,
-        )
+        connection = Connection(loop, owner)
+        if self._context is None:
+            await loop.create_connection(lambda: connection, sock=sock)
+            return connection
+        layer = TLSLayer(loop, self._context, self._host.rstrip("."), connection)
+        transport, _ = await loop.create_connection(lambda: layer, sock=sock)
+        try:
+            await layer.handshake
+        except BaseException:
+            transport.abort()
+            raise
         return connection
 
     async def _resolve(self, loop: asyncio.AbstractEventLoop) -> list[AddressInfo]:

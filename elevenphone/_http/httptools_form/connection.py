@@ -35,6 +35,22 @@ class NotHTTPError(Exception):
     """What came is not the HTTP that was asked for."""
 
 
+class Wire(Protocol):
+    """What a connection needs of a transport: asyncio's, uvloop's, or `TLSLayer`."""
+
+    def write(self, data: bytes, /) -> None:
+        """Send."""
+        ...
+
+    def abort(self) -> None:
+        """Close at once."""
+        ...
+
+    def is_closing(self) -> bool:
+        """Tell whether it has been closed, or is about to be."""
+        ...
+
+
 class Owner(Protocol):
     """Who keeps connections; see `Pool`."""
 
@@ -71,7 +87,7 @@ class Connection(Uncopyable, asyncio.Protocol):
         self.spoke_first = False
         self._loop = loop
         self._owner = owner
-        self._transport: asyncio.Transport | None = None
+        self._wire: Wire | None = None
         self._waiter: asyncio.Future[RawAnswer] | None = None
         self._received = 0
         self._status = 0
@@ -92,7 +108,7 @@ class Connection(Uncopyable, asyncio.Protocol):
     @property
     def is_open(self) -> bool:
         """Whether a request may be sent."""
-        return self._transport is not None and not self._transport.is_closing()
+        return self._wire is not None and not self._wire.is_closing()
 
     def ask(self, request: bytes) -> asyncio.Future[RawAnswer]:
         """Send a request.
@@ -102,12 +118,12 @@ class Connection(Uncopyable, asyncio.Protocol):
             `NotHTTPError` or `ResponseTooLargeError`, and the connection is closed then.
         """
         waiter = self._loop.create_future()
-        if self._transport is None:
+        if self._wire is None:
             waiter.set_exception(ClosedUnansweredError)
         else:
             self._received = 0
             self._waiter = waiter
-            self._transport.write(request)
+            self._wire.write(request)
         return waiter
 
     def close(self, reason: Exception | None = None) -> None:
@@ -117,8 +133,8 @@ class Connection(Uncopyable, asyncio.Protocol):
             reason: What the request under way ends with; `None` where nobody waits for it.
         """
         waiter, self._waiter = self._waiter, None
-        if self._transport is not None:
-            self._transport.abort()
+        if self._wire is not None:
+            self._wire.abort()
         if reason is not None and waiter is not None and not waiter.done():
             waiter.set_exception(reason)
 
@@ -129,9 +145,9 @@ class Connection(Uncopyable, asyncio.Protocol):
 
     # What asyncio calls
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport | Wire) -> None:
         """Keep the transport."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by class
+        self._wire = cast("Wire", transport)
         self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -165,7 +181,7 @@ class Connection(Uncopyable, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End the request under way; of some answers only this is the end."""
         self._owner.lost(self)
-        self._parser = self._transport = None  # which refer to this
+        self._parser = self._wire = None  # which refer to this
         waiter, self._waiter = self._waiter, None
         if waiter is None or waiter.done():
             return
