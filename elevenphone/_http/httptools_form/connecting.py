@@ -73,7 +73,13 @@ class Connector:
             raise
         connection = Connection(loop, owner)
         if self._context is None:
-            await loop.create_connection(lambda: connection, sock=sock)
+            try:
+                await loop.create_connection(lambda: connection, sock=sock)
+            except BaseException:
+                # uvloop reports no end of a connection that was made at the moment of a cancellation.
+                connection.close()
+                owner.lost(connection)
+                raise
             return connection
         layer = TLSLayer(loop, self._context, self._host.rstrip("."), connection)
         transport, _ = await loop.create_connection(lambda: layer, sock=sock)
