@@ -29,7 +29,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("seeds", groups, ids=[f"{seeds[0]}-{seeds[-1]}" for seeds in groups])
 
 
-@pytest.mark.xfail(strict=False, reason="some laws do not know yet of probes")
 def test_no_law_is_broken_in_the_worlds(seeds: range, capsys: pytest.CaptureFixture[str]) -> None:
     broken: list[str] = []
     for seed in seeds:

@@ -240,7 +240,7 @@ class Connection:
 def nothing_sent() -> ConnectionFailedError:
     """Make the error of a connection that was refused, before a request was sent."""
     error = ConnectionFailedError("connection refused")
-    error.stage = "connect"  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue] - coming
+    error.stage = "connect"  # pyright: ignore[reportAttributeAccessIssue] - coming
     return error
 
 
