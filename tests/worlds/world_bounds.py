@@ -10,8 +10,12 @@ from world_plan import RETRIED_FAULTS, WAIT_INITIAL, WAIT_MAX, Ids, Run, World
 LONGEST_PAUSE = 60.0
 """Seconds for which one Retry-After may have an effect."""
 
+LONGEST_BUSY_PAUSE = 8.0
+"""Seconds that a client waits at most where the service is busy as a whole and names no time."""
+
 _NEVER_BY_CHANCE = 1e-9
-_SLACK = 10.0
+# Where only bad ids are left to ask for, each of them is a probe.
+_SLACK, _PROBES_EVERY = 10.0, 0.5
 _USABLE_SLOTS = 8.0
 """Where a client begins its search: a run that is served by more is not asked to be faster."""
 
@@ -108,7 +112,8 @@ def work_takes(world: World) -> float:
     search = (
         2 * _SEARCH if server.retry_after is not None and server.retry_after.often == "always" else _SEARCH
     )
-    return search * good / slots(world) + by_rate + 1.5 * bad / slots(world)
+    probes = _PROBES_EVERY * sum(len(ids.bad) for ids, _ in all_ids(world))
+    return search * good / slots(world) + by_rate + 1.5 * bad / slots(world) + max(_SLACK, probes)
 
 
 def last_lookup_takes(world: World) -> float:
@@ -123,6 +128,9 @@ def callers_own_time(world: World, run: Run) -> float:
     nested = run.nested_gathers * (4 * slowest_answer(world) + 1.0)
     if run.nested_gathers and chance_of_failing(world):
         nested += run.nested_gathers * run.nested_ids(1).size * chance_of_failing(world) * WAIT_MAX
+    if run.nested_gathers and run.nested_ids(1).bad:
+        attempts = most_attempts(world)
+        nested += run.nested_gathers * (attempts * attempt_takes(world, run.nested_ids(1)) + waits(attempts))
     return run.source.waits(run.ids.size) + run.pause * run.ids.size + nested
 
 
@@ -138,6 +146,9 @@ def run_takes(world: World, run: Run, paused: float) -> float:
     for_time = 0.0
     if ends_runs_for_time(world, deadline) and deadline < math.inf:
         for_time = (1 + run.nested_gathers) * (deadline + LONGEST_PAUSE)
+    if world.server.throttles_from is not None:
+        # Single lookups come first, and one attempt may cost a pause.
+        for_time += LONGEST_BUSY_PAUSE * world.client.attempts * sum(gets.ids.size for gets in world.gets)
     return (
         callers_own_time(world, run)
         + work_takes(world)
@@ -145,7 +156,6 @@ def run_takes(world: World, run: Run, paused: float) -> float:
         + outage_seconds(world)
         + paused
         + for_time
-        + _SLACK
     )
 
 

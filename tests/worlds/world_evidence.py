@@ -62,6 +62,15 @@ class Evidence:
             for earlier in self.requests[request.phone_number_id]
         )
 
+    def sent_until_found(self, phone_number_id: str) -> int:
+        """Count the requests for an id up to the first that found it; what comes later are probes."""
+        sent = 0
+        for request in self.requests.get(phone_number_id, ()):
+            sent += 1
+            if request.outcome == "found":
+                break
+        return sent
+
     def in_outage(self, request: Request) -> bool:
         """Tell whether a request had to do with an outage."""
         return any(
@@ -79,11 +88,13 @@ class Evidence:
         """Count the failures of an id that count as its own.
 
         Those in an outage do, if it was too short to be told from bad luck; connections that
-        were refused never do.
+        were refused never do. Where the last attempt ended after the outage, nobody can tell any more.
         """
-        return sum(self._is_failure(request) for request in self.requests[phone_number_id])
+        requests = self.requests[phone_number_id]
+        decided = requests[-1].ended if requests else 0.0
+        return sum(self._is_failure(request, decided) for request in requests)
 
-    def _is_failure(self, request: Request) -> bool:
+    def _is_failure(self, request: Request, decided: float) -> bool:
         match request.outcome:
             case "by chance" | "cut" | "bad":
                 return True
@@ -93,7 +104,7 @@ class Evidence:
                     for outage in self.world.server.outages
                     if outage.begins <= request.ended and request.at < outage.ends
                 ]
-                if any(self.is_long(outage) for outage in outages):
+                if any(self.is_long(outage) and decided < outage.ends for outage in outages):
                     return False
                 if request.outcome == "away":
                     return all(outage.shows == "503" for outage in outages)
@@ -105,7 +116,7 @@ class Evidence:
         """Count the seconds of some time in which answers had asked this client to wait."""
         seconds, until = 0.0, begins
         for request in self.log:
-            if request.retry_after is None or request.client != client or request.ended < 0:
+            if request.retry_after is None or request.client != client or not 0 <= request.ended < ends:
                 continue
             pause_ends = min(request.ended + min(request.retry_after, LONGEST_PAUSE) + 0.1, ends)
             if pause_ends > until:

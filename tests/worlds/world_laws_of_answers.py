@@ -193,10 +193,13 @@ def _is_the_accounts(evidence: Evidence, error: ElevenPhoneError) -> bool:
 def chance_loses_almost_nothing(evidence: Evidence) -> Iterator[str]:
     """Failures at random lose at most two ids of a run, and one more in 500.
 
-    A run that knows nothing yet of how many answers fail may take bad luck for the id's fault; and
-    a policy of one attempt says that nothing is to be tried again.
+    Of its first fifty ids twice as many as their attempts leave to chance: a client that knows
+    nothing yet of how many answers fail may take bad luck for the id's fault. A policy of one
+    attempt says that nothing is to be tried again.
     """
-    if evidence.world.client.attempts < 2:
+    attempts = evidence.world.client.attempts
+    at_first = 2 * chance_of_failing(evidence.world) ** attempts
+    if attempts < 2:
         return
     for run in evidence.played.runs:
         unlucky = [
@@ -204,7 +207,7 @@ def chance_loses_almost_nothing(evidence: Evidence) -> Iterator[str]:
             for lookup, error in lost(run)
             if _reason_of_loss(evidence, run, lookup, error) == "chance"
         ]
-        if len(unlucky) > 2 + len(run.ids) // 500:
+        if len(unlucky) > 2 + len(run.ids) // 500 + at_first * min(50, len(run.ids)):
             yield f"{run.plan.name}: {len(unlucky)} of {len(run.ids)} lost to chance: {unlucky[:5]}"
 
 

@@ -29,7 +29,7 @@ def requests_for_an_id_are_bounded(evidence: Evidence) -> Iterator[str]:
     world = evidence.world
     bulk = most_attempts(world)
     for get in evidence.played.gets:
-        sent = sum(request.at <= get.ended for request in evidence.requests[get.phone_number_id])
+        sent = evidence.sent_until_found(get.phone_number_id)
         if sent > world.client.attempts:
             yield f"{get.name}: {sent} requests for {get.phone_number_id}"
     for run in evidence.played.runs:
@@ -45,20 +45,22 @@ def requests_for_an_id_are_bounded(evidence: Evidence) -> Iterator[str]:
 
 
 def refusals_are_bounded(evidence: Evidence) -> Iterator[str]:
-    """Few requests are answered 429: 40, an eighth of all, and 20 for each change of the limit.
+    """Few requests are answered 429: 50, an eighth of all, and 20 for each change of the limit.
     Two clients that share a limit find each other by being refused: six a second.
 
     Once a server refuses everybody, four a second and 100, and the attempts of single lookups; four
     for each of a fixed number in flight. A client with more of these than the server's limit is
-    left out: it was told to ask for more.
+    left out: it was told to ask for more. So is a server that asks for a wait of no time at all.
     """
     server, client = evidence.world.server, evidence.world.client
     clients = len({run.client for run in evidence.world.runs} | {0})
+    if server.retry_after is not None and not server.retry_after.seconds:
+        return
     if client.concurrency is not None and clients * client.concurrency > server.lowest_limit:
         return
     ever = server.throttles_from if server.throttles_from is not None else float("inf")
     refused = sum(request.outcome == "refused" and request.at < ever for request in evidence.log)
-    bound = 40 + len(evidence.log) / 8 + 20 * max(0, len(server.limits) - 1)
+    bound = 50 + len(evidence.log) / 8 + 20 * max(0, len(server.limits) - 1)
     bound += 6 * evidence.played.ended * (clients > 1)
     if refused > bound:
         yield f"{refused} of {len(evidence.log)} requests were refused, more than {bound:.0f}"
@@ -178,11 +180,7 @@ def attempts_are_those_sent(evidence: Evidence) -> Iterator[str]:
         if run.plan.kind != "gather" and run.plan.ids.equal and len(run.ids) > 1_000:
             continue
         for lookup in run.lookups:
-            sent = 0
-            for request in evidence.requests.get(lookup.phone_number_id, ()):
-                sent += 1
-                if request.outcome == "found":
-                    break
+            sent = evidence.sent_until_found(lookup.phone_number_id)
             if lookup.attempts != sent and not (fault_of(lookup.phone_number_id) and not sent):
                 yield f"{run.plan.name}: {lookup.phone_number_id} has {lookup.attempts} attempts of {sent}"
 

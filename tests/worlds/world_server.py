@@ -128,7 +128,7 @@ class WorldServer:
         await asyncio.sleep(_AT_ONCE)
         if shows == "503":
             return refused(503, "unavailable", "Down", **self._retry_after(request))
-        raise nothing_sent()
+        raise ConnectionFailedError("connection refused", stage="connect")
 
     async def _refuse(self, request: Request, code: str) -> Response:
         request.outcome = "refused"
@@ -235,13 +235,6 @@ class Connection:
 
     async def aclose(self) -> None:
         pass
-
-
-def nothing_sent() -> ConnectionFailedError:
-    """Make the error of a connection that was refused, before a request was sent."""
-    error = ConnectionFailedError("connection refused")
-    error.stage = "connect"  # pyright: ignore[reportAttributeAccessIssue] - coming
-    return error
 
 
 def number_of(phone_number_id: str) -> Response:
