@@ -18,7 +18,7 @@ from aiohttp import hdrs
 from yarl import URL
 
 from elevenphone._http.failures import Failures, unasked_encoding, unasked_transfer
-from elevenphone._http.limits import MAX_BODY_BYTES, MAX_LENGTH_DIGITS, too_large
+from elevenphone._http.limits import LEAST_STATUS, MAX_BODY_BYTES, MAX_LENGTH_DIGITS, too_large
 from elevenphone._http.redaction import redacted
 from elevenphone._http.uncopyable import Uncopyable
 from elevenphone._protocol.requests import USER_AGENT
@@ -289,7 +289,16 @@ async def _send_once(
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read a body up to the longest there may be; one whose length is known, faster."""
+    """Read a body up to the longest there may be; one whose length is known, faster.
+
+    Raises:
+        _NotHTTPError: The head is of no form that aiohttp should have let pass.
+    """
+    version = response.version
+    if version is not None and version.major != 1:
+        raise _NotHTTPError(f"its version is {version.major}.{version.minor}")
+    if response.status < LEAST_STATUS:
+        raise _NotHTTPError(f"its status is {response.status:03}")
     length = response.headers.get(hdrs.CONTENT_LENGTH, "")
     if len(length) > MAX_LENGTH_DIGITS:
         raise _NotHTTPError("its Content-Length has too many digits")

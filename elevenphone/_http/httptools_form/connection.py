@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias, cast
 import httptools
 
 from elevenphone._http.limits import (
+    LEAST_STATUS,
     MAX_BODY_BYTES,
     MAX_HEAD_BYTES,
     MAX_HEADERS,
@@ -20,7 +21,6 @@ RawAnswer: TypeAlias = tuple[int, dict[bytes, bytes], bytes]
 
 _LONGEST_ANSWER = MAX_HEAD_BYTES + MAX_BODY_BYTES
 _INTERIM = range(100, 200)
-_LEAST_STATUS = 100
 
 
 class ClosedUnansweredError(Exception):
@@ -234,7 +234,7 @@ class Connection(Uncopyable, asyncio.Protocol):
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if len(body) > MAX_BODY_BYTES:
             self._refuse(too_large())
-        elif self._status < _LEAST_STATUS:
+        elif self._status < LEAST_STATUS:
             self._refuse(NotHTTPError(f"its status is {self._status:03}"))
         elif self._refusal is None:
             self._answer = (self._status, self._headers.copy(), body)
