@@ -160,7 +160,7 @@ async def test_a_transfer_encoding_that_was_not_asked_for_is_refused(coding: str
     body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(number()), number())
     server = await serve(send(head(200, f"Transfer-Encoding: {coding}") + body, "close"))
     async with connect(server, retry=ONCE) as client:
-        with pytest.raises(ProtocolError, match="transfer encoding|not HTTP"):
+        with pytest.raises(ProtocolError, match=r"transfer encoding|not HTTP"):
             await client.get("phnum_1")
 
 

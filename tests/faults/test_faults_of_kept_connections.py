@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import pickle
 import socket
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 import virtual_time
 from fault_helpers import AT_ONCE, KEY, ONCE, Serve, connect, ids, until
-from misbehaving_server import MisbehavingServer, Wire, end, found, number, whole
+from misbehaving_server import Ending, MisbehavingServer, Wire, end, found, number, whole
 
 from elevenphone import (
     ConfigurationError,
@@ -58,7 +60,7 @@ async def test_a_server_that_answers_each_connection_once_gets_no_more_than_two_
 
 @pytest.mark.parametrize("then", ["close", "reset"])
 async def test_a_server_that_answers_nothing_any_more_sees_each_stale_connection_once(
-    then: str, serve: Serve
+    then: Ending, serve: Serve
 ) -> None:
     server = await serve(found)
     async with connect(server, retry=ONCE, concurrency=10) as client:
@@ -70,7 +72,7 @@ async def test_a_server_that_answers_nothing_any_more_sees_each_stale_connection
 
         server.behaviour = together
         await client.gather(ids(10))
-        server.behaviour = end("close" if then == "close" else "reset")
+        server.behaviour = end(then)
         asked = len(server.requests)
         with pytest.raises(ConnectionFailedError) as caught:
             await client.get("phnum_1")
@@ -127,20 +129,19 @@ async def test_a_lookup_that_is_cancelled_when_its_answer_has_come_leaves_the_co
 # Row 67
 
 
-async def test_row_67_bytes_before_the_request_on_a_new_connection(
-    http: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    del http
-
-    async def speak(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+@pytest.mark.usefixtures("http")
+async def test_row_67_bytes_before_the_request_on_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(whole(200, number("phnum_of_somebody_else")))
-        await writer.drain()
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
 
     loop = asyncio.get_running_loop()
     real = loop.create_connection
 
     async def slowly(*args: object, **kwargs: object) -> object:
-        made = await real(*args, **kwargs)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType]
+        made = cast("object", await real(*args, **kwargs))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType] - passed on
         await asyncio.sleep(0.01)  # so that what the server says first is there first
         return made
 
@@ -157,21 +158,24 @@ async def test_row_67_bytes_before_the_request_on_a_new_connection(
 # Addresses
 
 
-def resolves_to(*addresses: str, monkeypatch: pytest.MonkeyPatch, port: int) -> None:
-    found = [
+def resolves_to(*addresses: str, monkeypatch: pytest.MonkeyPatch, port: int) -> list[int]:
+    """Make every name resolve to these, and return a list that grows each time that one is asked for."""
+    answers = [
         (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port)) for address in addresses
     ]
 
     def look_up(*_args: object, **_kwargs: object) -> list[object]:
         calls.append(1)
-        return list(found)
+        return list(answers)
 
     calls: list[int] = []
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    monkeypatch.setattr("fault_helpers.resolutions", calls, raising=False)
+    return calls
 
 
-async def test_a_name_whose_first_address_is_dead(serve_plain: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_whose_first_address_is_dead(
+    serve_plain: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = await serve_plain(found)
     port = int(server.host.rpartition(":")[2])
     resolves_to("127.0.0.2", "127.0.0.1", monkeypatch=monkeypatch, port=port)
@@ -185,15 +189,13 @@ async def test_a_name_whose_first_address_is_dead(serve_plain: Serve, monkeypatc
 async def test_a_name_is_resolved_once_for_all_who_connect_at_the_same_time(
     serve_plain: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import fault_helpers  # noqa: PLC0415
-
     server = await serve_plain(found)
     port = int(server.host.rpartition(":")[2])
-    resolves_to("127.0.0.1", monkeypatch=monkeypatch, port=port)
+    resolutions = resolves_to("127.0.0.1", monkeypatch=monkeypatch, port=port)
     async with PhoneNumberClient(KEY, base_url=f"http://localhost:{port}", retry=ONCE) as client:
         await asyncio.gather(*(client.get(phone_number_id) for phone_number_id in ids(8)))
         await client.get("phnum_9")
-    assert len(fault_helpers.resolutions) == 1  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+    assert len(resolutions) == 1
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 """TLS and how far a connection came: certificates, versions, and servers that leave."""
 
+# trustme is typed in parts.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import asyncio
@@ -8,9 +11,10 @@ import datetime
 import pickle
 import socket
 import ssl
+import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
@@ -27,9 +31,12 @@ else:
 pytestmark = pytest.mark.usefixtures("http")
 
 
-def server_context(authority: trustme.CA, *names: str, **options: Any) -> ssl.SSLContext:
+def server_context(
+    authority: trustme.CA, name: str, not_after: datetime.datetime | None = None
+) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*names, **options).configure_cert(context)
+    not_before = None if not_after is None else not_after - datetime.timedelta(days=9)
+    authority.issue_cert(name, not_before=not_before, not_after=not_after).configure_cert(context)
     return context
 
 
@@ -77,9 +84,7 @@ async def test_a_certificate_of_another_host(authority: trustme.CA) -> None:
 
 async def test_an_expired_certificate(authority: trustme.CA) -> None:
     yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
-    context = server_context(
-        authority, "localhost", not_before=yesterday - datetime.timedelta(days=9), not_after=yesterday
-    )
+    context = server_context(authority, "localhost", not_after=yesterday)
     async with MisbehavingServer(found, context) as server:
         error = await failure_of(server.base_url)
         assert error.stage == "certificate"
@@ -88,9 +93,9 @@ async def test_an_expired_certificate(authority: trustme.CA) -> None:
 
 async def test_a_server_that_speaks_tls_1_0_alone(authority: trustme.CA) -> None:
     context = server_context(authority, "localhost")
-    with pytest.warns(DeprecationWarning, match=r"TLSv1"):
-        context.maximum_version = ssl.TLSVersion.TLSv1
-        context.minimum_version = ssl.TLSVersion.TLSv1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # to speak it is what is tested
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
     context.set_ciphers("ALL:@SECLEVEL=0")
     async with MisbehavingServer(found, context) as server:
         error = await failure_of(server.base_url)

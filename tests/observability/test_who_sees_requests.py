@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -95,13 +95,18 @@ from elevenphone import PhoneNumberClient
 from elevenphone.emulator import Emulator
 
 async def main():
-    async with Emulator(1) as emulator, PhoneNumberClient(emulator.api_key, base_url=emulator.base_url) as client:
-        await client.get(emulator.ids[0])
+    async with Emulator(1) as api, PhoneNumberClient(api.api_key, base_url=api.base_url) as client:
+        await client.get(api.ids[0])
         before = len(spans)
-        sentry_sdk.init(traces_sample_rate=1.0, integrations=[AioHttpIntegration()], default_integrations=False,
-                        auto_enabling_integrations=False, before_send_transaction=keep)
+        sentry_sdk.init(
+            traces_sample_rate=1.0,
+            integrations=[AioHttpIntegration()],
+            default_integrations=False,
+            auto_enabling_integrations=False,
+            before_send_transaction=keep,
+        )
         with sentry_sdk.start_transaction(name="call"):
-            await client.get(emulator.ids[0])
+            await client.get(api.ids[0])
         print(before, len(spans))
 
 spans = []
@@ -129,26 +134,28 @@ async def answered(*_args: object, **_kwargs: object) -> None:
     """Answer a request in place of aiohttp."""
 
 
-def wrapped_by_wrapt(function: object) -> object:
+def a_function(replaced: Callable[..., object]) -> object:
+    return functools.wraps(replaced)(answered)
+
+
+def a_partial(_replaced: Callable[..., object]) -> object:
+    return functools.partial(answered)
+
+
+def a_mock(_replaced: Callable[..., object]) -> object:
+    return mock.AsyncMock()
+
+
+def a_wrapper_of_wrapt(replaced: Callable[..., object]) -> object:
     wrapt = pytest.importorskip("wrapt", reason="pip install wrapt")
-    return wrapt.FunctionWrapper(function, lambda wrapped, _self, args, kwargs: wrapped(*args, **kwargs))
+
+    def call(wrapped: Callable[..., object], _of: object, args: Sequence[object], _kwargs: object) -> object:
+        return wrapped(*args)
+
+    return wrapt.FunctionWrapper(replaced, call)
 
 
-REPLACEMENTS = {
-    "a function": lambda function: functools.wraps(function)(
-        lambda *args, **kwargs: answered(*args, **kwargs)
-    ),
-    "a partial": lambda _function: functools.partial(answered),
-    "a mock": lambda _function: mock.AsyncMock(),
-    "wrapt": wrapped_by_wrapt,
-}
-
-
-@pytest.fixture(params=REPLACEMENTS.values(), ids=list(REPLACEMENTS))
-def replace(request: pytest.FixtureRequest) -> Iterator[object]:
-    return request.param
-
-
+@pytest.mark.parametrize("replace", [a_function, a_partial, a_mock, a_wrapper_of_wrapt])
 @pytest.mark.parametrize(
     ("owner", "method"),
     [
@@ -159,15 +166,15 @@ def replace(request: pytest.FixtureRequest) -> Iterator[object]:
     ],
 )
 def test_a_method_replaced_in_any_way_is_noticed_and_so_is_its_return(
-    owner: type, method: str, replace: object, monkeypatch: pytest.MonkeyPatch
+    owner: type, method: str, replace: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert callable(replace)
     transport = make_transport("sk_test", session=None, http="auto")
-    assert transport.form == "httptools"
+    forms: list[str] = [transport.form]
     with monkeypatch.context() as patch:
         patch.setattr(owner, method, replace(getattr(owner, method)))
-        assert transport.form == "aiohttp"
-    assert transport.form == "httptools"
+        forms.append(transport.form)
+    forms.append(transport.form)
+    assert forms == ["httptools", "aiohttp", "httptools"]
 
 
 def test_a_class_replaced_as_a_whole_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
