@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import sys
 from types import FunctionType
-from typing import NamedTuple
 
-
-class _Methods(NamedTuple):
-    """What a request over aiohttp goes through, and whoever wants to see or answer it replaces."""
-
-    init: object
-    get: object
-    request: object
-    resolve: object
-
-
-_own = _Methods(None, None, None, None)
+# What a request over aiohttp goes through, as it was when it was last known to be aiohttp's own.
+_own: tuple[object, object, object, object] = (None, None, None, None)
 
 
 def nobody_watches_aiohttp() -> bool:
@@ -31,12 +21,13 @@ def nobody_watches_aiohttp() -> bool:
     except AttributeError:
         return False
     # Not `==`, in which the wrappers of wrapt pass for what they wrap.
-    if init is _own.init and get is _own.get and request is _own.request and resolve is _own.resolve:
+    own_init, own_get, own_request, own_resolve = _own
+    if init is own_init and get is own_get and request is own_request and resolve is own_resolve:
         return True
-    return _remember(_Methods(init, get, request, resolve))
+    return _remember((init, get, request, resolve))
 
 
-def _remember(methods: _Methods) -> bool:
+def _remember(methods: tuple[object, object, object, object]) -> bool:
     global _own  # noqa: PLW0603 - as aiohttp's methods are the process's, so is this
     if not all(map(_is_aiohttps, methods)):
         return False

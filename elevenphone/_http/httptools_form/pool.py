@@ -30,11 +30,7 @@ class Pool:
 
     def take(self) -> Connection | None:
         """Take a connection that waits; `None` where none does."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.is_open:
-                return connection
-        return None
+        return self._idle.pop() if self._idle else None
 
     def opened(self, connection: Connection) -> None:
         """Take note of a new connection."""
@@ -49,9 +45,8 @@ class Pool:
 
     def lost(self, connection: Connection) -> None:
         """Take note of the end of a connection."""
+        self.retire(connection)
         self._all.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
         if self._empty is not None and not self._all and not self._empty.done():
             self._empty.set_result(None)
 
@@ -63,6 +58,11 @@ class Pool:
         self._idle.clear()
         for connection in list(self._all):
             connection.close(reason)
+
+    def retire(self, connection: Connection) -> None:
+        """Give a connection to no other request: it is about to end."""
+        if connection in self._idle:
+            self._idle.remove(connection)
 
     async def all_lost(self) -> None:
         """Wait until all connections have ended, which takes a turn or two of the event loop."""
