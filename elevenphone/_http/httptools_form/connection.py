@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias, cast
 
 import httptools
 
+from elevenphone._http.httptools_form.receiver import Receiver
 from elevenphone._http.limits import (
     LEAST_STATUS,
     MAX_BODY_BYTES,
@@ -68,7 +69,7 @@ class Owner(Protocol):
         ...
 
 
-class Connection(Uncopyable, asyncio.Protocol):
+class Connection(Uncopyable, Receiver):
     """An open connection, and the parser of what comes over it.
 
     Bytes that nobody asked for, before a request or after the end of an answer,
@@ -84,6 +85,7 @@ class Connection(Uncopyable, asyncio.Protocol):
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner) -> None:
+        super().__init__()
         self.idle_since = 0
         self.spoke_first = False
         self._loop = loop
@@ -152,7 +154,7 @@ class Connection(Uncopyable, asyncio.Protocol):
         self._wire = cast("Wire", transport)
         self._owner.opened(self)
 
-    def data_received(self, data: bytes) -> None:
+    def received(self, data: bytes | memoryview) -> None:
         """Parse what came, and hand the answer over once it is whole."""
         waiter, parser = self._waiter, self._parser
         if waiter is None or parser is None:
@@ -243,7 +245,7 @@ class Connection(Uncopyable, asyncio.Protocol):
         if self._answer is None and self._refusal is None:
             self._refusal = reason
 
-    def _feed_much(self, parser: httptools.HttpResponseParser, data: bytes) -> None:
+    def _feed_much(self, parser: httptools.HttpResponseParser, data: bytes | memoryview) -> None:
         """Parse what goes beyond the longest head, as far as it may."""
         if not self._heads:
             head = len(data) - (self._received - MAX_HEAD_BYTES)

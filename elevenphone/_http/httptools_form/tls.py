@@ -12,11 +12,12 @@ import ssl
 from typing import cast
 
 from elevenphone._http.httptools_form.connection import Connection
+from elevenphone._http.httptools_form.receiver import Receiver
 
 _LONGEST_RECORD = 16_384
 
 
-class TLSLayer(asyncio.Protocol):
+class TLSLayer(Receiver):
     """The protocol of a transport, and in turn the transport of a connection.
 
     Args:
@@ -33,6 +34,7 @@ class TLSLayer(asyncio.Protocol):
     def __init__(
         self, loop: asyncio.AbstractEventLoop, context: ssl.SSLContext, host: str, connection: Connection
     ) -> None:
+        super().__init__()
         self.handshake: asyncio.Future[None] = loop.create_future()
         self._connection = connection
         self._transport: asyncio.Transport | None = None
@@ -74,7 +76,7 @@ class TLSLayer(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by class
         self._shake_hands()
 
-    def data_received(self, data: bytes) -> None:
+    def received(self, data: bytes | memoryview) -> None:
         """Decrypt what came."""
         self._take_in(data)
         if not self._is_established and not self._shake_hands():
@@ -86,7 +88,7 @@ class TLSLayer(asyncio.Protocol):
                     self._connection.eof_received()
                     self.abort()
                     return
-                self._connection.data_received(decrypted)
+                self._connection.received(decrypted)
                 # To read until OpenSSL raises would cost a microsecond more each time.
                 if not self._incoming.pending and not self._tls.pending():
                     break
