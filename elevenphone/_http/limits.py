@@ -16,6 +16,9 @@ MAX_HEADERS = 1_000
 MAX_LENGTH_DIGITS = 20
 """Most digits of a Content-Length: as many as 64 bits can have."""
 
+LEAST_STATUS = 100
+"""Three digits below it are no status."""
+
 
 def too_large() -> ResponseTooLargeError:
     """Make the error for a body longer than `MAX_BODY_BYTES`."""

@@ -31,11 +31,7 @@ class Pool:
 
     def take(self) -> Connection | None:
         """Take a connection that waits; `None` where none does."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.is_open:
-                return connection
-        return None
+        return self._idle.pop() if self._idle else None
 
     def opened(self, connection: Connection) -> None:
         """Take note of a new connection; one that comes after the pool was closed is closed at once."""
@@ -52,9 +48,8 @@ class Pool:
 
     def lost(self, connection: Connection) -> None:
         """Take note of the end of a connection."""
+        self.retire(connection)
         self._all.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
 
     def close(self, reason: Exception) -> None:
         """Close all connections; the requests under way end with the reason."""
@@ -65,6 +60,11 @@ class Pool:
         self._idle.clear()
         for connection in list(self._all):
             connection.close(reason)
+
+    def retire(self, connection: Connection) -> None:
+        """Give a connection to no other request: it is about to end."""
+        if connection in self._idle:
+            self._idle.remove(connection)
 
     async def all_lost(self) -> None:
         """Let all connections end, which takes a turn or two of the event loop, and never wait for long."""

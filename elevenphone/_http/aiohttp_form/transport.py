@@ -1,38 +1,35 @@
-"""`Transport` over a session of aiohttp's.
-
-The only module that imports aiohttp's client, and the only place where its
-exceptions become ours.
-"""
+"""`Transport` over a session of aiohttp's."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
-from weakref import WeakSet
 
 import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
+from elevenphone._http.aiohttp_form.answers import read_body, translate
+from elevenphone._http.aiohttp_form.connector import (
+    ClosedUnansweredError,
+    CountingConnector,
+    Exchange,
+    NotHTTPError,
+    send_once,
+    under_way,
+)
 from elevenphone._http.failures import Failures, unasked_encoding, unasked_transfer
-from elevenphone._http.limits import MAX_BODY_BYTES, MAX_LENGTH_DIGITS, too_large
 from elevenphone._http.redaction import redacted
 from elevenphone._http.uncopyable import Uncopyable
+from elevenphone._http.watching import nobody_watches_aiohttp
 from elevenphone._protocol.requests import USER_AGENT
-from elevenphone.errors import (
-    ConfigurationError,
-    ElevenPhoneError,
-    RequestTimeoutError,
-)
+from elevenphone.errors import ConfigurationError, ElevenPhoneError
 from elevenphone.transport import Response
 
 if TYPE_CHECKING:
     from aiohttp.client import _RequestOptions  # pyright: ignore[reportPrivateUsage] - no public name for it
-    from aiohttp.connector import Connection
-    from aiohttp.tracing import Trace
 
 
 class AiohttpTransport(Uncopyable):
@@ -64,7 +61,7 @@ class AiohttpTransport(Uncopyable):
         }
         self._borrowed = session
         self._own: aiohttp.ClientSession | None = None
-        self._connector: _Connector | None = None
+        self._connector: CountingConnector | None = None
         self._closed = False
         self._sending: set[asyncio.Task[object]] = set()
         self._ended: set[asyncio.Task[object]] = set()
@@ -90,19 +87,22 @@ class AiohttpTransport(Uncopyable):
         try:
             while True:
                 self.requests += 1
-                exchange = _Exchange()
-                _under_way.set(exchange)
+                exchange = Exchange()
+                under_way.set(exchange)
                 try:
-                    return await self._exchange(session, self._parsed(url))
-                except _ClosedUnansweredError:
+                    answer = await self._exchange(session, self._parsed(url))
+                    if not exchange.connected and self._connector is not None:
+                        _check_that_a_mock_answered()
+                    return answer  # noqa: TRY300 - no way out but this one
+                except ClosedUnansweredError:
                     # The server closed a kept-alive connection: not this request's fault (RFC 9112, 9.3.1).
                     if resends and exchange.reused and not self._closed:
                         resends -= 1
                         continue
                     failure = self._failures(url).closed_unanswered()
                     break
-        except (ElevenPhoneError, aiohttp.ClientError, OSError, UnicodeError, _NotHTTPError) as error:
-            failure = _translate(error, self._failures(url))
+        except (ElevenPhoneError, aiohttp.ClientError, OSError, UnicodeError, NotHTTPError) as error:
+            failure = translate(error, self._failures(url))
         except asyncio.CancelledError as error:
             failure = asyncio.CancelledError(*error.args)
         finally:
@@ -131,7 +131,7 @@ class AiohttpTransport(Uncopyable):
         # Not `async with`: an answer that has been read whole has given its connection back.
         answer = await session.get(url, **self._options)
         try:
-            body = await _read(answer)
+            body = await read_body(answer)
         except BaseException:
             answer.close()
             raise
@@ -148,7 +148,7 @@ class AiohttpTransport(Uncopyable):
         if self._closed:
             raise ConfigurationError("this client is closed")
         if session is None:
-            self._connector = _Connector()
+            self._connector = CountingConnector()
             session = self._own = aiohttp.ClientSession(
                 connector=self._connector,
                 headers=self._headers,
@@ -181,7 +181,7 @@ class AiohttpTransport(Uncopyable):
             "raise_for_status": False,
             "auto_decompress": False,
             "timeout": _NO_TIMEOUT,
-            "middlewares": (_send_once, *theirs),
+            "middlewares": (send_once, *theirs),
         }
 
     async def aclose(self) -> None:
@@ -198,6 +198,19 @@ class AiohttpTransport(Uncopyable):
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
 
+def _check_that_a_mock_answered() -> None:
+    """Say so where aiohttp has not asked our connector: it would send requests again by itself.
+
+    Raises:
+        ConfigurationError: It was no mock that answered without it.
+    """
+    if nobody_watches_aiohttp():
+        raise ConfigurationError(
+            f"aiohttp {aiohttp.__version__} connects in a way that this package does not know: "
+            "install an earlier aiohttp, or httptools (pip install 'elevenphone[speed]')"
+        )
+
+
 def _private(session: aiohttp.ClientSession, name: str) -> object:
     """Read what aiohttp has no public name for, and say so where it is gone, rather than do without."""
     try:
@@ -207,133 +220,3 @@ def _private(session: aiohttp.ClientSession, name: str) -> object:
             f"aiohttp {aiohttp.__version__} does not let this package use a session of yours "
             f"(ClientSession.{name} is gone): leave session out, or install an earlier aiohttp"
         ) from None
-
-
-class _Exchange:
-    """What the connector has to say of the request under way.
-
-    Attributes:
-        connected: Whether it was given a connection.
-        reused: Whether that had served another request before.
-    """
-
-    __slots__ = ("connected", "reused")
-
-    def __init__(self) -> None:
-        self.connected = False
-        self.reused = False
-
-
-# aiohttp hands nothing of the caller's through to its connector, but runs it in the caller's context.
-_under_way: ContextVar[_Exchange] = ContextVar("elevenphone_exchange")
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Sends each request once, and only where nothing came that was not asked for.
-
-    It sets no limit: how many are in flight is decided before a request comes here.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(limit=0)  # pyright: ignore[reportUnknownMemberType] - partly untyped in aiohttp
-        self.opened = 0
-        self._known: WeakSet[object] = WeakSet()
-
-    def kept(self) -> int:
-        """Count the connections that are there, in use or idle."""
-        return len(self._known)
-
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
-    ) -> Connection:
-        """Give a request its connection; the second time it comes, aiohttp is about to send it again."""
-        exchange = _under_way.get()
-        if exchange.connected:
-            raise _ClosedUnansweredError
-        while True:
-            connection = await super().connect(req, traces, timeout)
-            protocol = connection.protocol
-            exchange.reused = protocol in self._known
-            if not exchange.reused:
-                self.opened += 1
-                self._known.add(protocol)
-            if protocol is None or not protocol.should_close:
-                exchange.connected = True
-                return connection
-            connection.close()
-            if not exchange.reused:
-                raise _NotHTTPError("the server sent something before it was asked")
-
-
-class _ClosedUnansweredError(Exception):
-    """A connection ended before the answer began."""
-
-
-class _NotHTTPError(Exception):
-    """What came is not the HTTP that was asked for."""
-
-
-async def _send_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a GET again by itself, which it does on just these two exceptions."""
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-        raise _ClosedUnansweredError from None
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read a body up to the longest there may be; one whose length is known, faster."""
-    length = response.headers.get(hdrs.CONTENT_LENGTH, "")
-    if len(length) > MAX_LENGTH_DIGITS:
-        raise _NotHTTPError("its Content-Length has too many digits")
-    if length and int(length) <= MAX_BODY_BYTES:
-        return await response.read()
-    return await _read_capped(response)
-
-
-async def _read_capped(response: aiohttp.ClientResponse) -> bytes:
-    chunks: list[bytes] = []
-    room = MAX_BODY_BYTES
-    async for chunk in response.content.iter_any():
-        room -= len(chunk)
-        if room < 0:
-            raise too_large()
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _translate(error: Exception, failures: Failures) -> ElevenPhoneError:
-    """Map what aiohttp raises to what this package raises, the most specific first."""
-    match error:
-        case ElevenPhoneError():
-            return error.with_traceback(None)
-        case _NotHTTPError():
-            return failures.not_http(str(error))
-        case TimeoutError():
-            return RequestTimeoutError(failures.said("timed out in the session's own settings"))
-        case aiohttp.ClientConnectorCertificateError():
-            return failures.connecting(error.certificate_error)
-        case aiohttp.ServerFingerprintMismatch():
-            return failures.untrusted("it is not the one that the session expects")
-        case aiohttp.ClientConnectorError():
-            return failures.connecting(error.os_error)
-        case aiohttp.ClientPayloadError():
-            return failures.cut_short()
-        case aiohttp.ClientHttpProxyError():
-            return failures.not_connected(f"the proxy answered {error.status} {error.message}")
-        case aiohttp.ClientResponseError():
-            # aiohttp makes up a status of 400 here; nothing readable came from the server.
-            return failures.not_http(error.message)
-        case UnicodeError():
-            return failures.no_host(error)
-        case aiohttp.ClientConnectionError() | OSError():
-            return failures.broken(error)
-        case _:
-            return failures.unknown(error)
