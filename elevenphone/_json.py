@@ -11,7 +11,8 @@ _MAX_DEPTH = 100
 SHALLOW_BYTES = 2_000
 """A body this short cannot nest deeply enough to hurt msgspec's decoder, so its depth need not be counted."""
 
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{\]}]', re.DOTALL)
+_AS_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 SNIPPET_BYTES = 200
 """How much of a body an error shows."""
 
@@ -31,17 +32,15 @@ def refuse_deep_nesting(body: bytes, what: str) -> None:
     """
     if body.count(b"[") + body.count(b"{") <= _MAX_DEPTH:
         return
+    # Without escaped quotes, every second piece between quotes is a string, whose brackets do not count.
+    outside_strings = body.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2]
+    brackets = b"".join(outside_strings).translate(_AS_SQUARE, _NO_BRACKETS)
     depth = 0
-    for token in _STRING_OR_BRACKET.finditer(body):
-        match token[0]:
-            case b"[" | b"{":
-                depth += 1
-                if depth > _MAX_DEPTH:
-                    raise malformed(body, what, f"nested more than {_MAX_DEPTH} levels deep")
-            case b"]" | b"}":
-                depth -= 1
-            case _:
-                pass  # a string, whose brackets do not count
+    while b"[]" in brackets and depth < _MAX_DEPTH:
+        brackets = brackets.replace(b"[]", b"")  # the innermost level everywhere
+        depth += 1
+    if depth + brackets.count(b"[") > _MAX_DEPTH:
+        raise malformed(body, what, f"nested more than {_MAX_DEPTH} levels deep")
 
 
 def invalid(body: bytes, problem: str) -> DecodeError:
