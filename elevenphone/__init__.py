@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         DeadlineExceededError,
         DecodeError,
         ElevenPhoneError,
+        FaultyElementError,
         FieldError,
         InvalidPhoneNumberIdError,
         NotFoundError,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         TransportError,
         UnprocessableEntityError,
     )
+    from elevenphone.listing import Listing
     from elevenphone.lookups import Failed, Found, Lookup, RawResponse
     from elevenphone.models import (
         AssignedAgent,
@@ -56,10 +58,12 @@ __all__ = [
     "ElevenPhoneError",
     "ExotelPhoneNumber",
     "Failed",
+    "FaultyElementError",
     "FieldError",
     "Found",
     "InboundTrunk",
     "InvalidPhoneNumberIdError",
+    "Listing",
     "Lookup",
     "NotFoundError",
     "OtherPhoneNumber",
@@ -94,6 +98,7 @@ _MODULES = {
     "run": ["Run"],
     "client": ["PhoneNumberClient"],
     "errors": [name for name in __all__ if name.endswith("Error")],
+    "listing": ["Listing"],
     "lookups": ["Failed", "Found", "Lookup", "RawResponse"],
     "models": [
         "AssignedAgent",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import AsyncIterable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, cast
@@ -23,8 +24,10 @@ from elevenphone._lookup.dispatcher import Dispatcher, OnRetry
 from elevenphone._lookup.job import Job, Terms
 from elevenphone._lookup.single import SingleCaller
 from elevenphone._protocol.answers import parse
+from elevenphone._protocol.pages import PAGES_PATH, first_query
 from elevenphone._protocol.requests import PATH, path_segment
 from elevenphone.errors import ConfigurationError, DecodeError, StatusError
+from elevenphone.listing import Listing
 from elevenphone.lookups import Lookup, RawResponse, raw_response
 from elevenphone.models import PhoneNumber
 from elevenphone.region import Region
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class PhoneNumberClient:
-    """Looks phone numbers up by id, one at a time or in bulk.
+    """Looks phone numbers up by id, one at a time or in bulk, and lists them.
 
     One client belongs to one event loop and serves any number of tasks. Make it once,
     for the life of the service. It opens its connections at the first request;
@@ -180,7 +183,7 @@ class PhoneNumberClient:
 
     async def gather(
         self, ids: Iterable[str] | AsyncIterable[str], *, deadline: float | None = 300.0
-    ) -> list[Lookup]:
+    ) -> builtins.list[Lookup]:
         """Look many numbers up, and return the result of each.
 
         The failure of a lookup is not raised. If the key is refused, the quota is used
@@ -231,6 +234,66 @@ class PhoneNumberClient:
             ConfigurationError: `ids` is a single id, or `deadline` is not a positive number.
         """
         return self._run(ids, deadline, ordered=ordered, remembered=REMEMBERED, window=WINDOW)
+
+    def list(
+        self,
+        *,
+        search: str | None = None,
+        label: str | None = None,
+        phone_number: str | None = None,
+        provider: Literal["twilio", "exotel", "sip_trunk"] | str | None = None,
+        supports_outbound: bool | None = None,
+        agent_id: str | None = None,
+        branch_id: str | None = None,
+        sort_by: Literal["label", "phone_number"] | str | None = None,
+        sort_direction: Literal["asc", "desc"] | None = None,
+        page_size: int = 100,
+        deadline: float = 60.0,
+    ) -> Listing:
+        """Iterate over the numbers of the key's workspace, without knowing their ids.
+
+        A page is requested when the iteration needs it, behind single lookups, and retried
+        until its deadline. A number has to match all filters; `None` leaves a filter out.
+
+        Args:
+            search: A whole id, or a part of the label or of the telephone number.
+            label: A part of the label.
+            phone_number: The telephone number, such as `+12125550100`.
+            provider: The provider's name on the wire.
+            supports_outbound: Whether the number places calls.
+            agent_id: The id of the agent that answers the number.
+            branch_id: The id of the agent's branch.
+            sort_by: What to sort by; default: the server's own order.
+            sort_direction: Ascending or descending.
+            page_size: Numbers on a page, from 1 to 1,000.
+            deadline: Seconds for each page from the start of its first attempt.
+
+        Returns:
+            An async iterator of numbers. Nothing has to be closed if it is left early.
+
+        Raises:
+            ConfigurationError: An argument is of a wrong type or out of range.
+
+        Example:
+            ```python
+            ids = [number.phone_number_id async for number in client.list()]
+            ```
+        """
+        check_seconds("deadline", deadline, optional=False)
+        query = first_query(
+            page_size,
+            search=search,
+            label=label,
+            phone_number=phone_number,
+            provider=provider,
+            supports_outbound=supports_outbound,
+            agent_id=agent_id,
+            branch_id=branch_id,
+            sort_by=sort_by,
+            sort_direction=sort_direction,
+        )
+        prefix = f"{self._base_url}{PAGES_PATH}?"
+        return Listing(self._dispatcher, self._terms._replace(prefix=prefix, deadline=deadline), query)
 
     @property
     def stats(self) -> ClientStats:

@@ -11,8 +11,8 @@ class ClientStats(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         requests: Requests put on the wire, each resend and retry included.
         retries: Attempts that were not a lookup's first.
-        found: Lookups that found their number.
-        failed: Lookups that did not.
+        found: Lookups that found their number, and pages of listings.
+        failed: Lookups and pages that ended in an error.
         throttled: Attempts answered 429.
         probes: Requests for an id that was found before, sent to find out whether the
             server is away. They belong to no lookup.

@@ -23,6 +23,7 @@ emulator/
 arrow/
 client
 run
+listing
 _bulk.caller
 _bulk.equal_ids
 _bulk.results
@@ -45,12 +46,14 @@ _configuration
 retry
 _records
 lookups
+_protocol.pages
 _protocol.answers
 _protocol.envelope
 _protocol.words
 _protocol.retry_after
 _protocol.requests
 models
+_json
 _meaning
 errors
 transport
