@@ -23,6 +23,8 @@ emulator/
 arrow/
 client
 run
+_memory.memory
+_memory.shared
 _bulk.caller
 _bulk.equal_ids
 _bulk.results
@@ -30,6 +32,7 @@ _bulk.signal
 _bulk.source
 _lookup.single
 _lookup.dispatcher
+_lookup.store
 _lookup.job
 _lookup.watchdog
 _limits.slots
@@ -42,6 +45,7 @@ _limits.outage
 _limits.permit
 _http/
 _configuration
+cache
 retry
 _records
 lookups
@@ -72,7 +76,7 @@ DOORS = {
     "rich": "cli",
     "pytest": "pytest_plugin",
     "pyarrow": "arrow cli",
-    "asyncio": "run _bulk _lookup _limits _http cli emulator pytest_plugin arrow",
+    "asyncio": "run _memory _bulk _lookup _limits _http cli emulator pytest_plugin arrow",
 }
 DOORS_LATE = {"aiohttp": "client"}
 
@@ -158,7 +162,7 @@ def is_module(name: str) -> bool:
 def test_every_module_has_its_layer() -> None:
     modules = {name_of(path.with_suffix("")) for path in ROOT.rglob("*.py")}
     without = {module for module in modules if layer_of(module) is None}
-    assert without == {"_bulk.__init__", "_limits.__init__", "_lookup.__init__", "_protocol.__init__"}
+    assert without == {"_bulk.__init__", "_limits.__init__", "_lookup.__init__", "_memory.__init__", "_protocol.__init__"}
     assert not any(each.module in without for each in imports())
     listed = {layer.rstrip("/") for layer in LAYERS}
     assert listed <= modules | {module.partition(".")[0] for module in modules}

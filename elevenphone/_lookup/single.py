@@ -25,15 +25,19 @@ class SingleCaller:
         slots = self._dispatcher.slots
         fresh = not job.attempts
         return slots.take_now(self.lane, fresh=fresh) or await slots.take(
-            self.lane, fresh=fresh, until=job.ends(self._dispatcher.loop.time())
+            self.lane, fresh=fresh, until=self.ends(job)
         )
 
     def next_wait(self, job: Job[_T], error: ElevenPhoneError) -> float | None:
         """Follow the policy, as long as the deadline and the retries of all single lookups allow."""
         wait = job.retry.wait(error, job.attempts)
-        if wait is None or self._dispatcher.loop.time() + wait >= job.expires:
+        if wait is None or self._dispatcher.loop.time() + wait >= self.ends(job):
             return None
         return wait if self._dispatcher.quota.take() else None
+
+    def ends(self, job: Job[_T]) -> float:
+        """Say when the deadline passes, or would pass if the first attempt were now."""
+        return job.ends(self._dispatcher.loop.time())
 
     async def sleep(self, seconds: float) -> None:
         """Sleep until the next attempt."""
