@@ -112,7 +112,13 @@ class SharedLookup(SingleCaller):
     # What the job asks
 
     async def may_begin(self, job: Job[_T]) -> Slot:
-        """Wait for a slot; the first starts the deadlines of all who wait."""
+        """Wait for a slot; the first starts the deadlines of all who wait.
+
+        Raises:
+            ElevenPhoneError: The job's own error, if its retry has become hopeless meanwhile.
+        """
+        if job.error is not None and self._is_hopeless(self._id):
+            raise job.error
         slot = await super().may_begin(job)
         if not job.attempts:
             for timer, deadline in self._waiters.values():
