@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from elevenphone._version import __version__
 
 if TYPE_CHECKING:
+    from elevenphone.cache import Cache
     from elevenphone.client import PhoneNumberClient
     from elevenphone.errors import (
         AuthenticationError,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AssignedAgent",
     "AuthenticationError",
+    "Cache",
     "ClientStats",
     "ConfigurationError",
     "ConnectionFailedError",
@@ -96,6 +98,7 @@ __all__ = [
 # ten times as long as the rest, and neither `decode` nor a command's help needs them.
 _MODULES = {
     "run": ["Run"],
+    "cache": ["Cache"],
     "client": ["PhoneNumberClient"],
     "errors": [name for name in __all__ if name.endswith("Error")],
     "listing": ["Listing"],

@@ -14,6 +14,7 @@ import elevenphone.emulator
 PUBLIC = [
     "AssignedAgent",
     "AuthenticationError",
+    "Cache",
     "ClientStats",
     "ConfigurationError",
     "ConnectionFailedError",

@@ -61,9 +61,7 @@ def silent_port() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
-async def test_closed_in_the_tls_handshake(
-    silent_port: int, session: aiohttp.ClientSession | None
-) -> None:
+async def test_closed_in_the_tls_handshake(silent_port: int, session: aiohttp.ClientSession | None) -> None:
     client = PhoneNumberClient(KEY, base_url=f"https://127.0.0.1:{silent_port}", session=session)
     started = time.monotonic()
     await closed_under_way(client, lambda: client.stats.requests > 0 and time.monotonic() > started + 0.03)
