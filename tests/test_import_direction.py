@@ -56,7 +56,7 @@ DOORS = {
     "pyarrow": "arrow cli",
     "asyncio": "_admission _attempts _bulk _http _watchdog cli emulator pytest_plugin arrow",
 }
-DOORS_LATE = {"aiohttp": "client"}
+DOORS_LATE = {"aiohttp": "client cli"}
 
 
 class Import(NamedTuple):
