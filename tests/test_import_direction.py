@@ -81,7 +81,7 @@ DOORS = {
     "pyarrow": "arrow cli",
     "asyncio": "run _memory _bulk _lookup _limits _http cli emulator pytest_plugin arrow",
 }
-DOORS_LATE = {"aiohttp": "client"}
+DOORS_LATE = {"aiohttp": "client cli"}
 
 
 class Import(NamedTuple):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from elevenphone import DecodeError
 from elevenphone._json import refuse_deep_nesting
 
-LEAVES = st.sampled_from([1, None, "[[[[", "}]]]", '"[', "\\", '\\"[', "a]\\", {}, [], [{"[": []}, []]])
+_LEAVES: list[object] = [1, None, "[[[[", "}]]]", '"[', "\\", '\\"[', "a]\\", {}, [], [{"[": []}, []]]
+LEAVES = st.sampled_from(_LEAVES)
 
 
 @given(st.integers(60, 140), st.data())
