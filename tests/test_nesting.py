@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from elevenphone import DecodeError
 from elevenphone._json import refuse_deep_nesting
 
-LEAVES = st.sampled_from([1, None, "[[[[", "}]]]", '"[', "\\", '\\"[', "a]\\", {}, [], [{"[": []}, []]])
+TEXTS: list[object] = ["[[[[", "}]]]", '"[', "\\", '\\"[', "a]\\"]
+WIDE: object = json.loads('[{"[": []}, [], {}]')
+LEAVES: st.SearchStrategy[object] = st.sampled_from([1, None, WIDE, *TEXTS])
 
 
 @given(st.integers(60, 140), st.data())
