@@ -333,8 +333,8 @@ class FaultyElementError(DecodeError):
     def __init__(
         self,
         message: str,
-        path: str,
-        status: int,
+        path: str | None = None,
+        status: int | None = None,
         snippet: bytes = b"",
         truncated: bool = False,
         phone_number_id: str | None = None,

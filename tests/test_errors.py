@@ -75,6 +75,7 @@ BARE: list[ElevenPhoneError] = [
     UnprocessableEntityError(),
     RateLimitError(),
     DecodeError("not the JSON of a phone number"),
+    FaultyElementError("not the JSON of a phone number"),
 ]
 
 
