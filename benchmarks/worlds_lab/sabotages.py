@@ -66,8 +66,8 @@ SABOTAGES = (
     Sabotage(
         "A refusal does not cut the limit",
         "_limits/concurrency.py",
-        "self._ceiling * (_LEFT_WHEN_SHARED if self._shared else _STEP_BACK)",
-        "self.value",
+        "self.value = max(1.0, state.value_after_refusal)",
+        "pass",
     ),
     Sabotage(
         "The gate does not open again",

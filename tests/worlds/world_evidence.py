@@ -102,7 +102,9 @@ class Evidence:
                 outages = [
                     outage
                     for outage in self.world.server.outages
-                    if outage.begins <= request.ended and request.at < outage.ends
+                    if outage.begins <= request.ended
+                    and request.at < outage.ends
+                    and (outage.hides_answers or request.outcome == "away")
                 ]
                 if any(self.is_long(outage) and decided < outage.ends for outage in outages):
                     return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from world_bounds import most_attempts
 from world_evidence import Evidence
@@ -11,6 +12,7 @@ from world_plan import fault_of
 from elevenphone import Found, Lookup
 
 _EXACT = 1e-6
+_AT_ONCE, _ENOUGH = 0.001, 20
 
 
 def nothing_is_left(evidence: Evidence) -> Iterator[str]:
@@ -73,6 +75,23 @@ def refusals_are_bounded(evidence: Evidence) -> Iterator[str]:
     )
     if late > bound:
         yield f"{late} requests to a server that refuses all, more than {bound:.0f}"
+
+
+def retries_wait(evidence: Evidence) -> Iterator[str]:
+    """Most retries wait: of twenty or more at least half come later than a millisecond after the failure.
+
+    A wait is drawn from 0 up, so a few may be as short as that; and a lookup in doubt waits for no time,
+    but for a probe.
+    """
+    waits = [
+        after.at - before.ended
+        for requests in evidence.requests.values()
+        for before, after in pairwise(requests)
+        if before.outcome in ("refused", "by chance", "cut", "bad")
+    ]
+    at_once = sum(wait < _AT_ONCE for wait in waits)
+    if len(waits) >= _ENOUGH and at_once > len(waits) / 2:
+        yield f"{at_once} of {len(waits)} retries came at once"
 
 
 def an_account_error_ends_a_run(evidence: Evidence) -> Iterator[str]:
@@ -189,6 +208,7 @@ LAWS_OF_REQUESTS = (
     nothing_is_left,
     requests_for_an_id_are_bounded,
     refusals_are_bounded,
+    retries_wait,
     an_account_error_ends_a_run,
     an_outage_is_not_hammered,
     stats_add_up,
