@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from elevenphone._version import __version__
 
 if TYPE_CHECKING:
+    from elevenphone.cache import Cache
     from elevenphone.client import PhoneNumberClient
     from elevenphone.errors import (
         AuthenticationError,
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
         DeadlineExceededError,
         DecodeError,
         ElevenPhoneError,
+        FaultyElementError,
         FieldError,
         InvalidPhoneNumberIdError,
         NotFoundError,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
         TransportError,
         UnprocessableEntityError,
     )
+    from elevenphone.listing import Listing
     from elevenphone.lookups import Failed, Found, Lookup, RawResponse
     from elevenphone.models import (
         AssignedAgent,
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AssignedAgent",
     "AuthenticationError",
+    "Cache",
     "ClientStats",
     "ConfigurationError",
     "ConnectionFailedError",
@@ -56,10 +60,12 @@ __all__ = [
     "ElevenPhoneError",
     "ExotelPhoneNumber",
     "Failed",
+    "FaultyElementError",
     "FieldError",
     "Found",
     "InboundTrunk",
     "InvalidPhoneNumberIdError",
+    "Listing",
     "Lookup",
     "NotFoundError",
     "OtherPhoneNumber",
@@ -92,8 +98,10 @@ __all__ = [
 # ten times as long as the rest, and neither `decode` nor a command's help needs them.
 _MODULES = {
     "run": ["Run"],
+    "cache": ["Cache"],
     "client": ["PhoneNumberClient"],
     "errors": [name for name in __all__ if name.endswith("Error")],
+    "listing": ["Listing"],
     "lookups": ["Failed", "Found", "Lookup", "RawResponse"],
     "models": [
         "AssignedAgent",

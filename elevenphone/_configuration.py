@@ -7,6 +7,7 @@ import re
 from urllib.parse import urlsplit
 
 from elevenphone._values import is_finite, shown
+from elevenphone.cache import Cache
 from elevenphone.errors import ConfigurationError
 from elevenphone.region import Region
 from elevenphone.retry import RetryPolicy
@@ -156,6 +157,16 @@ def check_retry(retry: object) -> None:
     """
     if not isinstance(retry, RetryPolicy):
         raise ConfigurationError(f"retry must be a RetryPolicy, such as RetryPolicy.none(), not {retry!r}")
+
+
+def check_cache(cache: object) -> None:
+    """Refuse anything but a cache; `None` passes.
+
+    Raises:
+        ConfigurationError: It is not a `Cache`.
+    """
+    if cache is not None and not isinstance(cache, Cache):
+        raise ConfigurationError(f"cache must be a Cache, such as Cache(max_age=60.0), not {shown(cache)}")
 
 
 def check_on_retry(on_retry: object) -> None:

@@ -46,7 +46,6 @@ _FINAL         = Meaning(False,     "none",      "lookup")
 _THROTTLED     = Meaning(True,      "throttled", "lookup")
 _FAILING       = Meaning(True,      "failing",   "lookup")
 _UNREACHABLE   = Meaning(True,      "failing",   "lookup", sent=False)
-_OUT_OF_TIME   = Meaning(False,     "failing",   "lookup")
 _ACCOUNT       = Meaning(False,     "none",      "account")
 _ACCESS_DENIED = Meaning(False,     "none",      "account", proof=3)
 
@@ -67,7 +66,7 @@ def meaning_of(error: ElevenPhoneError) -> Meaning:
         case ConnectionFailedError(stage="certificate"): return _ACCOUNT
         case ConnectionFailedError():                    return _FAILING
         case RequestTimeoutError():                      return _FAILING
-        case DeadlineExceededError():                    return _OUT_OF_TIME
+        case DeadlineExceededError():                    return _FAILING
         case DecodeError(truncated=True):                return _FAILING
         case ConfigurationError():                       return _ACCOUNT
         case _:                                          return _FINAL

@@ -9,8 +9,8 @@ import msgspec
 
 from elevenphone._values import encodable as encodable  # noqa: PLC0414 - the writers of records use it too
 from elevenphone.errors import DecodeError, ElevenPhoneError, NotFoundError, StatusError
-from elevenphone.lookups import Found, Lookup
-from elevenphone.models import OtherPhoneNumber
+from elevenphone.lookups import Failed, Found, Lookup
+from elevenphone.models import OtherPhoneNumber, PhoneNumber
 
 Status: TypeAlias = Literal["found", "not_found", "failed"]
 """The outcome of a lookup in one word."""
@@ -43,8 +43,13 @@ def status_of(lookup: Lookup) -> Status:
     return "not_found" if isinstance(lookup.error, NotFoundError) else "failed"
 
 
-def row_of(lookup: Lookup) -> dict[str, object]:
-    """Turn a lookup into a row: its fields without the index, and those of its number or of its error."""
+def row_of(lookup: Lookup | PhoneNumber) -> dict[str, object]:
+    """Turn a lookup into a row: its fields without the index, and those of its number or of its error.
+
+    A number of a listing becomes the row of a lookup that needed no request.
+    """
+    if not isinstance(lookup, Found | Failed):
+        lookup = Found(0, lookup.phone_number_id, 0, 0.0, lookup)
     if isinstance(lookup, Found):
         row: dict[str, object] = msgspec.to_builtins(lookup.number, builtin_types=(bytes,))
         if isinstance(lookup.number, OtherPhoneNumber):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import AsyncIterable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, cast
@@ -10,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from elevenphone._configuration import (
     Secret,
+    check_cache,
     check_concurrency,
     check_on_retry,
     check_retry,
@@ -22,9 +24,13 @@ from elevenphone._limits.limits import Limits
 from elevenphone._lookup.dispatcher import Dispatcher, OnRetry
 from elevenphone._lookup.job import Job, Terms
 from elevenphone._lookup.single import SingleCaller
+from elevenphone._memory.memory import Memory
 from elevenphone._protocol.answers import parse
+from elevenphone._protocol.pages import PAGES_PATH, first_query
 from elevenphone._protocol.requests import PATH, path_segment
+from elevenphone.cache import Cache
 from elevenphone.errors import ConfigurationError, DecodeError, StatusError
+from elevenphone.listing import Listing
 from elevenphone.lookups import Lookup, RawResponse, raw_response
 from elevenphone.models import PhoneNumber
 from elevenphone.region import Region
@@ -38,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class PhoneNumberClient:
-    """Looks phone numbers up by id, one at a time or in bulk.
+    """Looks phone numbers up by id, one at a time or in bulk, and lists them.
 
     One client belongs to one event loop and serves any number of tasks. Make it once,
     for the life of the service. It opens its connections at the first request;
@@ -63,6 +69,7 @@ class PhoneNumberClient:
         http: What speaks HTTP. `"auto"`: httptools, if the extra `speed` is installed, no
             session was given, and nobody has replaced methods of aiohttp's session, as
             mocks and instrumentation do; otherwise aiohttp.
+        cache: For how long `get` may answer from memory; `None`: it always asks.
         on_retry: Called before each wait for the next attempt with the id, the number of
             the attempt that failed, its error, and the wait in seconds. If it raises, the
             exception is logged and the lookup goes on.
@@ -94,6 +101,7 @@ class PhoneNumberClient:
         rate: float | None = None,
         session: aiohttp.ClientSession | None = None,
         http: Literal["auto", "httptools", "aiohttp"] = "auto",
+        cache: Cache | None = None,
         on_retry: OnRetry | None = None,
         transport: Transport | None = None,
     ) -> None:
@@ -105,6 +113,7 @@ class PhoneNumberClient:
         check_retry(retry)
         check_concurrency(concurrency)
         check_seconds("rate", rate)
+        check_cache(cache)
         check_on_retry(on_retry)
         check_transport(transport)
         self._terms = Terms(self._base_url + PATH, timeout, deadline, retry)
@@ -115,6 +124,7 @@ class PhoneNumberClient:
             transport = make_transport(resolve_api_key(key), session=session, http=http)
         self._dispatcher = Dispatcher(transport, Limits(concurrency=concurrency, rate=rate), on_retry)
         self._single: SingleCaller | None = None
+        self._memory = None if cache is None else Memory(cache, self._dispatcher, self._terms)
 
     async def get(
         self,
@@ -123,14 +133,21 @@ class PhoneNumberClient:
         timeout: float | UnsetType = UNSET,  # noqa: ASYNC109 - bounds an attempt, not this call
         deadline: float | UnsetType | None = UNSET,
         retry: RetryPolicy | UnsetType = UNSET,
+        fresh: bool = False,
     ) -> PhoneNumber:
-        """Look one number up.
+        """Look one number up, or answer from memory if the client has a cache.
+
+        With a cache, equal calls at the same time share one lookup. Each keeps its own
+        deadline, and the lookup lasts until the last one. A call with a `timeout` or
+        `retry` of its own asks alone.
 
         Args:
             phone_number_id: Its id, such as `phnum_01jxaeyg3feh3tmx39d4ky63rd`.
             timeout: Seconds for one attempt; default: the client's.
             deadline: Seconds for the lookup, `None` for no deadline; default: the client's.
             retry: Default: the client's.
+            fresh: Whether to ask although an answer is remembered, and to accept no stale
+                answer. The new one is remembered.
 
         Returns:
             The number.
@@ -143,7 +160,13 @@ class PhoneNumberClient:
             DeadlineExceededError: `deadline` passed before an answer arrived.
             ConfigurationError: The client is closed, or belongs to another event loop.
         """
-        job = self._job(phone_number_id, timeout, deadline, retry)
+        terms = self._terms_of_call(timeout, deadline, retry)
+        if self._memory is not None:
+            self._dispatcher.bind()
+            if not fresh and (number := self._memory.answer(phone_number_id)) is not None:
+                return number
+            return await self._memory.ask(phone_number_id, terms, fresh=fresh)
+        job = self._job(phone_number_id, terms)
         await self._look_up(job)
         return job.outcome()
 
@@ -172,7 +195,7 @@ class PhoneNumberClient:
             DeadlineExceededError: `deadline` passed before an answer arrived.
             ConfigurationError: The client is closed, or belongs to another event loop.
         """
-        job = self._job(phone_number_id, timeout, deadline, retry)
+        job = self._job(phone_number_id, self._terms_of_call(timeout, deadline, retry))
         await self._look_up(job)
         if job.response is None or not isinstance(job.error, StatusError | DecodeError | None):
             job.outcome()
@@ -180,7 +203,7 @@ class PhoneNumberClient:
 
     async def gather(
         self, ids: Iterable[str] | AsyncIterable[str], *, deadline: float | None = 300.0
-    ) -> list[Lookup]:
+    ) -> builtins.list[Lookup]:
         """Look many numbers up, and return the result of each.
 
         The failure of a lookup is not raised. If the key is refused, the quota is used
@@ -232,18 +255,101 @@ class PhoneNumberClient:
         """
         return self._run(ids, deadline, ordered=ordered, remembered=REMEMBERED, window=WINDOW)
 
+    def list(
+        self,
+        *,
+        search: str | None = None,
+        label: str | None = None,
+        phone_number: str | None = None,
+        provider: Literal["twilio", "exotel", "sip_trunk"] | str | None = None,
+        supports_outbound: bool | None = None,
+        agent_id: str | None = None,
+        branch_id: str | None = None,
+        sort_by: Literal["label", "phone_number"] | str | None = None,
+        sort_direction: Literal["asc", "desc"] | None = None,
+        page_size: int = 100,
+        deadline: float = 60.0,
+    ) -> Listing:
+        """Iterate over the numbers of the key's workspace, without knowing their ids.
+
+        A page is requested when the iteration needs it, behind single lookups, and retried
+        until its deadline. A number has to match all filters; `None` leaves a filter out.
+
+        Args:
+            search: A whole id, or a part of the label or of the telephone number.
+            label: A part of the label.
+            phone_number: The telephone number, such as `+12125550100`.
+            provider: The provider's name on the wire.
+            supports_outbound: Whether the number places calls.
+            agent_id: The id of the agent that answers the number.
+            branch_id: The id of the agent's branch.
+            sort_by: What to sort by; default: the server's own order.
+            sort_direction: Ascending or descending.
+            page_size: Numbers on a page, from 1 to 1,000.
+            deadline: Seconds for each page from the start of its first attempt.
+
+        Returns:
+            An async iterator of numbers. Nothing has to be closed if it is left early.
+
+        Raises:
+            ConfigurationError: An argument is of a wrong type or out of range.
+
+        Example:
+            ```python
+            ids = [number.phone_number_id async for number in client.list()]
+            ```
+        """
+        check_seconds("deadline", deadline, optional=False)
+        query = first_query(
+            page_size,
+            search=search,
+            label=label,
+            phone_number=phone_number,
+            provider=provider,
+            supports_outbound=supports_outbound,
+            agent_id=agent_id,
+            branch_id=branch_id,
+            sort_by=sort_by,
+            sort_direction=sort_direction,
+        )
+        prefix = f"{self._base_url}{PAGES_PATH}?"
+        return Listing(self._dispatcher, self._terms._replace(prefix=prefix, deadline=deadline), query)
+
     @property
     def stats(self) -> ClientStats:
         """A snapshot of the client's counters."""
-        return self._dispatcher.stats()
+        stats = self._dispatcher.stats()
+        return stats if self._memory is None else self._memory.counted(stats)
+
+    def forget(self, phone_number_id: str | UnsetType = UNSET) -> None:
+        """Drop what is remembered: one answer, or all. Without a cache there is nothing to drop.
+
+        The answer of a lookup that is under way is not remembered either, and later calls
+        do not join it.
+
+        Args:
+            phone_number_id: The id; default: all ids.
+
+        Raises:
+            InvalidPhoneNumberIdError: The text cannot be an id.
+        """
+        if phone_number_id is not UNSET:
+            path_segment(phone_number_id)
+        if self._memory is not None:
+            self._memory.forget(None if phone_number_id is UNSET else phone_number_id)
 
     async def aclose(self) -> None:
         """Close the client; a second call does nothing.
 
         Lookups under way end at once with a `ConfigurationError`, and so does what is left
         of a run. Connections are closed, but for those of a session that you gave.
+        Nothing is remembered any more.
         """
-        await self._dispatcher.aclose()
+        try:
+            await self._dispatcher.aclose()
+        finally:
+            if self._memory is not None:
+                await self._memory.aclose()
 
     async def __aenter__(self) -> Self:
         """Return the client."""
@@ -260,15 +366,16 @@ class PhoneNumberClient:
         state = f"{self._base_url}, {self._dispatcher!r}" if hasattr(self, "_dispatcher") else "not made"
         return f"<PhoneNumberClient {state}>"
 
-    def _job(
+    def _terms_of_call(
         self,
-        phone_number_id: str,
         timeout: float | UnsetType,
         deadline: float | UnsetType | None,
         retry: RetryPolicy | UnsetType,
-    ) -> Job[PhoneNumber]:
+    ) -> Terms:
         """Check the arguments of one lookup; nothing has been sent when they are refused."""
         terms = self._terms
+        if timeout is UNSET and deadline is UNSET and retry is UNSET:
+            return terms
         if timeout is UNSET:
             timeout = terms.timeout
         else:
@@ -281,7 +388,11 @@ class PhoneNumberClient:
             retry = terms.retry
         else:
             check_retry(retry)
-        url = terms.prefix + path_segment(phone_number_id)
+        return Terms(terms.prefix, timeout, deadline, retry)
+
+    def _job(self, phone_number_id: str, terms: Terms) -> Job[PhoneNumber]:
+        prefix, timeout, deadline, retry = terms
+        url = prefix + path_segment(phone_number_id)
         self._dispatcher.bind()
         if self._single is None:
             self._single = SingleCaller(self._dispatcher)

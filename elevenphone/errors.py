@@ -165,7 +165,7 @@ class StatusError(ElevenPhoneError):
     @property
     def hint(self) -> str | None:
         """What to do about it, or `None`."""
-        return None
+        return _START_AGAIN if self.code == "invalid_cursor" else None
 
     def __str__(self) -> str:
         text = f"HTTP {self.status}"
@@ -182,6 +182,7 @@ class StatusError(ElevenPhoneError):
         return f"{text} {self.hint}" if text.endswith((".", "?", "!")) else f"{text}. {self.hint}"
 
 
+_START_AGAIN = "The numbers have changed, or the listing took too long: call `list` again to start anew."
 _OTHER_REGION = "A key is valid in the region of its workspace only: check `region` or `base_url`."
 
 
@@ -278,7 +279,7 @@ class ServerError(StatusError):
 
 
 class DecodeError(ElevenPhoneError):
-    """The body is not a phone number.
+    """The body is not a phone number, or not a page of a listing.
 
     Attributes:
         message: What is wrong.
@@ -287,6 +288,8 @@ class DecodeError(ElevenPhoneError):
         snippet: The first 200 bytes of the body.
         truncated: Whether the body may have been cut short, so that a retry may help.
     """
+
+    _what_snippet_shows = "the body"
 
     def __init__(
         self,
@@ -309,4 +312,32 @@ class DecodeError(ElevenPhoneError):
             text += f" at {self.path}"
         if self.status is not None:
             text += f" (HTTP {self.status})"
-        return f"{text}; the body begins {self.snippet!r}" if self.snippet else f"{text}; the body is empty"
+        what = self._what_snippet_shows
+        return f"{text}; {what} begins {self.snippet!r}" if self.snippet else f"{text}; {what} is empty"
+
+
+class FaultyElementError(DecodeError):
+    """One element of a listing's page is not a phone number; the listing goes on with the next one.
+
+    Attributes:
+        message: What is wrong.
+        path: The place on the page, such as `$.phone_numbers[3].label`.
+        status: The HTTP status of the answer.
+        snippet: The first 200 bytes of the element.
+        truncated: `False`.
+        phone_number_id: The element's id, or `None` if it cannot be read.
+    """
+
+    _what_snippet_shows = "the element"
+
+    def __init__(
+        self,
+        message: str,
+        path: str | None = None,
+        status: int | None = None,
+        snippet: bytes = b"",
+        truncated: bool = False,
+        phone_number_id: str | None = None,
+    ) -> None:
+        super().__init__(message, path, status, snippet, truncated)
+        self.phone_number_id = phone_number_id

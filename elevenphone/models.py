@@ -6,12 +6,11 @@ field that nobody knows yet never breaks a lookup.
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
 
-from elevenphone.errors import DecodeError
+from elevenphone._json import SHALLOW_BYTES, invalid, malformed, refuse_deep_nesting
 
 SIPTransport: TypeAlias = Literal["auto", "udp", "tcp", "tls"] | str
 """How SIP messages travel; open, as the API may add values."""
@@ -184,13 +183,7 @@ _ANY_OBJECT = msgspec.json.Decoder(dict[str, object])
 _ENCODER = msgspec.json.Encoder()
 _PROVIDERS = {"twilio", "exotel", "sip_trunk"}
 _SIP_ONLY = {"livekit_stack", "provider_config", "outbound_trunk", "inbound_trunk"}
-
-# Far beyond what the API nests (4), far below what exhausts a small thread's stack.
-_MAX_DEPTH = 100
-# A body this short cannot nest deeply enough to hurt the fast decoder, so it is not counted.
-_SHALLOW_BYTES = 2_000
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{\]}]', re.DOTALL)
-_SNIPPET_BYTES = 200
+_WHAT = "a phone number"
 
 
 def decode(body: bytes) -> PhoneNumber:
@@ -209,19 +202,19 @@ def decode(body: bytes) -> PhoneNumber:
             wrong type; `path` names it.
     """
     try:
-        if len(body) > _SHALLOW_BYTES:
-            _refuse_deep_nesting(body)
+        if len(body) > SHALLOW_BYTES:
+            refuse_deep_nesting(body, _WHAT)
         if not body.isascii():
             body.decode()  # msgspec skips unknown fields without looking at their bytes
         return _KNOWN.decode(body)
     except msgspec.ValidationError:
         return _decode_by_content(body)
     except msgspec.DecodeError as error:
-        raise _malformed(body, str(error)) from None
+        raise malformed(body, _WHAT, str(error)) from None
     except UnicodeDecodeError:
-        raise _malformed(body, "not UTF-8") from None
+        raise malformed(body, _WHAT, "not UTF-8") from None
     except RecursionError:
-        raise _malformed(body, "nested too deeply") from None
+        raise malformed(body, _WHAT, "nested too deeply") from None
 
 
 def encode(number: PhoneNumber) -> bytes:
@@ -239,7 +232,7 @@ def encode(number: PhoneNumber) -> bytes:
 
 def _decode_by_content(body: bytes) -> PhoneNumber:
     """Decode what the tagged union refused: no provider, a new one, or a real fault."""
-    _refuse_deep_nesting(body)
+    refuse_deep_nesting(body, _WHAT)
     try:
         fields = _ANY_OBJECT.decode(body)
         provider = fields.pop("provider", None)
@@ -253,39 +246,6 @@ def _decode_by_content(body: bytes) -> PhoneNumber:
             case _:
                 return _KNOWN.decode(body)  # once more, for its error
     except msgspec.ValidationError as error:
-        raise _invalid(body, str(error)) from None
+        raise invalid(body, str(error)) from None
     except msgspec.DecodeError as error:
-        raise _malformed(body, str(error)) from None
-
-
-def _refuse_deep_nesting(body: bytes) -> None:
-    if body.count(b"[") + body.count(b"{") <= _MAX_DEPTH:
-        return
-    depth = 0
-    for token in _STRING_OR_BRACKET.finditer(body):
-        match token[0]:
-            case b"[" | b"{":
-                depth += 1
-                if depth > _MAX_DEPTH:
-                    raise _malformed(body, f"nested more than {_MAX_DEPTH} levels deep")
-            case b"]" | b"}":
-                depth -= 1
-            case _:
-                pass  # a string, whose brackets do not count
-
-
-_MISSING_FIELD = re.compile(r"missing required field `(?P<field>[^`]+)`")
-_PATH = re.compile(r"(?P<problem>.*) - at `(?P<path>[^`]+)`", re.DOTALL)
-
-
-def _invalid(body: bytes, problem: str) -> DecodeError:
-    path = "$"
-    if located := _PATH.fullmatch(problem):
-        problem, path = located["problem"], located["path"]
-    if missing := _MISSING_FIELD.search(problem):
-        path = f"{path}.{missing['field']}"
-    return DecodeError(problem, path=path, snippet=body[:_SNIPPET_BYTES])
-
-
-def _malformed(body: bytes, problem: str) -> DecodeError:
-    return DecodeError(f"not the JSON of a phone number: {problem}", snippet=body[:_SNIPPET_BYTES])
+        raise malformed(body, _WHAT, str(error)) from None

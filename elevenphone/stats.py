@@ -11,11 +11,14 @@ class ClientStats(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         requests: Requests put on the wire, each resend and retry included.
         retries: Attempts that were not a lookup's first.
-        found: Lookups that found their number.
-        failed: Lookups that did not.
+        found: Lookups that found their number, and pages of listings.
+        failed: Lookups and pages that ended in an error.
         throttled: Attempts answered 429.
         probes: Requests for an id that was found before, sent to find out whether the
             server is away. They belong to no lookup.
+        cache_hits: Calls of `get` that were answered from memory.
+        cache_stale: Those of them that got an answer older than `max_age`.
+        joined: Calls of `get` that joined a lookup of the same id.
         in_flight: Requests in flight now.
         concurrency_limit: Most requests that may be in flight now.
         connections_opened: Connections made; 0 with a borrowed session.
@@ -27,6 +30,9 @@ class ClientStats(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     throttled: int
     probes: int = 0
+    cache_hits: int = 0
+    cache_stale: int = 0
+    joined: int = 0
     in_flight: int
     concurrency_limit: int
     connections_opened: int

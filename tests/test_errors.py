@@ -12,6 +12,7 @@ from elevenphone import (
     DeadlineExceededError,
     DecodeError,
     ElevenPhoneError,
+    FaultyElementError,
     FieldError,
     InvalidPhoneNumberIdError,
     NotFoundError,
@@ -45,6 +46,7 @@ BASES: dict[type[Exception], set[type[Exception]]] = {
     RateLimitError: {StatusError},
     ServerError: {StatusError},
     DecodeError: {ElevenPhoneError},
+    FaultyElementError: {DecodeError},
 }
 
 FIELDS = ("code", "A sentence of the API's.", "req_1", 1.5, b'{"detail": "x"}')
@@ -66,12 +68,14 @@ EXAMPLES: list[ElevenPhoneError] = [
     RateLimitError(429, *FIELDS, kind="rate"),
     ServerError(503, *FIELDS),
     DecodeError("Expected `str`, got `int`", "$.label", 200, b'{"label": 5}', truncated=True),
+    FaultyElementError("Expected `str`", "$.phone_numbers[3].label", 200, b"{}", phone_number_id="phnum_1"),
 ]
 BARE: list[ElevenPhoneError] = [
     StatusError(418),
     UnprocessableEntityError(),
     RateLimitError(),
     DecodeError("not the JSON of a phone number"),
+    FaultyElementError("not the JSON of a phone number"),
 ]
 
 

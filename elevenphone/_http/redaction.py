@@ -82,4 +82,5 @@ def without_key(text: str, api_key: str) -> str:
 
 def body_without_key(body: bytes, api_key: str) -> bytes:
     """Take the key out of a body."""
-    return body if len(api_key) < _SHORTEST_SECRET else body.replace(api_key.encode(), _REDACTED_BYTES)
+    key = api_key.encode()
+    return body if len(key) < _SHORTEST_SECRET or key not in body else body.replace(key, _REDACTED_BYTES)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Awaitable
-from types import FunctionType
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
 from elevenphone._http.uncopyable import Uncopyable
+from elevenphone._http.watching import nobody_watches_aiohttp
 from elevenphone.errors import ConfigurationError
 from elevenphone.transport import Response, Transport
 
@@ -76,7 +75,7 @@ def _over_httptools(api_key: str) -> HTTPTransport:
 
 
 def _over_aiohttp(api_key: str, session: aiohttp.ClientSession | None = None) -> HTTPTransport:
-    from elevenphone._http.aiohttp_transport import AiohttpTransport  # noqa: PLC0415 - slow to import
+    from elevenphone._http.aiohttp_form.transport import AiohttpTransport  # noqa: PLC0415 - slow to import
 
     return AiohttpTransport(api_key, session)
 
@@ -125,48 +124,3 @@ class AutomaticTransport(Uncopyable):
         await self._httptools.aclose()
         if self._aiohttp is not None:
             await self._aiohttp.aclose()
-
-
-class _Methods(NamedTuple):
-    """What a request over aiohttp goes through, and whoever wants to see or answer it replaces."""
-
-    init: object
-    get: object
-    request: object
-    resolve: object
-
-
-_own = _Methods(None, None, None, None)
-
-
-def nobody_watches_aiohttp() -> bool:
-    """Tell whether aiohttp's methods are its own. Ask for each request: a mock may start at any time."""
-    aiohttp = sys.modules.get("aiohttp")
-    if aiohttp is None:
-        return True
-    try:
-        session, connector = aiohttp.ClientSession, aiohttp.TCPConnector
-        init, get, request = session.__init__, session.get, session._request  # noqa: SLF001 - only looked at
-        resolve = connector._resolve_host  # noqa: SLF001
-    except AttributeError:
-        return False
-    # Not `==`, in which the wrappers of wrapt pass for what they wrap.
-    if init is _own.init and get is _own.get and request is _own.request and resolve is _own.resolve:
-        return True
-    return _remember(_Methods(init, get, request, resolve))
-
-
-def _remember(methods: _Methods) -> bool:
-    global _own  # noqa: PLW0603 - as aiohttp's methods are the process's, so is this
-    if not all(map(_is_aiohttps, methods)):
-        return False
-    _own = methods
-    return True
-
-
-def _is_aiohttps(method: object) -> bool:
-    """Tell whether a method is a function that stands in aiohttp's own files."""
-    if type(method) is not FunctionType:  # `isinstance` is true of a wrapper, too
-        return False
-    files = {sys.modules[name].__file__ for name in ("aiohttp.client", "aiohttp.connector")}
-    return method.__code__.co_filename in files

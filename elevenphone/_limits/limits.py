@@ -25,6 +25,8 @@ _FORGOTTEN_AFTER = 60.0
 _FIRST_BUSY_PAUSE, _LAST_BUSY_PAUSE = 0.25, 8.0
 # The same if a request is refused though it is the only one in flight: others use the whole account.
 _FIRST_ALONE_PAUSE, _LAST_ALONE_PAUSE = 0.1, 0.4
+# Failures in a row, of any ids, after which the server counts as away: an old answer is given at once then.
+_AWAY_AFTER = 3
 # If more than this share of attempts fails, fewer requests may help the server.
 _MOSTLY_FAILING = 0.7
 
@@ -54,6 +56,7 @@ class Limits:
         self._last_end = math.inf
         self._quiet_since = math.inf
         self._known_good: Iterable[str] = ()
+        self._failures_in_a_row = 0
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -70,6 +73,11 @@ class Limits:
     def concurrency_limit(self) -> int:
         """Most requests in flight now."""
         return int(self._concurrency.value)
+
+    @property
+    def server_is_away(self) -> bool:
+        """Whether the last attempts failed, and none has been answered since; a 429 or a 404 is an answer."""
+        return self._failures_in_a_row >= _AWAY_AFTER
 
     def without_answer_for(self, now: float) -> float:
         """Say for how many seconds the server has given no good answer though it was asked."""
@@ -136,6 +144,7 @@ class Limits:
         """Count one request as done that was answered with what was asked for."""
         self.in_flight -= 1
         self._last_end = now
+        self._failures_in_a_row = 0
         self._answered(permit, now)
         self.gate.answered(permit, self._newest, subject, found=True)
 
@@ -150,6 +159,7 @@ class Limits:
         """Count one request as done that ended in an error, and learn from it."""
         self.in_flight -= 1
         self._last_end = now
+        self._failures_in_a_row = self._failures_in_a_row + 1 if meaning.strain == "failing" else 0
         match meaning.strain:
             case "none":
                 self._answered(permit, now)

@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias, TypeVar
 from elevenphone._limits.limits import Limits
 from elevenphone._limits.slots import Slot, Slots
 from elevenphone._lookup.job import Job
+from elevenphone._lookup.store import Store
 from elevenphone._lookup.watchdog import Watch, Watchdog
 from elevenphone._protocol.answers import concurrency_hint
 from elevenphone.errors import (
@@ -49,6 +50,8 @@ class Dispatcher:
         limits: What holds requests back.
         quota: The retries that single lookups have left.
         runs: The bulk runs under way.
+        store: What the client remembers, or `None`; it learns from every lookup.
+        failed: Lookups that did not find their number.
         loop: The event loop in which the client was used first; set by `bind`, like the next two.
         slots: Who may start a request.
         watchdog: Ends what takes too long.
@@ -63,9 +66,11 @@ class Dispatcher:
         self.limits = limits
         self.quota = RetryQuota()
         self.runs: set[BulkRun] = set()
+        self.store: Store | None = None
+        self.failed = 0
         self._transport = transport
         self._on_retry = on_retry
-        self._retries = self._found = self._failed = self._throttled = self._probes = 0
+        self._retries = self._found = self._throttled = self._probes = 0
 
     def bind(self) -> None:
         """Belong to the running event loop, from the first use on.
@@ -119,8 +124,10 @@ class Dispatcher:
             self._found += 1
             self.quota.refund()
         else:
-            self._failed += 1
+            self.failed += 1
             job.finish(job.error, self.loop.time())
+        if self.store is not None:
+            self.store.learn(job)
 
     async def _attempt(self, job: Job[_T], slot: Slot, watch: Watch) -> None:
         """Send one request, and note in the job and in the limits what became of it."""
@@ -214,7 +221,7 @@ class Dispatcher:
             requests=self._transport.requests,
             retries=self._retries,
             found=self._found,
-            failed=self._failed,
+            failed=self.failed,
             throttled=self._throttled,
             probes=self._probes,
             in_flight=self.limits.in_flight,

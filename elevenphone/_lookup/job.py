@@ -67,9 +67,11 @@ class Job(msgspec.Struct, Generic[_T], eq=False):
         timeout: Seconds for one attempt.
         deadline: Seconds for all attempts, or `None`.
         retry: What to retry, and when.
+        remember: Whether the result is added to the client's memory.
         attempts: Attempts begun.
         throttled: Those of them that were answered 429.
         started: The moment of the first.
+        asked: The moment of the last.
         expires: The moment at which the deadline passes.
         elapsed: Seconds from the first attempt to the end.
         response: The last answer.
@@ -85,9 +87,11 @@ class Job(msgspec.Struct, Generic[_T], eq=False):
     timeout: float
     deadline: float | None
     retry: RetryPolicy
+    remember: bool = False
     attempts: int = 0
     throttled: int = 0
     started: float = 0.0
+    asked: float = 0.0
     expires: float = math.inf
     elapsed: float = 0.0
     response: Response | None = None
@@ -108,6 +112,7 @@ class Job(msgspec.Struct, Generic[_T], eq=False):
             self.started = now
             if self.deadline is not None:
                 self.expires = now + self.deadline
+        self.asked = now
         self.attempts += 1
         self.last_request = permit.number
 

@@ -27,15 +27,18 @@ class SingleCaller:
         fresh = not job.attempts
         if (slot := slots.take_now(self.lane, fresh=fresh)) is not None:
             return slot
-        deadline = math.inf if job.deadline is None else job.deadline
-        return await slots.take(self.lane, fresh=fresh, patience=Patience(job.expires, deadline))
+        return await slots.take(self.lane, fresh=fresh, patience=self.patience(job))
 
     def next_wait(self, job: Job[_T], error: ElevenPhoneError) -> float | None:
         """Follow the policy, as long as the deadline and the retries of all single lookups allow."""
         wait = job.retry.wait(error, job.attempts)
-        if wait is None or self._dispatcher.loop.time() + wait >= job.expires:
+        if wait is None or self._dispatcher.loop.time() + wait >= self.patience(job).expires:
             return None
         return wait if self._dispatcher.quota.take() else None
+
+    def patience(self, job: Job[_T]) -> Patience:
+        """Say how long a pause of the server the lookup accepts."""
+        return Patience(job.expires, math.inf if job.deadline is None else job.deadline)
 
     async def sleep(self, seconds: float) -> None:
         """Sleep until the next attempt."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import TypeVar
 
 from elevenphone._protocol.envelope import read_detail
 from elevenphone._protocol.retry_after import retry_after
@@ -22,6 +23,7 @@ from elevenphone.errors import (
 from elevenphone.models import PhoneNumber, decode
 from elevenphone.transport import Response
 
+_T = TypeVar("_T")
 _MAX_BODY_KEPT = 10_000
 _LONGEST_SNIPPET = 200
 _PHRASES = {status.value: status.phrase for status in HTTPStatus} | {
@@ -75,11 +77,28 @@ def parse(response: Response) -> PhoneNumber:
         StatusError: The status is not 2xx.
         DecodeError: The body is not a phone number.
     """
+    return parse_with(decode, response)
+
+
+def parse_with(decode_body: Callable[[bytes], _T], response: Response) -> _T:
+    """Make something from the body of an answer.
+
+    Args:
+        decode_body: Makes it, or raises a `DecodeError`.
+        response: The answer.
+
+    Returns:
+        What `decode_body` returns.
+
+    Raises:
+        StatusError: The status is not 2xx.
+        DecodeError: As `decode_body`, with the status of the answer.
+    """
     status, headers, body = response
     if not 200 <= status < 300:
         raise status_error(response)
     try:
-        return decode(body)
+        return decode_body(body)
     except DecodeError as error:
         # If only the end of the connection ended the body, nobody can tell whether it is complete.
         has_length = status == 204 or "content-length" in headers or "transfer-encoding" in headers

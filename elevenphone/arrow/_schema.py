@@ -9,6 +9,7 @@ import pyarrow
 
 from elevenphone._records import row_of
 from elevenphone.lookups import Lookup
+from elevenphone.models import PhoneNumber
 
 _TEXT = pyarrow.string()
 _FLAG = pyarrow.bool_()
@@ -93,11 +94,12 @@ BATCH_ROWS = 1_000
 """Most rows of a batch that is made here."""
 
 
-def record_batch(lookups: Sequence[Lookup]) -> pyarrow.RecordBatch:
-    """Turn lookups into one Arrow record batch, a row for each in their order.
+def record_batch(lookups: Sequence[Lookup | PhoneNumber]) -> pyarrow.RecordBatch:
+    """Turn lookups, or numbers of a listing, into one Arrow record batch, a row for each in their order.
 
     Args:
-        lookups: What `gather` returned, or a piece of a stream. Their `index` is left out.
+        lookups: What `gather` returned, or a piece of a stream or of a listing. The `index` of a
+            lookup is left out. A number of a listing is `found`, with 0 attempts.
 
     Returns:
         A batch of `SCHEMA`.
@@ -105,8 +107,8 @@ def record_batch(lookups: Sequence[Lookup]) -> pyarrow.RecordBatch:
     return batch_of([row_of(lookup) for lookup in lookups])
 
 
-def to_table(lookups: Iterable[Lookup]) -> pyarrow.Table:
-    """Turn lookups into one Arrow table, a row for each in their order.
+def to_table(lookups: Iterable[Lookup | PhoneNumber]) -> pyarrow.Table:
+    """Turn lookups, or numbers of a listing, into one Arrow table, a row for each in their order.
 
     Args:
         lookups: Any number of them; they are taken a thousand at a time.
@@ -117,7 +119,7 @@ def to_table(lookups: Iterable[Lookup]) -> pyarrow.Table:
     return pyarrow.Table.from_batches(map(record_batch, _pieces(lookups)), SCHEMA)
 
 
-def _pieces(lookups: Iterable[Lookup]) -> Iterator[list[Lookup]]:
+def _pieces(lookups: Iterable[Lookup | PhoneNumber]) -> Iterator[list[Lookup | PhoneNumber]]:
     remaining = iter(lookups)
     while piece := list(islice(remaining, BATCH_ROWS)):
         yield piece

@@ -17,15 +17,16 @@ def main() -> int:
         sys.stderr.write(f"elevenphone: needs {' and '.join(missing)}: pip install 'elevenphone[cli]'\n")
         return 2
     try:
-        from elevenphone.cli._main import run  # noqa: PLC0415 - only now is click known to be there
+        from elevenphone.cli.main import run  # noqa: PLC0415 - only now is click known to be there
+        from elevenphone.cli.shell import Shell  # noqa: PLC0415 - as above
 
-        return run()
-    except KeyboardInterrupt:  # while it starts, or a second one while the first is told
+        return run(Shell.of_process())
+    except KeyboardInterrupt:  # while it starts, or a second one while the first is being reported
         sys.stderr.write("elevenphone: interrupted\n")
         return 130
 
 
 def _missing() -> list[str]:
-    from importlib.util import find_spec  # noqa: PLC0415 - looked for, as importing rich takes its time
+    from importlib.util import find_spec  # noqa: PLC0415 - importing rich, rather than finding it, takes its time
 
     return [name for name in _NEEDED if find_spec(name) is None]

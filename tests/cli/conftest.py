@@ -3,23 +3,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
-from cli_helpers import Running, emulator
+from cli_helpers import Api, emulator
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """An emulator of fifty numbers, in a process of its own."""
-    ids_file: Path = tmp_path_factory.mktemp("emulator") / "ids.txt"
-    with emulator(ids_file=ids_file) as running:
+def api() -> Iterator[Api]:
+    """An emulator of fifty numbers."""
+    with emulator(record=True) as running:
         yield running
 
 
 @pytest.fixture(params=["uvloop", "asyncio"])
 def on_loop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Variables with which a command runs on one event loop, and on the other."""
+    """Variables with which a process runs on one event loop, and on the other."""
     if request.param == "uvloop":
         if find_spec("uvloop") is None:
             pytest.skip("needs the extra speed")

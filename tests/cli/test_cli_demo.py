@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 
-from cli_helpers import KEY, PATIENCE, environment, run, run_on_terminal
+from cli_helpers import KEY, PATIENCE, command, environment, run, run_on_terminal
 
 
 def test_it_finds_what_there_is_without_a_key() -> None:
@@ -34,8 +33,8 @@ def test_it_has_a_bar_on_a_terminal() -> None:
 
 
 def test_ctrl_c_is_an_exit_code_and_a_line(on_loop: dict[str, str]) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", "elevenphone", "demo", "--numbers", "20000"],
+    process = subprocess.Popen(  # noqa: S603 - this interpreter
+        command("demo", "--numbers", "20000"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from cli_helpers import KEY, Running, run
+from cli_helpers import KEY, Api, emulator, run, run_shown
 
 
 def marks(output: str) -> dict[str, str]:
@@ -10,7 +10,7 @@ def marks(output: str) -> dict[str, str]:
     return {subject: mark for mark, subject, _ in lines}
 
 
-def test_all_is_well(api: Running) -> None:
+def test_all_is_well(api: Api) -> None:
     ended = run("doctor", **api.variables)
     assert (ended.code, ended.errors) == (0, "")
     assert set(marks(ended.output).values()) == {"ok"}
@@ -19,7 +19,7 @@ def test_all_is_well(api: Running) -> None:
     assert KEY not in ended.output
 
 
-def test_a_number_of_ones_own(api: Running) -> None:
+def test_a_number_of_ones_own(api: Api) -> None:
     known = run("doctor", api.ids[0], **api.variables)
     assert known.code == 0
     assert marks(known.output)["lookup"] == "ok"
@@ -29,7 +29,7 @@ def test_a_number_of_ones_own(api: Running) -> None:
     assert run("doctor", "..", **api.variables).code == 2
 
 
-def test_a_refused_key(api: Running) -> None:
+def test_a_refused_key(api: Api) -> None:
     wrong = "sk_a_wrong_key_of_some_length"
     ended = run("doctor", **{**api.variables, "ELEVENLABS_API_KEY": wrong})
     assert ended.code == 3
@@ -38,7 +38,7 @@ def test_a_refused_key(api: Running) -> None:
     assert wrong not in ended.output
 
 
-def test_no_key_is_no_reason_not_to_look_at_the_rest(api: Running) -> None:
+def test_no_key_is_no_reason_not_to_look_at_the_rest(api: Api) -> None:
     ended = run("doctor", ELEVENLABS_BASE_URL=api.variables["ELEVENLABS_BASE_URL"])
     assert ended.code == 2
     assert marks(ended.output) == {"version": "ok", "key": "fail", "host": "ok", "TLS": "ok"}
@@ -47,11 +47,24 @@ def test_no_key_is_no_reason_not_to_look_at_the_rest(api: Running) -> None:
 @pytest.mark.parametrize(
     ("url", "subject"), [("http://127.0.0.1:1", "host"), ("https://host.invalid", "host"), ("tls", "TLS")]
 )
-def test_where_there_is_no_way_it_says_so(api: Running, url: str, subject: str) -> None:
+def test_where_there_is_no_way_it_says_so(api: Api, url: str, subject: str) -> None:
     if url == "tls":
         url = api.variables["ELEVENLABS_BASE_URL"].replace("http:", "https:")
     ended = run("doctor", "--base-url", url, ELEVENLABS_API_KEY=KEY)
-    assert (ended.code, ended.errors) == (1, "")
+    assert (ended.code, ended.errors) == (7, "")
     assert marks(ended.output)[subject] == "fail"
     assert "lookup" not in marks(ended.output)
     assert ended.output.splitlines()[-1].startswith("        ")
+
+
+def test_a_used_up_quota_has_its_own_code_and_words() -> None:
+    with emulator(quota=0) as api:
+        ended = run("doctor", **api.variables)
+    assert ended.code == 6
+    assert "no retry helps" in ended.output
+
+
+def test_lines_break_at_words_on_a_terminal(api: Api) -> None:
+    ended = run_shown("doctor", columns=60, variables=api.variables)
+    assert ended.code == 0
+    assert max(map(len, ended.output.splitlines())) <= 60

@@ -6,15 +6,16 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from cli_helpers import KEY, PATIENCE, Running, environment, run
+from cli_helpers import KEY, PATIENCE, Api, command, environment, run, run_process
+
+from elevenphone.cli import event_loop
 
 
-def test_doctor_names_uvloop_where_it_is_what_runs(api: Running) -> None:
+def test_doctor_names_uvloop_where_it_is_what_runs(api: Api) -> None:
     if find_spec("uvloop") is None:
         pytest.skip("needs the extra speed")
     ended = run("doctor", **api.variables)
@@ -22,34 +23,43 @@ def test_doctor_names_uvloop_where_it_is_what_runs(api: Running) -> None:
     assert ", uvloop " in ended.output.splitlines()[0]
 
 
-def test_a_uvloop_that_cannot_be_imported_is_done_without(api: Running, tmp_path: Path) -> None:
+def test_a_uvloop_that_cannot_be_imported_is_done_without(api: Api, tmp_path: Path) -> None:
     (tmp_path / "uvloop.py").write_text("raise ImportError('made for another Python')\n", encoding="ascii")
-    ended = run("doctor", **api.variables, PYTHONPATH=str(tmp_path))
+    ended = run_process("doctor", **api.variables, PYTHONPATH=str(tmp_path))
     assert (ended.code, ended.errors) == (0, "")
     assert "uvloop" not in ended.output
 
 
-def test_each_command_does_the_same(api: Running, tmp_path: Path, on_loop: dict[str, str]) -> None:
-    variables = {**api.variables, **on_loop}
-    assert run("get", *api.ids[:3], **variables).code == 0
-    assert run("get", api.ids[0], api.unknown_id, **variables).code == 1
-    assert run("get", api.ids[0], **{**variables, "ELEVENLABS_API_KEY": "sk_other"}).code == 3
+@pytest.fixture(params=["uvloop", "asyncio"])
+def loop_in_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "asyncio":
+        monkeypatch.setattr(event_loop, "_loop_factory", lambda: None)
+    elif find_spec("uvloop") is None:
+        pytest.skip("needs the extra speed")
+
+
+@pytest.mark.usefixtures("loop_in_process")
+def test_each_command_does_the_same(api: Api, tmp_path: Path) -> None:
+    assert run("get", *api.ids[:3], **api.variables).code == 0
+    assert run("get", api.ids[0], api.unknown_id, **api.variables).code == 1
+    assert run("get", api.ids[0], **{**api.variables, "ELEVENLABS_API_KEY": "sk_other"}).code == 3
     (tmp_path / "ids.txt").write_text("\n".join([*api.ids, api.unknown_id, ".."]), encoding="ascii")
-    ids, output = str(tmp_path / "ids.txt"), tmp_path / "out.jsonl"
-    assert run("fetch", ids, "--dry-run", **on_loop).code == 2
-    assert run("fetch", ids, "-o", str(output), **variables).code == 1
+    ids, output = tmp_path / "ids.txt", tmp_path / "out.jsonl"
+    assert run("fetch", ids, "--dry-run").code == 2
+    assert run("fetch", ids, "-o", output, **api.variables).code == 5
     status = [json.loads(line)["status"] for line in output.read_text(encoding="utf-8").splitlines()]
     assert status == ["found"] * len(api.ids) + ["not_found", "failed"]
-    assert run("demo", "--numbers", "20", **on_loop).code == 0
+    assert run("demo", "--numbers", "20").code == 0
 
 
 @pytest.mark.parametrize(
     ("url", "complaint"),
     [("http://127.0.0.1:1", "could not connect"), ("https://host.invalid", "could not be resolved")],
 )
-def test_a_host_that_is_not_there_is_told_alike(url: str, complaint: str, on_loop: dict[str, str]) -> None:
-    ended = run("get", "phnum_1", "--base-url", url, "--deadline", "2", ELEVENLABS_API_KEY=KEY, **on_loop)
-    assert ended.code == 1
+@pytest.mark.usefixtures("loop_in_process")
+def test_a_host_that_is_not_there_is_reported_alike(url: str, complaint: str) -> None:
+    ended = run("get", "phnum_1", "--base-url", url, "--deadline", "2", ELEVENLABS_API_KEY=KEY)
+    assert ended.code == 7
     assert complaint in ended.errors
     assert ended.errors.count("\n") == 1
 
@@ -59,7 +69,7 @@ def test_ctrl_c_ends_a_lookup_that_is_not_answered(on_loop: dict[str, str]) -> N
         silent.settimeout(PATIENCE)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         process = subprocess.Popen(  # noqa: S603 - this interpreter
-            [sys.executable, "-W", "error", "-m", "elevenphone", "get", "phnum_1", "--base-url", url],
+            command("get", "phnum_1", "--base-url", url),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,32 +1,42 @@
+"""What `fetch` writes, and how it ends."""
+
 from __future__ import annotations
 
-import csv
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
-from cli_helpers import KEY, PATIENCE, Ended, Running, emulator, environment, run, run_on_terminal
+from cli_helpers import (
+    KEY,
+    PATIENCE,
+    Api,
+    Ended,
+    command,
+    emulator,
+    environment,
+    run,
+    run_on_terminal,
+    run_shown,
+)
 
-from elevenphone import SIPTrunkPhoneNumber, decode
-from elevenphone.cli._exit_codes import Refusal
-from elevenphone.cli._ids import IdSource
+from elevenphone import decode
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """An emulator with some faults, and six ids in three hundred that it does not know."""
-    ids_file = tmp_path_factory.mktemp("emulator") / "ids.txt"
-    faults = ("--server-errors", "0.02", "--drops", "0.02", "--concurrency-limit", "20")
-    with emulator("--numbers", "300", "--with-unknown", *faults, ids_file=ids_file) as running:
+def api() -> Iterator[Api]:
+    """An emulator with some faults, and six ids among three hundred that it does not know."""
+    with emulator(300, server_errors=0.02, drops=0.02, concurrency_limit=20, record=True) as running:
+        for position, unknown in enumerate(running.emulator.unknown_ids[:6]):
+            running.ids.insert(51 * position + 25, unknown)
         yield running
 
 
 @pytest.fixture
-def ids(api: Running, tmp_path: Path) -> Path:
+def ids(api: Api, tmp_path: Path) -> Path:
     return written(tmp_path / "ids.txt", api.ids)
 
 
@@ -35,22 +45,22 @@ def written(path: Path, ids: list[str]) -> Path:
     return path
 
 
-def fetch(*arguments: object, api: Running, given: str | bytes = b"", **variables: str) -> Ended:
-    return run("fetch", *map(str, arguments), given=given, **{**api.variables, **variables})
+def fetch(*arguments: object, api: Api, given: str | bytes = b"", **variables: str) -> Ended:
+    return run("fetch", *arguments, given=given, **{**api.variables, **variables})
 
 
 def documents(text: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_every_id_has_its_line_in_the_order_of_the_input(api: Running, ids: Path, tmp_path: Path) -> None:
+def test_every_id_has_its_line_in_the_order_of_the_input(api: Api, ids: Path, tmp_path: Path) -> None:
     with ids.open("a", encoding="utf-8") as file:
-        file.write(f"\r\n  {api.ids[0]}\r\n..\n")
+        file.write(f"\r\n  {api.ids[0]}\r\n..\n+15551234567\n")
     output, failures = tmp_path / "out.jsonl", tmp_path / "failures.jsonl"
     ended = fetch(ids, "-o", output, "--failures", failures, api=api)
-    assert ended.code == 1
+    assert ended.code == 5
     lines = documents(output.read_text(encoding="utf-8"))
-    assert [line["phone_number_id"] for line in lines] == [*api.ids, api.ids[0], ".."]
+    assert [line["phone_number_id"] for line in lines] == [*api.ids, api.ids[0], "..", "+15551234567"]
     assert [line["index"] for line in lines] == list(range(len(lines)))
     found = [line for line in lines if line["status"] == "found"]
     assert len(found) == 301
@@ -58,87 +68,52 @@ def test_every_id_has_its_line_in_the_order_of_the_input(api: Running, ids: Path
         assert decode(json.dumps(line["number"]).encode()).phone_number_id == line["phone_number_id"]
     assert documents(failures.read_text(encoding="utf-8")) == [line for line in lines if "error" in line]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["failures.jsonl", "ids.txt", "out.jsonl"]
-    for word in ("308 lookups in", "not found", "--region", "is a step in a path", "out.jsonl"):
+    for word in ("309 lookups in", "not found", "--region", "is a step in a path", "find +1555", "out.jsonl"):
         assert word in ended.errors
+    for provider in ("Twilio", "SIP trunk", "Exotel"):
+        assert provider in ended.errors
+    assert "Without agent" in ended.errors
+    assert "+15551234567" not in api.asked()
     assert ended.output == ""
 
 
-def test_all_found_is_zero_and_quiet_is_silent(api: Running, tmp_path: Path) -> None:
-    known = [phone_number_id for phone_number_id in api.ids if phone_number_id != api.unknown_id][:5]
-    one = run("get", *known, **api.variables)
-    known = [str(line["phone_number_id"]) for line in documents(one.output) if line["status"] == "found"]
-    ids = written(tmp_path / "ids", known)
-    ended = fetch(
-        ids, "-o", tmp_path / "out.ndjson", "--quiet", "--concurrency", "2", "--rate", "500", api=api
-    )
-    assert ended == (0, "", "")
+def test_codes_of_a_run_that_came_to_its_end(api: Api, tmp_path: Path) -> None:
+    known = [each for each in api.ids if each not in api.emulator.unknown_ids][:5]
+    for number, (more, code) in enumerate([((), 0), ((api.unknown_id,), 1), ((api.unknown_id, ".."), 5)]):
+        output = tmp_path / f"{number}.ndjson"
+        ids = written(tmp_path / "ids", [*known, *more])
+        ended = fetch(ids, "-o", output, "--quiet", "--concurrency", "2", "--rate", "500", api=api)
+        assert ended == (code, "", "")
+        # A finished run repeats its code.
+        before = output.read_bytes()
+        assert fetch(ids, "-o", output, "--resume", "--quiet", api=api) == (code, "", "")
+        assert "is finished: 5 found" in fetch(ids, "-o", output, "--resume", api=api).errors
+        assert output.read_bytes() == before
 
 
-def test_csv_has_a_row_for_each_with_the_parts_flat(api: Running, ids: Path, tmp_path: Path) -> None:
-    output = tmp_path / "out.csv"
-    assert fetch(ids, "-o", output, api=api).code == 1
-    with output.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["phone_number_id"] for row in rows] == api.ids
-    lines = {
-        line["phone_number_id"]: line for line in documents(run("get", *api.ids, **api.variables).output)
-    }
-    for row in rows:
-        line = lines[row["phone_number_id"]]
-        assert row["status"] == line["status"]
-        if "number" not in line:
-            assert (row["error_kind"], row["http_status"]) == ("not_found", "404")
-            continue
-        number = decode(json.dumps(line["number"]).encode())
-        agent = number.assigned_agent
-        assert row["label"] == number.label
-        assert row["supports_inbound"] == json.dumps(number.supports_inbound)
-        assert row["assigned_agent.agent_id"] == (agent.agent_id if agent else "")
-        trunk = number.outbound_trunk if isinstance(number, SIPTrunkPhoneNumber) else None
-        codecs = json.dumps(trunk.enabled_codecs, separators=(",", ":")) if trunk else ""
-        assert row["outbound_trunk.enabled_codecs"] == codecs
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet", "db"])
+def test_a_finished_run_of_each_format_repeats_its_code_for_the_same_ids_alone(
+    api: Api, tmp_path: Path, ending: str
+) -> None:
+    if ending == "parquet":
+        pytest.importorskip("pyarrow")
+    ids = written(tmp_path / "ids.txt", [*api.ids[:20], "a\x1bb"])
+    output = tmp_path / f"out.{ending}"
+    code = fetch(ids, "-o", output, api=api).code
+    asked = len(api.asked())
+    assert fetch(ids, "-o", output, "--resume", api=api).code == code == 5
+    written(ids, api.ids[:21])
+    changed = fetch(ids, "-o", output, "--resume", api=api)
+    assert (changed.code, "is of other ids" in changed.errors) == (2, True)
+    output.write_bytes(b"my own file")
+    foreign = fetch(ids, "-o", output, "--resume", api=api)
+    assert (foreign.code, output.read_bytes()) == (2, b"my own file")
+    assert len(api.asked()) == asked
 
 
-def test_parquet_is_the_schema_of_the_arrow_extra(api: Running, ids: Path, tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
-    from elevenphone.arrow import SCHEMA  # noqa: PLC0415 - where there is pyarrow
-
-    output = tmp_path / "out.parquet"
-    assert fetch(ids, "-o", output, api=api).code == 1
-    table = parquet.read_table(output)
-    assert table.schema.equals(SCHEMA)
-    assert table.column("phone_number_id").to_pylist() == api.ids
-    again = fetch(output, "-o", tmp_path / "again.parquet", "--quiet", api=api)
-    assert (again.code, again.errors) == (1, "")
-    assert parquet.read_table(tmp_path / "again.parquet").column("status").equals(table.column("status"))
-    with pytest.raises(Refusal, match="'phone_number_id', 'status'"):
-        IdSource(output, "label_").survey()
-    with pytest.raises(Refusal, match="not of text"):
-        IdSource(output, "attempts").survey()
-
-
-def test_without_pyarrow_one_line_says_what_to_install(api: Running, ids: Path, tmp_path: Path) -> None:
-    program = (
-        "import sys; sys.modules['pyarrow'] = None\n"
-        f"sys.argv[1:] = ['fetch', {str(ids)!r}, '-o', 'x.parquet']\n"
-        "from elevenphone.cli import main\nsys.exit(main())"
-    )
-    ended = subprocess.run(  # noqa: S603 - this interpreter
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        env=environment(**api.variables),
-        cwd=tmp_path,
-        check=False,
-    )
-    assert ended.returncode == 2
-    assert "pip install 'elevenphone[arrow]'" in ended.stderr
-    assert list(tmp_path.iterdir()) == [ids]
-
-
-def test_standard_output_gets_each_answer_while_ids_are_still_to_come(api: Running) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", "elevenphone", "fetch", "-", "-o", "-"],
+def test_standard_output_gets_each_answer_while_ids_are_still_to_come(api: Api) -> None:
+    process = subprocess.Popen(  # noqa: S603 - this interpreter
+        command("fetch", "-", "-o", "-"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -157,81 +132,76 @@ def test_standard_output_gets_each_answer_while_ids_are_still_to_come(api: Runni
     assert "306 lookups in" in errors
 
 
-TABLES = {
-    "quoted": ('name,phone id\n"a ""b""\nc,", {0} \n,{1}\n,{2}', "phone id", "out"),
-    "semicolons": ("\ufeffid;name\n{0};x\n\n{1};\u00fc\n{2}", "id", "csv"),
-    "json": ('\n{{"id":"{0}","x":[1]}}\n{{"x":{{}},"id":"{1}"}}\r\n\n{{"id":"{2}"}}', "id", "jsonl"),
-}
+def test_the_first_id_is_asked_for_once_and_its_answer_kept(tmp_path: Path) -> None:
+    with emulator(30, record=True) as api:
+        ids = [api.ids[0], *api.ids]
+        ended = fetch(
+            written(tmp_path / "ids.txt", ids), "-o", tmp_path / "out.jsonl", "--rate", "500", api=api
+        )
+        assert ended.code == 0
+        assert sorted(api.asked()) == sorted(api.ids)
+        lines = documents((tmp_path / "out.jsonl").read_text(encoding="utf-8"))
+        assert [line["phone_number_id"] for line in lines] == ids
 
 
-@pytest.mark.parametrize("kind", TABLES)
-def test_a_column_of_a_table(api: Running, kind: str) -> None:
-    text, column, _ = TABLES[kind]
-    ended = fetch("-", "--column", column, "-o", "-", given=text.format(*api.ids), api=api)
-    got = sorted(documents(ended.output), key=lambda line: int(str(line["index"])))
-    assert [line["phone_number_id"] for line in got] == api.ids[:3]
+def test_a_refused_key_and_an_absent_server_are_reported_at_once(api: Api, ids: Path, tmp_path: Path) -> None:
+    refused = fetch(ids, "-o", tmp_path / "out.csv", api=api, ELEVENLABS_API_KEY="sk_a_wrong_key_of_length")
+    assert refused.code == 3
+    assert "--api-key-file" in refused.errors
+    absent = fetch(ids, "-o", tmp_path / "out.csv", api=api, ELEVENLABS_BASE_URL="http://127.0.0.1:1")
+    assert absent.code == 7
+    assert "--base-url" in absent.errors
+    assert "elevenphone doctor" in absent.errors
+    assert list(tmp_path.iterdir()) == [ids]
+    assert KEY not in refused.errors + absent.errors
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "complaint"),
-    [
-        (("ids.txt",), 2, "--output"),
-        (("ids.txt", "-o", "out"), 2, "--format"),
-        (("ids.txt", "-o", "-", "--format", "csv"), 2, "as answers come"),
-        (("ids.txt", "-o", "-", "--resume"), 2, "stream"),
-        (("ids.txt", "-o", "out.csv", "--resume", "--force"), 2, "one of them"),
-        (("ids.txt", "-o", "ids.txt", "--format", "csv", "--force"), 2, "different files"),
-        (("ids.txt", "-o", "out.csv", "--concurrency", "none"), 2, "auto"),
-        (("ids.txt", "-o", "out.csv", "--rate", "0"), 2, "rate"),
-        (("ids.txt", "-o", "there.csv"), 2, "--force"),
-        (("ids.txt", "-o", "there.csv", "--resume"), 2, "finished"),
-        (("ids.txt", "-o", "out.csv", "--failures", "there.csv"), 2, "--force"),
-        (("ids.txt", "-o", "absent/out.csv"), 4, "'absent/out.csv': there is no directory 'absent'"),
-        (("ids.txt", "-o", "out.csv", "--failures", "absent/f"), 4, "there is no directory 'absent'"),
-        (("ids.txt", "-o", ""), 2, "OUT is empty"),
-        (("", "-o", "out.csv"), 2, "IDS is empty"),
-        (("absent.txt", "-o", "out.csv"), 2, "elevenphone: cannot read the ids from 'absent.txt'"),
-        (("absent\x1b[2J", "-o", "out.csv"), 2, r"'absent\x1b[2J'"),
-        (("ids.txt", "-o", ".", "--format", "csv"), 4, "directory"),
-        (("ids.txt", "-o", "/dev/full"), 4, "No space left"),
-        (("ids.txt", "-o", "-", "--failures", "/dev/null"), 2, "is no file"),
-    ],
-)
-def test_what_cannot_be_is_told_in_a_line(
-    api: Running, tmp_path: Path, arguments: tuple[str, ...], code: int, complaint: str
-) -> None:
-    if arguments[-1].startswith("/dev") and not Path(arguments[-1]).exists():
-        pytest.skip(f"has no {arguments[-1]}")
-    written(tmp_path / "ids.txt", [api.unknown_id])
-    (tmp_path / "there.csv").write_text("kept")
-    ended = subprocess.run(  # noqa: S603 - this interpreter
-        [sys.executable, "-W", "error", "-m", "elevenphone", "fetch", *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env=environment(**api.variables),
-        cwd=tmp_path,
-        check=False,
+def test_a_used_up_quota_has_its_own_code_and_words(tmp_path: Path) -> None:
+    with emulator(quota=0) as api:
+        ended = fetch(written(tmp_path / "ids.txt", api.ids), "-o", tmp_path / "out.csv", api=api)
+    assert ended.code == 6
+    assert "no retry helps" in ended.errors
+
+
+def test_an_empty_id_is_named_by_its_row(api: Api) -> None:
+    table = f"phone_number_id,x\n{api.ids[0]},1\n,2\n,3\n"
+    ended = fetch("-", "-o", "-", given=table, api=api)
+    assert ended.code == 5
+    assert "row 2 and 1 more: empty id." in ended.errors
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_summary_and_explanations_fit_the_terminal(api: Api, ids: Path, tmp_path: Path, columns: int) -> None:
+    output = tmp_path / "o.csv"
+    ended = run_shown("fetch", ids, "-o", output, columns=columns, variables=api.variables)
+    assert ended.code == 1
+    shown = ended.errors.rpartition("\x1b[J")[2]
+    assert "306 lookups in" in shown
+    lines = [line for line in shown.splitlines() if str(tmp_path) not in line]
+    assert max(map(len, lines)) <= columns
+    # Broken at words: nothing of an explanation is lost or split.
+    assert "Phone number with id" in " ".join(shown.split())
+
+
+def test_a_bar_on_a_terminal(api: Api, ids: Path, tmp_path: Path) -> None:
+    ended = run_on_terminal(
+        *("fetch", ids, "-o", tmp_path / "out.csv", "--rate", "200"), variables=api.variables, columns=80
     )
-    assert (ended.returncode, "Traceback" in ended.stderr) == (code, False), ended.stderr
-    assert complaint in ended.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["ids.txt", "there.csv"]
-    assert (tmp_path / "there.csv").read_text() == "kept"
+    assert ended.code == 1
+    assert "━" in ended.output
+    assert "306 lookups in" in ended.output
 
 
-def test_force_overwrites(api: Running, ids: Path, tmp_path: Path) -> None:
+def test_no_ids_are_an_empty_file(api: Api, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
-    output.write_text("old")
-    link = tmp_path / "link.jsonl"
-    link.symlink_to(output)
-    assert fetch(ids, "-o", link, "--force", api=api).code == 1
-    assert link.is_symlink()
-    assert len(documents(output.read_text(encoding="utf-8"))) == len(api.ids)
+    ended = fetch(os.devnull, "-o", output, api=api)
+    assert (ended.code, output.read_bytes()) == (0, b"")
+    assert ended.errors == f"There are no ids in '{os.devnull}'.\nWritten to {output}\n"
 
 
-def test_a_reader_that_goes_away_is_left_in_peace(api: Running, ids: Path) -> None:
+def test_a_reader_that_goes_away_is_left_in_peace(api: Api, ids: Path) -> None:
     process = subprocess.Popen(  # noqa: S603 - this interpreter
-        [sys.executable, "-m", "elevenphone", "fetch", str(ids), "-o", "-", "--quiet"],
+        command("fetch", ids, "-o", "-", "--quiet"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(**api.variables),
@@ -244,28 +214,26 @@ def test_a_reader_that_goes_away_is_left_in_peace(api: Running, ids: Path) -> No
     assert process.wait(PATIENCE) == 141
 
 
-def test_a_refused_key_and_an_absent_server_are_told_at_once(api: Running, ids: Path, tmp_path: Path) -> None:
-    refused = fetch(ids, "-o", tmp_path / "out.csv", api=api, ELEVENLABS_API_KEY="sk_a_wrong_key_of_length")
-    assert refused.code == 3
-    assert "--api-key-file" in refused.errors
-    absent = fetch(ids, "-o", tmp_path / "out.csv", api=api, ELEVENLABS_BASE_URL="http://127.0.0.1:1")
-    assert absent.code == 1
-    assert "--base-url" in absent.errors
-    assert "elevenphone doctor" in absent.errors
-    assert list(tmp_path.iterdir()) == [ids]
-    assert KEY not in refused.errors + absent.errors
+def test_a_summary_as_json_says_how_the_run_ended(api: Api, tmp_path: Path) -> None:
+    known = [each for each in api.ids if each not in api.emulator.unknown_ids][:5]
+    ids = written(tmp_path / "ids.txt", [*known, api.unknown_id, ".."])
+    summary = tmp_path / "summary.json"
 
+    def read(*more: str, **variables: str) -> dict[str, object]:
+        arguments = (ids, "-o", tmp_path / "out.csv", "--summary-json", summary, "-q", *more)
+        code = fetch(*arguments, api=api, **variables).code
+        document: dict[str, object] = json.loads(summary.read_text())
+        assert document["exit_code"] == code
+        return document
 
-def test_a_bar_on_a_terminal(api: Running, ids: Path, tmp_path: Path) -> None:
-    ended = run_on_terminal(
-        "fetch", str(ids), "-o", str(tmp_path / "out.csv"), variables=api.variables, columns=80
-    )
-    assert ended.code == 1
-    assert "306 lookups in" in ended.output
-
-
-def test_no_ids_are_an_empty_file(api: Running, tmp_path: Path) -> None:
-    output = tmp_path / "out.jsonl"
-    ended = fetch(os.devnull, "-o", output, api=api)
-    assert (ended.code, output.read_bytes()) == (0, b"")
-    assert ended.errors == f"There are no ids in '{os.devnull}'.\nWritten to {output}\n"
+    first = read()
+    assert (first["ended"], first["exit_code"]) == ("complete", 5)
+    assert [first[name] for name in ("done", "found", "not_found", "failed")] == [7, 5, 1, 1]
+    assert first["errors"] == {"not_found": 1, "invalid_phone_number_id": 1}
+    providers = {api.emulator.number(each).provider for each in known}
+    assert providers == set(msgspec.convert(first["providers"], dict[str, int]))
+    assert read()["ended"] == "refused"
+    assert read("--force", ELEVENLABS_API_KEY="sk_a_wrong_key_of_length")["ended"] == "key_refused"
+    assert read("--force", ELEVENLABS_BASE_URL="http://127.0.0.1:1")["ended"] == "server_away"
+    shown = fetch(ids, "-o", "-", "--summary-json", "-", "-q", api=api)
+    assert json.loads(shown.errors)["found"] == 5

@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from cli_helpers import KEY, Running, environment, run, run_on_terminal
+from cli_helpers import KEY, Api, command, environment, run, run_on_terminal, run_shown
+from rich.cells import cell_len
 
 from elevenphone import decode
 
 
-def test_numbers_are_lines_of_json_in_input_order(api: Running) -> None:
+def test_numbers_are_lines_of_json_in_input_order(api: Api) -> None:
     ids = api.ids[:5]
     ended = run("get", *ids, **api.variables)
     assert ended.code == 0
@@ -24,7 +25,7 @@ def test_numbers_are_lines_of_json_in_input_order(api: Running) -> None:
     assert ended.errors == ""
 
 
-def test_every_input_has_a_line(api: Running) -> None:
+def test_every_input_has_a_line(api: Api) -> None:
     given = f"\ufeff{api.ids[0]}\n\n  {api.unknown_id}\r\n{api.ids[1]}\n{api.ids[0]}"
     ended = run("get", "-", given=given, **api.variables)
     assert ended.code == 1
@@ -46,7 +47,7 @@ def test_every_input_has_a_line(api: Running) -> None:
     assert "--region" in ended.errors
 
 
-def test_no_ids_is_nothing_to_do(api: Running) -> None:
+def test_no_ids_is_nothing_to_do(api: Api) -> None:
     ended = run("get", "-", **api.variables)
     assert ended == (0, "", "")
 
@@ -54,7 +55,7 @@ def test_no_ids_is_nothing_to_do(api: Running) -> None:
 @pytest.mark.parametrize(
     ("given", "shown"), [(b"..\n", ".."), (b"a\xff\n", "a\\udcff"), (b"a\x1b[31m\n", "a\x1b[31m")]
 )
-def test_a_bad_id_is_wrong_usage(api: Running, given: bytes, shown: str) -> None:
+def test_a_bad_id_is_wrong_usage(api: Api, given: bytes, shown: str) -> None:
     for more in (b"", f"{api.ids[0]}\n".encode()):
         ended = run("get", "-", given=given + more, **api.variables)
         assert ended.code == 2
@@ -65,7 +66,7 @@ def test_a_bad_id_is_wrong_usage(api: Running, given: bytes, shown: str) -> None
         assert "Traceback" not in ended.errors
 
 
-def test_a_refused_key(api: Running) -> None:
+def test_a_refused_key(api: Api) -> None:
     ended = run(
         "get", *api.ids[:3], **{**api.variables, "ELEVENLABS_API_KEY": "sk_a_wrong_key_of_some_length"}
     )
@@ -76,7 +77,7 @@ def test_a_refused_key(api: Running) -> None:
     assert "sk_a_wrong" not in ended.output + ended.errors
 
 
-def test_a_key_from_a_file(api: Running, tmp_path: Path) -> None:
+def test_a_key_from_a_file(api: Api, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(f"{KEY}\n")
     variables = {"ELEVENLABS_BASE_URL": api.variables["ELEVENLABS_BASE_URL"], "ELEVENLABS_API_KEY": "wrong"}
@@ -90,8 +91,8 @@ def test_a_key_from_a_file(api: Running, tmp_path: Path) -> None:
     [
         (None, "cannot read"),
         (b" \n", "empty"),
-        (b"sk_one\nsk_two\n", "not an API key"),
-        (b"\xff\xfe", "not an"),
+        (b"sk_one\nsk_two\n", "does not hold an API key"),
+        (b"\xff\xfe", "does not hold an API key"),
     ],
 )
 def test_an_unusable_key_file(tmp_path: Path, content: bytes | None, complaint: str) -> None:
@@ -131,20 +132,20 @@ def test_no_key_says_where_to_put_it() -> None:
     assert "elevenphone demo" in ended.errors
 
 
-def test_a_server_that_is_not_there_is_told_at_once() -> None:
+def test_a_server_that_is_not_there_is_reported_at_once() -> None:
     ended = run("get", "--base-url", "http://127.0.0.1:1", "phnum_1", ELEVENLABS_API_KEY=KEY)
-    assert ended.code == 1
+    assert ended.code == 7
     assert json.loads(ended.output)["error"]["kind"] == "connection_failed"
     assert "--base-url" in ended.errors
 
 
-def test_a_full_disk_is_told(api: Running) -> None:
+def test_a_full_disk_is_told(api: Api) -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("has no /dev/full")
     with full.open("wb") as output:
         ended = subprocess.run(  # noqa: S603 - this interpreter
-            [sys.executable, "-m", "elevenphone", "get", api.ids[0]],
+            command("get", api.ids[0]),
             stdout=output,
             stderr=subprocess.PIPE,
             env=environment(**api.variables),
@@ -155,9 +156,9 @@ def test_a_full_disk_is_told(api: Running) -> None:
     assert ended.stderr.count(b"\n") == 1
 
 
-def test_a_reader_that_goes_away_is_left_in_peace(api: Running) -> None:
+def test_a_reader_that_goes_away_is_left_in_peace(api: Api) -> None:
     process = subprocess.Popen(  # noqa: S603 - this interpreter
-        [sys.executable, "-m", "elevenphone", "get", *api.ids[:3]],
+        command("get", *api.ids[:3]),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(**api.variables),
@@ -170,24 +171,97 @@ def test_a_reader_that_goes_away_is_left_in_peace(api: Running) -> None:
     assert (process.wait(), errors) == (141, b"")
 
 
-def test_one_number_is_a_card_on_a_terminal(api: Running) -> None:
-    ended = run_on_terminal("get", api.ids[0], variables=api.variables)
+def test_one_number_is_a_card_on_a_terminal(api: Api) -> None:
+    ended = run_shown("get", api.ids[0], variables=api.variables)
     assert ended.code == 0
     assert api.ids[0] in ended.output
     assert "Provider" in ended.output
     assert "{" not in ended.output
 
 
-@pytest.mark.parametrize("columns", [60, 80, 120])
-def test_several_are_a_table_that_fits_the_terminal(api: Running, columns: int) -> None:
-    ended = run_on_terminal("get", *api.ids[:3], api.unknown_id, columns=columns, variables=api.variables)
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_several_are_rows_that_fit_the_terminal(api: Api, columns: int) -> None:
+    ended = run_shown("get", *api.ids[:3], api.unknown_id, columns=columns, variables=api.variables)
     assert ended.code == 1
-    rows = ended.output.splitlines()
-    for phone_number_id in (*api.ids[:3], api.unknown_id):
-        assert any(row.startswith(phone_number_id) for row in rows)
+    numbers = [api.emulator.number(phone_number_id) for phone_number_id in api.ids[:3]]
+    for number in numbers:
+        assert number.phone_number in ended.output
+        assert number.phone_number_id in ended.output
+    assert api.unknown_id in ended.output
     assert "not found" in ended.output
+    assert ("Agent  " in ended.output) == ("Number  " in ended.output) or columns < 70
+    assert max(cell_len(line) for line in ended.output.splitlines()) <= columns
+    # Long explanations break at words.
+    assert all(len(line) <= columns or " " not in line for line in ended.errors.splitlines())
 
 
-def test_json_on_a_terminal_where_asked_for(api: Running) -> None:
-    ended = run_on_terminal("get", "--json", api.ids[0], variables=api.variables)
+def test_the_real_command_on_a_terminal(api: Api) -> None:
+    ended = run_on_terminal("get", *api.ids[:2], columns=80, variables=api.variables)
+    assert ended.code == 0
+    assert all(each in ended.output for each in ("Number", "Agent", "Label", "Id", *api.ids[:2]))
+
+
+def test_a_telephone_number_is_explained_and_not_sent(api: Api) -> None:
+    for others in ((), (api.ids[0],), (api.ids[0], api.unknown_id)):
+        sent = len(api.asked())
+        ended = run("get", "+15551234567", *others, **api.variables)
+        assert ended.code == 2
+        assert "is a telephone number, not an id; `elevenphone find +15551234567` looks it up" in ended.errors
+        assert sorted(api.asked()[sent:]) == sorted(others)
+        assert len(ended.output.splitlines()) == 1 + len(others)
+
+
+def test_selected_fields_stand_beside_id_and_status(api: Api) -> None:
+    fields = "phone_number,assigned_agent.agent_id"
+    ended = run("get", "--select", fields, api.ids[0], api.unknown_id, **api.variables)
+    found, unknown = map(json.loads, ended.output.splitlines())
+    number = api.emulator.number(api.ids[0])
+    agent = number.assigned_agent
+    assert found == {
+        "phone_number_id": api.ids[0],
+        "status": "found",
+        "phone_number": number.phone_number,
+        "assigned_agent.agent_id": agent.agent_id if agent else None,
+    }
+    assert unknown["phone_number"] is None
+    shown = run_shown("get", "--select", fields, api.ids[0], columns=120, variables=api.variables)
+    assert "assigned_agent.agent_id" in shown.output
+    assert number.phone_number in shown.output
+
+
+def test_an_unknown_field_is_refused_with_those_there_are(api: Api) -> None:
+    for fields in ("phone_number,nope", "", ","):
+        ended = run("get", "--select", fields, api.ids[0], **api.variables)
+        assert ended.code == 2
+        assert "assigned_agent.agent_id" in ended.errors
+
+
+def test_numbers_without_an_agent_alone(api: Api) -> None:
+    ended = run("get", "--no-agent", *api.ids, api.unknown_id, **api.variables)
+    shown = [json.loads(line)["phone_number_id"] for line in ended.output.splitlines()]
+    assert shown == [each for each in api.ids if api.emulator.number(each).assigned_agent is None]
+    assert ended.code == 1
+
+
+def test_many_ids_point_at_fetch_and_come_as_rows(api: Api) -> None:
+    ids = "\n".join(api.ids * 10)
+    ended = run_shown("get", "-", given=ids, variables=api.variables)
+    assert ended.code == 0
+    assert "`elevenphone fetch`" in ended.errors
+    assert len(ended.output.splitlines()) == 2 + 10 * len(api.ids)
+
+
+def test_closed_streams_are_explained(api: Api) -> None:
+    shell = f"{shlex.join(command('get', api.ids[0]))} >&-"
+    ended = subprocess.run(  # noqa: S602 - this interpreter
+        shell, shell=True, capture_output=True, text=True, env=environment(**api.variables), check=False
+    )
+    assert (ended.returncode, ended.stderr) == (
+        4,
+        "elevenphone: cannot write standard output: it is closed\n",
+    )
+
+
+def test_json_on_a_terminal_where_asked_for(api: Api) -> None:
+    ended = run_shown("get", "--json", api.ids[0], variables=api.variables)
     assert json.loads(ended.output)["phone_number_id"] == api.ids[0]

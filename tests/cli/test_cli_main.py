@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_helpers import environment, run
+from cli_helpers import environment, run, run_process
 
 import elevenphone
+from elevenphone.cli.exit_codes import MEANINGS
 
-COMMANDS = ("demo", "get", "fetch", "doctor", "emulator", "completion")
+HEAVY = {"asyncio", "aiohttp", "rich", "ssl", "uvloop", "pyarrow", "sqlite3", "msgspec"}
+COMMANDS = ("demo", "get", "find", "list", "fetch", "doctor", "emulator", "completion")
 
 
 def python(program: str) -> subprocess.CompletedProcess[str]:
@@ -18,8 +20,9 @@ def python(program: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_version() -> None:
-    assert run("--version") == (0, f"elevenphone {elevenphone.__version__}\n", "")
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_the_version(option: str) -> None:
+    assert run(option) == (0, f"elevenphone {elevenphone.__version__}\n", "")
 
 
 def test_the_console_script_is_the_same() -> None:
@@ -29,24 +32,30 @@ def test_the_console_script_is_the_same() -> None:
     ended = subprocess.run(  # noqa: S603 - the script beside this interpreter
         [script, "--help"], capture_output=True, text=True, env=environment(), check=False
     )
-    assert (ended.returncode, ended.stdout) == run("--help")[:2]
+    assert (ended.returncode, ended.stdout) == run_process("--help")[:2]
 
 
-def test_the_help_lists_commands_and_exit_codes() -> None:
-    ended = run("--help")
+@pytest.mark.parametrize("arguments", [(), ("--help",)])
+def test_the_help_has_commands_before_exit_codes_and_fits_a_small_terminal(
+    arguments: tuple[str, ...],
+) -> None:
+    ended = run(*arguments, COLUMNS="80")
+    text = ended.output + ended.errors
+    assert ended.code == (0 if arguments else 2)
+    assert len(text.splitlines()) < 24
+    commands, _, codes = text.partition("Commands:")[2].partition("Exit codes:")
+    assert all(f"\n  {command} " in commands for command in COMMANDS)
+    assert all(f"{int(code)} {meaning}" in " ".join(codes.split()) for code, meaning in MEANINGS.items())
+    assert "..." not in commands
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_help_has_examples(name: str) -> None:
+    ended = run(name, "--help")
     assert ended.code == 0
-    for word in (*COMMANDS, "Exit codes", "130", "elevenphone demo", "ELEVENLABS_API_KEY"):
-        assert word in ended.output
-    assert "..." not in ended.output.partition("Commands:")[2]
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_each_help_has_examples(command: str) -> None:
-    ended = run(command, "--help")
-    assert ended.code == 0
-    assert f"\n  Examples:\n    elevenphone {command}" in ended.output
+    assert f"\n  Examples:\n    elevenphone {name}" in ended.output
     summary = ended.output.splitlines()[2].strip()
-    assert f"  {command:<12}{summary}\n" in run("--help").output
+    assert f"  {name:<12}{summary}\n" in run("--help").output
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
@@ -55,7 +64,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
         f"import sys; sys.argv[1:] = {arguments!r}\n"
         "from elevenphone.cli import main\n"
         "code = main()\n"
-        "sys.exit(', '.join({'asyncio', 'aiohttp', 'rich', 'ssl', 'uvloop'} & set(sys.modules)) or code)"
+        f"sys.exit(', '.join({HEAVY} & set(sys.modules)) or code)"
     )
     assert (ended.returncode, ended.stderr) == (0, "")
 
@@ -72,29 +81,51 @@ def test_without_the_extra_one_line_says_what_to_install(absent: str) -> None:
 
 def test_ctrl_c_while_it_starts_is_a_line_too(tmp_path: Path) -> None:
     (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n", encoding="ascii")
-    ended = run("--version", PYTHONPATH=str(tmp_path))
+    ended = run_process("--version", PYTHONPATH=str(tmp_path))
     assert ended == (130, "", "elevenphone: interrupted\n")
 
 
 @pytest.mark.parametrize("arguments", [("dial",), ("--loud",), ("get",)])
-def test_wrong_usage_is_told(arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_is_reported(arguments: tuple[str, ...]) -> None:
     ended = run(*arguments)
     assert ended.code == 2
     assert ended.errors.startswith("Usage: elevenphone")
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    ("typed", "suggestion"),
+    [(("fech",), "'fetch'"), (("dotcor",), "'doctor'"), (("fetch", "--resum"), "--resume")],
+)
+def test_a_misspelled_word_gets_a_suggestion(typed: tuple[str, ...], suggestion: str) -> None:
+    ended = run(*typed)
+    assert ended.code == 2
+    assert "Did you mean" in ended.errors
+    assert suggestion in ended.errors
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
 def test_completion(shell: str) -> None:
     ended = run("completion", shell)
     assert (ended.code, ended.errors) == (0, "")
-    assert f"_ELEVENPHONE_COMPLETE={shell}_complete" in ended.output
+    assert "_ELEVENPHONE_COMPLETE" in ended.output
+    assert f"{shell}_complete" in ended.output
 
 
-def test_a_shell_is_told_commands_options_and_where_files_go() -> None:
+def test_a_shell_completes_commands_options_and_files() -> None:
     def completed(words: str, position: int) -> list[str]:
         variables = {"_ELEVENPHONE_COMPLETE": "bash_complete", "COMP_WORDS": words}
-        return run(**variables, COMP_CWORD=str(position)).output.split()
+        return run_process(**variables, COMP_CWORD=str(position)).output.split()
 
-    assert completed("elevenphone f", 1) == ["plain,fetch"]
+    assert completed("elevenphone fe", 1) == ["plain,fetch"]
     assert completed("elevenphone fetch --re", 2) == ["plain,--resume", "plain,--region"]
     assert completed("elevenphone fetch ids.txt -o ", 4) == ["file,"]
+
+
+def test_powershell_completes_commands_options_and_files() -> None:
+    def completed(line: str, word: str) -> list[str]:
+        variables = {"_ELEVENPHONE_COMPLETE": "powershell_complete", "COMP_LINE": line, "COMP_WORD": word}
+        return [each.split("\t")[1] for each in run_process(**variables).output.splitlines()]
+
+    assert completed("elevenphone fe", "fe") == ["fetch"]
+    assert completed("elevenphone fetch --re", "--re") == ["--resume", "--region"]
+    assert completed("elevenphone fetch ids.txt -o ", "") == [""]

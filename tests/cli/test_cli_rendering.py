@@ -2,30 +2,46 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 
+import msgspec
 import pytest
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from elevenphone import (
     AssignedAgent,
+    AuthenticationError,
     ClientStats,
+    ConfigurationError,
+    ConnectionFailedError,
+    DeadlineExceededError,
     DecodeError,
+    ElevenPhoneError,
     Failed,
     Found,
+    InvalidPhoneNumberIdError,
+    Lookup,
     NotFoundError,
+    PermissionDeniedError,
     RateLimitError,
     RequestTimeoutError,
+    ServerError,
+    StatusError,
     TwilioPhoneNumber,
     decode,
     encode,
 )
 from elevenphone._records import kind_of
-from elevenphone.cli._explanations import complaints
-from elevenphone.cli._progress import LineProgress
-from elevenphone.cli._rendering import lookup_table, number_card
-from elevenphone.cli._summary import outcome_table, provider_table
-from elevenphone.cli._tally import Tally
-from elevenphone.cli._text import printable, printable_json
+from elevenphone.cli.exit_codes import ExitCode
+from elevenphone.cli.show.numbers import COLUMNS, lookup_cells, number_card
+from elevenphone.cli.show.progress import BarProgress, LineProgress
+from elevenphone.cli.show.summary import outcome_table, provider_table
+from elevenphone.cli.show.table import RowTable
+from elevenphone.cli.show.tally import Tally
+from elevenphone.cli.show.verdicts import Complaints, exit_code_of_error
+from elevenphone.cli.text import printable, printable_json, wrapped
 from elevenphone.emulator import Emulator
 
 HOSTILE = TwilioPhoneNumber(
@@ -53,13 +69,24 @@ def shown(what: RenderableType, columns: int = 120) -> str:
     return console.file.getvalue()
 
 
-@pytest.mark.parametrize("columns", [60, 120])
+def rows(lookups: Sequence[Lookup], columns: int) -> str:
+    console = Console(file=io.StringIO(), width=columns, markup=True, force_terminal=False)
+    table = RowTable(console, COLUMNS)
+    for lookup in lookups:
+        table.add(lookup_cells(lookup))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("columns", [40, 60, 120])
 def test_other_peoples_text_commands_nothing(columns: int) -> None:
-    lookups = [Found(0, "phnum_1", 1, 0.1, HOSTILE)]
-    for text in (shown(number_card(HOSTILE), columns), shown(lookup_table(lookups, columns), columns)):
+    for text in (
+        shown(number_card(HOSTILE, columns), columns),
+        rows([Found(0, "phnum_1", 1, 0.1, HOSTILE)], columns),
+    ):
         assert not set(text) & set("\x1b\x07\x9b\r\u202e")
         assert "\\x1b]0;owned" in text
-    assert "[bold red]not markup[/]" in shown(number_card(HOSTILE))
+    assert "[bold red]not markup[/]" in shown(number_card(HOSTILE, 120))
 
 
 def test_the_same_json_without_raw_controls() -> None:
@@ -70,27 +97,91 @@ def test_the_same_json_without_raw_controls() -> None:
     assert printable(safe.decode()) == safe.decode()
 
 
-@pytest.mark.parametrize("columns", [60, 80, 100, 140])
-def test_cards_and_tables_fit(columns: int) -> None:
-    emulator = Emulator(numbers=60)
-    numbers = [emulator.number(phone_number_id) for phone_number_id in emulator.ids]
-    lookups = [Found(0, number.phone_number_id, 1, 0.1, number) for number in numbers]
+EMULATOR = Emulator(numbers=60)
+LOOKUPS = [Found(index, each, 1, 0.1, EMULATOR.number(each)) for index, each in enumerate(EMULATOR.ids)]
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 100, 120, 200])
+def test_cards_and_rows_fit_with_numbers_and_ids_whole(columns: int) -> None:
     console = Console(width=columns)
-    texts = [shown(number_card(number), columns) for number in numbers]
-    for text in (*texts, shown(lookup_table(lookups, columns), columns)):
+    table = rows(LOOKUPS, columns)
+    cards = [shown(number_card(lookup.number, columns), columns) for lookup in LOOKUPS]
+    for text in (*cards, table):
         assert all(console.measure(line).maximum <= columns for line in text.splitlines())
-    assert all(number.phone_number_id in text for number, text in zip(numbers, texts, strict=True))
+    for lookup, card in zip(LOOKUPS, cards, strict=True):
+        for value in (lookup.phone_number_id, lookup.number.phone_number):
+            assert value in card
+            assert value in table
 
 
-def test_what_failed_alike_is_told_once() -> None:
-    failed = [Failed(index, f"phnum_{index}", 1, 0.1, NotFoundError(404, "x", "gone")) for index in range(3)]
-    late = Failed(3, "phnum_late", 1, 0.1, RequestTimeoutError("no complete answer within 10 s"))
-    odd = Failed(4, "phnum_odd", 1, 0.1, DecodeError("Expected `str`, got `null`", path="$.label"))
-    lines = complaints([*failed, late, odd])
-    assert len(lines) == 3
+def test_columns_are_left_out_from_the_last_and_text_is_cut_with_an_ellipsis() -> None:
+    def header(columns: int) -> list[str]:
+        return rows(LOOKUPS, columns).splitlines()[0].split()
+
+    assert header(120) == ["Number", "Agent", "Label", "Provider", "Id"]
+    assert header(80) == ["Number", "Agent", "Label", "Id"]
+    assert header(66) == ["Number", "Agent", "Id"]
+    assert rows(LOOKUPS, 65).splitlines()[0] == LOOKUPS[0].number.phone_number  # stacked
+    long = LOOKUPS[0].number
+    long = msgspec.structs.replace(long, label="Launch campaign 51, the one for spring")
+    line = rows([Found(0, "phnum_1", 1, 0.1, long)], 80).splitlines()[2]
+    assert "Launch camp…" in line
+
+
+def test_a_number_wider_than_its_column_takes_room_from_the_text() -> None:
+    number = msgspec.structs.replace(LOOKUPS[0].number, phone_number="sip:12345678901234567890@x")
+    lines = rows([Found(0, LOOKUPS[0].phone_number_id, 1, 0.1, number)], 80).splitlines()
+    assert "sip:12345678901234567890@x" in lines[2]
+    assert cell_len(lines[2]) <= 80
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_text_is_broken_at_words_and_commands_are_not(columns: int) -> None:
+    text = "Phone number with id phnum_01jxaeyg3feh3tmx39d4ky63rd not found. Check the id, and --region.\n"
+    command = "  elevenphone fetch ids.txt -o a-rather-long-name-for-a-file-of-numbers.csv --resume"
+    lines = wrapped(text + command, columns).split("\n")
+    assert lines[-1] == command
+    assert max(map(len, lines[:-1])) <= columns
+    assert " ".join(" ".join(lines[:-1]).split()) == text.strip()
+
+
+def test_equal_failures_are_explained_once() -> None:
+    complaints = Complaints()
+    for index in range(3):
+        complaints.add(Failed(index, f"phnum_{index}", 1, 0.1, NotFoundError(404, "x", "gone")))
+    complaints.add(Failed(3, "phnum_late", 1, 0.1, RequestTimeoutError("no complete answer within 10 s")))
+    odd = DecodeError("Expected `str`, got `null`", path="$.label")
+    complaints.add(Failed(4, "phnum_odd", 1, 0.1, odd))
+    complaints.add(Failed(5, "", 0, 0.0, InvalidPhoneNumberIdError("'' cannot be a phone number id")))
+    lines = complaints.lines()
+    assert len(lines) == 4
     assert lines[0].startswith("phnum_0 and 2 more: gone (HTTP 404). ")
     assert "--timeout" in lines[1]
     assert "$.label" in lines[2]
+    assert lines[3] == "row 6: empty id."
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (NotFoundError(404), ExitCode.NOT_FOUND),
+        (InvalidPhoneNumberIdError("x"), ExitCode.USAGE),
+        (ConfigurationError("x"), ExitCode.USAGE),
+        (AuthenticationError(401), ExitCode.KEY_REFUSED),
+        (PermissionDeniedError(403), ExitCode.KEY_REFUSED),
+        (AuthenticationError(401, "quota_exceeded"), ExitCode.QUOTA),
+        (RateLimitError(429, kind="quota"), ExitCode.QUOTA),
+        (StatusError(402, "payment_required"), ExitCode.QUOTA),
+        (RateLimitError(429, kind="busy"), ExitCode.SOME_FAILED),
+        (ServerError(503), ExitCode.SERVER_AWAY),
+        (ServerError(501), ExitCode.SOME_FAILED),
+        (ConnectionFailedError("x"), ExitCode.SERVER_AWAY),
+        (DeadlineExceededError("x"), ExitCode.SERVER_AWAY),
+        (DecodeError("x"), ExitCode.SOME_FAILED),
+    ],
+)
+def test_codes_of_errors(error: ElevenPhoneError, code: ExitCode) -> None:
+    assert exit_code_of_error(error) is code
 
 
 def test_kinds_are_the_classes() -> None:
@@ -116,11 +207,44 @@ def test_a_line_every_two_seconds_at_most() -> None:
         for step in range(50):
             now = 100.0 + step / 10
             tally.add(Found(step, "phnum_1", 1, 0.1, HOSTILE))
-            progress.update(tally, lambda: STATS)
+            progress.update(tally, STATS)
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
     assert len(lines) == 2
     assert lines[0].startswith("21/50  10/s  found 21 ")
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_a_bar_and_its_counts_are_drawn_in_the_same_place(columns: int) -> None:
+    now = 100.0
+    console = Console(file=io.StringIO(), width=columns, force_terminal=True, legacy_windows=False)
+    assert isinstance(console.file, io.StringIO)
+    with BarProgress(console, 50, clock=lambda: now) as progress:
+        tally = Tally()
+        for step in range(25):
+            now = 100.0 + step / 10
+            tally.add(Found(step, "phnum_1", 1, 0.1, HOSTILE))
+            progress.update(tally, STATS, "no lookup has been answered for 5 s")
+    drawings = console.file.getvalue().split("\x1b[J")
+    plain = Text.from_ansi(drawings[-2].rpartition("\r")[0]).plain.split("\n")
+    assert "25/50" in plain[0]
+    assert "0:00:02 left" in plain[0]
+    assert "━" in plain[0]
+    assert "no lookup has been answered for 5 s" in " ".join(plain)
+    assert max(map(len, plain)) < columns
+    assert drawings[-1] == ""  # cleared
+
+
+def test_a_terminal_that_was_narrowed_is_cleared_of_the_lines_that_it_wrapped() -> None:
+    console = Console(file=io.StringIO(), width=120, force_terminal=True, legacy_windows=False)
+    assert isinstance(console.file, io.StringIO)
+    progress = BarProgress(console, 50)
+    progress.update(Tally(), STATS)
+    bar, counts = Text.from_ansi(console.file.getvalue()).plain.split("\n")
+    console.width = 30
+    progress.update(Tally(), STATS)
+    wrapped_rows = -(-len(bar) // 30) - (-len(counts) // 30)
+    assert f"\r\x1b[{wrapped_rows - 1}A\x1b[J" in console.file.getvalue()
 
 
 def test_json_stays_json() -> None:

@@ -198,7 +198,7 @@ async def test_authorities_and_the_key_log_of_the_environment_are_heeded(tmp_pat
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
     async with MisbehavingServer(found, context) as server:
         distrusted = await run(server.base_url, tmp_path, "get", "phnum_1", "--deadline", "0.5")
-        assert distrusted.code == 1
+        assert distrusted.code == 7
         assert "certificate is not trusted" in distrusted.shown
         assert server.requests == []
         variables = {"SSL_CERT_FILE": "authority.pem", "SSLKEYLOGFILE": "secrets"}

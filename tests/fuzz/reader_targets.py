@@ -9,17 +9,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import click
+from elevenphone import Failed, Found, PhoneNumberClient, ServerError, TwilioPhoneNumber
+from elevenphone.cli.connection import Connection
+from elevenphone.cli.exit_codes import OutputError, Refusal
+from elevenphone.cli.fetch.journal import Header, Journal
+from elevenphone.cli.formats.ids import IdSource, InputError
+from elevenphone.cli.formats.lines import decode_line, encode_line
+from elevenphone.cli.shell import Shell
 
-from elevenphone import PhoneNumberClient
-from elevenphone.cli._exit_codes import Refusal
-from elevenphone.cli._ids import IdSource, InputError
-from elevenphone.cli._journal import Header, Journal
-from elevenphone.cli._lines import decode_line, encode_line
-from elevenphone.cli._options import Connection
-
-FORMS = (".txt", ".csv", ".jsonl", ".parquet")
-HEADER = Header(1, "https://api.example", 3, "digest")
+FORMS = (".txt", ".csv", ".jsonl", ".parquet", ".json", ".txt.gz", ".tsv")
+HEADER = Header("https://api.example", "sk_a_key_of_some_length", 3, "digest")
 
 # What is shorter stands in a message by chance.
 _SHORTEST_SECRET = 12
@@ -31,7 +30,7 @@ def read_ids(data: bytes) -> None:
     """A file of any form, told by the first byte, is read to its end or refused."""
     path = FOLDER / f"ids{FORMS[data[0] % len(FORMS)] if data else '.txt'}"
     path.write_bytes(data[1:])
-    source = IdSource(path, None)
+    source = IdSource(path, None, None)
     try:
         survey = source.survey()
     except InputError as error:
@@ -65,18 +64,19 @@ def read_journal(data: bytes) -> None:
     path = FOLDER / "out.journal"
     path.write_bytes(data)
     try:
-        journal = Journal(path)
-    except Refusal:
+        journal = Journal(path, path.with_name("out"))
+    except (Refusal, OutputError):
         return
     try:
-        header = journal.header
-        if header is None:
-            journal.begin(HEADER)
+        if not journal.has_answers:
+            journal.begin(HEADER, may_replace=False)
         else:
-            for lookup in journal.resume(header):
+            for lookup in journal.resume(HEADER):
                 assert journal.has(lookup.index, lookup.phone_number_id)
                 assert 0 <= lookup.index < journal.count
         journal.finish()
+    except (Refusal, OutputError):
+        pass
     finally:
         journal.close()
 
@@ -85,10 +85,22 @@ def read_key_file(data: bytes) -> None:
     """A key file holds a key that a client takes, or is refused without showing it."""
     path = FOLDER / "key"
     path.write_bytes(data)
-    connection = Connection(api_key_file=path, region=None, base_url=None, timeout=1.0, deadline=1.0)
+    connection = Connection(
+        shell=Shell([], {}, None, None, None),
+        api_key_file=path,
+        region=None,
+        base_url=None,
+        timeout=1.0,
+        deadline=1.0,
+        proxy=None,
+        trust_env=False,
+        ca_file=None,
+        verbose=False,
+        log_file=None,
+    )
     try:
         key = connection.key()
-    except click.UsageError as error:
+    except Refusal as error:
         problem = error.message
     else:
         PhoneNumberClient(key)
@@ -103,6 +115,19 @@ READERS: dict[str, Callable[[bytes], None]] = {
     "journal": read_journal,
     "key-file": read_key_file,
 }
+
+
+def _journal_seed() -> bytes:
+    """Make a journal of two answers."""
+    path = FOLDER / "seed.journal"
+    journal = Journal(path, path.with_name("out"), start_over=True)
+    journal.begin(HEADER, may_replace=False)
+    number = TwilioPhoneNumber(phone_number="+12125550100", label="", phone_number_id="phnum_1")
+    journal.add(Found(0, "phnum_1", 1, 0.1, number))
+    journal.add(Failed(1, "phnum_2", 2, 0.5, ServerError(503, message="No.")))
+    journal.finish()
+    journal.close()
+    return path.read_bytes()
 
 
 def reader_seeds() -> list[bytes]:
@@ -121,7 +146,7 @@ def reader_seeds() -> list[bytes]:
         b"\x01label;phone_number_id\nMain;phnum_1\n",
         b'\x02{"phone_number_id": "phnum_1", "x": [1]}\n\n{"phone_number_id": null}\n',
         lines,
-        b'{"journal":1,"server":"https://api.example","ids":3,"digest":"digest"}\n' + lines,
+        _journal_seed(),
         b'{"journal":1,"server":"https://api.example","ids":null,"digest":null}\n' + lines,
         b"sk_0123456789abcdef\n",
     ]

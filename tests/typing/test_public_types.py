@@ -20,9 +20,11 @@ from elevenphone import (
     ElevenPhoneError,
     ExotelPhoneNumber,
     Failed,
+    FaultyElementError,
     FieldError,
     Found,
     InboundTrunk,
+    Listing,
     Lookup,
     NotFoundError,
     OtherPhoneNumber,
@@ -200,6 +202,37 @@ async def test_the_client_has_its_types() -> None:
         assert_type(client.stats.requests, int)
         assert_type(await client.aclose(), None)
     assert transport.requests == 4
+
+
+class OnePage:
+    """A transport whose only answer is a page with one good element and one faulty one."""
+
+    requests = 0
+    connections_opened = 0
+
+    async def send(self, url: str) -> Response:
+        assert "page_size=2" in url
+        return Response(200, {}, b'{"has_more": false, "phone_numbers": [' + encode(TWILIO) + b", {}]}")
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def test_a_listing_has_its_types() -> None:
+    async with PhoneNumberClient(transport=OnePage()) as client:
+        listing = client.list(
+            provider="twilio", supports_outbound=True, sort_by="label", sort_direction="asc", page_size=2
+        )
+        assert_type(listing, Listing)
+        iterator: AsyncIterator[PhoneNumber] = listing
+        assert_type(await anext(listing), PhoneNumber)
+        with pytest.raises(FaultyElementError) as caught:
+            await anext(iterator)
+        error: DecodeError = caught.value
+        assert_type(caught.value.phone_number_id, str | None)
+        assert error.path == "$.phone_numbers[1].phone_number"
+        with pytest.raises(ValueError, match="sort_direction"):
+            client.list(sort_direction="down")  # type: ignore[arg-type]
 
 
 async def test_an_async_generator_is_an_input() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import Protocol, TypeAlias, cast
 
 import httptools
 
+from elevenphone._http.httptools_form.receiver import Receiver
 from elevenphone._http.limits import (
+    LEAST_STATUS,
     MAX_BODY_BYTES,
     MAX_HEAD_BYTES,
     MAX_HEADERS,
@@ -20,7 +23,6 @@ RawAnswer: TypeAlias = tuple[int, dict[bytes, bytes], bytes]
 
 _LONGEST_ANSWER = MAX_HEAD_BYTES + MAX_BODY_BYTES
 _INTERIM = range(100, 200)
-_LEAST_STATUS = 100
 
 
 class ClosedUnansweredError(Exception):
@@ -46,10 +48,6 @@ class Wire(Protocol):
         """Close at once."""
         ...
 
-    def is_closing(self) -> bool:
-        """Tell whether it has been closed, or is about to be."""
-        ...
-
 
 class Owner(Protocol):
     """Who keeps connections; see `Pool`."""
@@ -66,8 +64,12 @@ class Owner(Protocol):
         """Take note of the end of a connection."""
         ...
 
+    def retire(self, connection: Connection) -> None:
+        """Give a connection to no other request: it is about to end."""
+        ...
 
-class Connection(Uncopyable, asyncio.Protocol):
+
+class Connection(Uncopyable, Receiver):
     """An open connection, and the parser of what comes over it.
 
     Bytes that nobody asked for, before a request or after the end of an answer,
@@ -83,6 +85,7 @@ class Connection(Uncopyable, asyncio.Protocol):
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner) -> None:
+        super().__init__()
         self.idle_since = 0
         self.spoke_first = False
         self._loop = loop
@@ -90,25 +93,24 @@ class Connection(Uncopyable, asyncio.Protocol):
         self._wire: Wire | None = None
         self._waiter: asyncio.Future[RawAnswer] | None = None
         self._received = 0
-        self._status = 0
-        self._in_body = False
         self._keeps_alive = False
         self._speaks_http_1 = False
         self._answer: RawAnswer | None = None
         self._refusal: Exception | None = None
-        # The parser calls these for each header and each piece of the body; built-in methods are the fastest.
+        # The parser calls these for each header, piece, beginning and head; built-in methods are the fastest.
         headers: dict[bytes, bytes] = {}
         pieces: list[bytes] = []
+        begun: list[None] = []
+        heads: list[None] = []
         self.on_header = headers.setdefault
         self.on_body = pieces.append
+        self.on_message_begin = functools.partial(begun.append, None)
+        self.on_headers_complete = functools.partial(heads.append, None)
         self._headers = headers
         self._pieces = pieces
+        self._begun = begun  # as long as there were beginnings of answers since the request
+        self._heads = heads  # not empty between the end of a head and that of its answer
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether a request may be sent."""
-        return self._wire is not None and not self._wire.is_closing()
 
     def ask(self, request: bytes) -> asyncio.Future[RawAnswer]:
         """Send a request.
@@ -122,6 +124,7 @@ class Connection(Uncopyable, asyncio.Protocol):
             waiter.set_exception(ClosedUnansweredError)
         else:
             self._received = 0
+            self._begun.clear()
             self._waiter = waiter
             self._wire.write(request)
         return waiter
@@ -133,6 +136,7 @@ class Connection(Uncopyable, asyncio.Protocol):
             reason: What the request under way ends with; `None` where nobody waits for it.
         """
         waiter, self._waiter = self._waiter, None
+        self._owner.retire(self)
         if self._wire is not None:
             self._wire.abort()
         if reason is not None and waiter is not None and not waiter.done():
@@ -150,7 +154,7 @@ class Connection(Uncopyable, asyncio.Protocol):
         self._wire = cast("Wire", transport)
         self._owner.opened(self)
 
-    def data_received(self, data: bytes) -> None:
+    def received(self, data: bytes | memoryview) -> None:
         """Parse what came, and hand the answer over once it is whole."""
         waiter, parser = self._waiter, self._parser
         if waiter is None or parser is None:
@@ -169,7 +173,7 @@ class Connection(Uncopyable, asyncio.Protocol):
             self._refuse(NotHTTPError("the server switched to another protocol"))
         if (answer := self._answer) is not None:
             self._waiter = self._answer = None
-            if self._keeps_alive:
+            if self._keeps_alive and len(self._begun) == 1:
                 self._owner.put(self)
             else:
                 self.close()
@@ -178,17 +182,22 @@ class Connection(Uncopyable, asyncio.Protocol):
         elif self._refusal is not None:
             self.close(self._refusal)
 
+    def eof_received(self) -> None:
+        """Send nothing more over it; its end, which follows, ends the request under way."""
+        self._owner.retire(self)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """End the request under way; of some answers only this is the end."""
         self._owner.lost(self)
+        parser = self._parser
         self._parser = self._wire = None  # which refer to this
         waiter, self._waiter = self._waiter, None
         if waiter is None or waiter.done():
             return
         if not self._received:
             waiter.set_exception(ClosedUnansweredError(str(exc or "")))
-        elif exc is None and self._in_body and _ends_with_connection(self._headers):
-            self._take_answer()
+        elif exc is None and parser is not None and self._heads and _ends_with_connection(self._headers):
+            self._take_answer(parser.get_status_code(), parser)
             if self._answer is not None:
                 waiter.set_result(self._answer)
             else:
@@ -196,51 +205,39 @@ class Connection(Uncopyable, asyncio.Protocol):
         else:
             waiter.set_exception(CutShortError(str(exc or "")))
 
-    # What the parser calls
-
-    def on_message_begin(self) -> None:
-        """Note that more came than the answer."""
-        if self._answer is not None:
-            self._keeps_alive = False
-
-    def on_headers_complete(self) -> None:
-        """Note that the head is whole, and look at what it says of itself."""
-        parser = self._parser
-        if self._answer is not None or parser is None:
-            return
-        self._in_body = True
-        self._status = parser.get_status_code()
-        if not self._speaks_http_1:
-            version = parser.get_http_version()
-            if not version.startswith("1."):
-                self._refuse(NotHTTPError(f"its version is {version}"))
-            self._speaks_http_1 = True
-        if len(self._headers) > MAX_HEADERS:
-            self._refuse(NotHTTPError(f"it has more than {MAX_HEADERS:,} headers"))
+    # What the parser calls, besides `on_header` and `on_body`
 
     def on_message_complete(self) -> None:
         """Take the answer, unless it is an interim one."""
-        if self._answer is not None or self._parser is None:
+        parser = self._parser
+        if self._answer is not None or parser is None:
             return
-        if self._status in _INTERIM:
+        status = parser.get_status_code()
+        if status in _INTERIM:
+            self._begun.clear()
+            self._heads.clear()
             self._headers.clear()
-            self._in_body = False
         else:
-            self._keeps_alive = self._parser.should_keep_alive()
-            self._take_answer()
+            self._keeps_alive = parser.should_keep_alive()
+            self._take_answer(status, parser)
 
-    def _take_answer(self) -> None:
-        pieces = self._pieces
+    def _take_answer(self, status: int, parser: httptools.HttpResponseParser) -> None:
+        headers, pieces = self._headers, self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        if len(body) > MAX_BODY_BYTES:
+        if not self._speaks_http_1 and not (version := parser.get_http_version()).startswith("1."):
+            self._refuse(NotHTTPError(f"its version is {version}"))
+        elif status < LEAST_STATUS:
+            self._refuse(NotHTTPError(f"its status is {status:03}"))
+        elif len(headers) > MAX_HEADERS:
+            self._refuse(NotHTTPError(f"it has more than {MAX_HEADERS:,} headers"))
+        elif len(body) > MAX_BODY_BYTES:
             self._refuse(too_large())
-        elif self._status < _LEAST_STATUS:
-            self._refuse(NotHTTPError(f"its status is {self._status:03}"))
         elif self._refusal is None:
-            self._answer = (self._status, self._headers.copy(), body)
-        self._headers.clear()
+            self._speaks_http_1 = True
+            self._answer = (status, headers.copy(), body)
+        self._heads.clear()
+        headers.clear()
         pieces.clear()
-        self._in_body = False
 
     def _refuse(self, reason: Exception) -> None:
         """Take no answer for this reason; after a whole answer, only do not go on."""
@@ -248,13 +245,13 @@ class Connection(Uncopyable, asyncio.Protocol):
         if self._answer is None and self._refusal is None:
             self._refusal = reason
 
-    def _feed_much(self, parser: httptools.HttpResponseParser, data: bytes) -> None:
+    def _feed_much(self, parser: httptools.HttpResponseParser, data: bytes | memoryview) -> None:
         """Parse what goes beyond the longest head, as far as it may."""
-        if not self._in_body:
+        if not self._heads:
             head = len(data) - (self._received - MAX_HEAD_BYTES)
             parser.feed_data(data[:head])
             data = data[head:]
-            if not self._in_body and self._answer is None:
+            if not self._heads and self._answer is None:
                 self._refuse(NotHTTPError(f"its head is longer than {MAX_HEAD_BYTES:,} bytes"))
                 return
         if self._received > _LONGEST_ANSWER:

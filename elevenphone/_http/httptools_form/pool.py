@@ -8,6 +8,7 @@ from elevenphone._http.httptools_form.connection import Connection
 
 _SWEEP_SECONDS = 5.0
 _IDLE_SWEEPS = 3
+_LAST_TURNS = 20
 
 
 class Pool:
@@ -23,22 +24,20 @@ class Pool:
         self._all: set[Connection] = set()
         self._sweeps = 0
         self._next_sweep: asyncio.TimerHandle | None = None
-        self._empty: asyncio.Future[None] | None = None
+        self._closed_by: Exception | None = None
 
     def __len__(self) -> int:
         return len(self._all)
 
     def take(self) -> Connection | None:
         """Take a connection that waits; `None` where none does."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.is_open:
-                return connection
-        return None
+        return self._idle.pop() if self._idle else None
 
     def opened(self, connection: Connection) -> None:
-        """Take note of a new connection."""
+        """Take note of a new connection; one that comes after the pool was closed is closed at once."""
         self._all.add(connection)
+        if self._closed_by is not None:
+            connection.close(self._closed_by)
 
     def put(self, connection: Connection) -> None:
         """Take back a connection that may serve another request."""
@@ -49,14 +48,12 @@ class Pool:
 
     def lost(self, connection: Connection) -> None:
         """Take note of the end of a connection."""
+        self.retire(connection)
         self._all.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
-        if self._empty is not None and not self._all and not self._empty.done():
-            self._empty.set_result(None)
 
     def close(self, reason: Exception) -> None:
         """Close all connections; the requests under way end with the reason."""
+        self._closed_by = reason
         if self._next_sweep is not None:
             self._next_sweep.cancel()
             self._next_sweep = None
@@ -64,11 +61,17 @@ class Pool:
         for connection in list(self._all):
             connection.close(reason)
 
+    def retire(self, connection: Connection) -> None:
+        """Give a connection to no other request: it is about to end."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+
     async def all_lost(self) -> None:
-        """Wait until all connections have ended, which takes a turn or two of the event loop."""
-        if self._all:
-            self._empty = self._empty or self._loop.create_future()
-            await asyncio.shield(self._empty)
+        """Let all connections end, which takes a turn or two of the event loop, and never wait for long."""
+        for _ in range(_LAST_TURNS):
+            if not self._all:
+                return
+            await asyncio.sleep(0)
 
     def _sweep(self) -> None:
         """Close what has waited for too long; it stands first, since the last is taken first."""

@@ -12,11 +12,12 @@ import ssl
 from typing import cast
 
 from elevenphone._http.httptools_form.connection import Connection
+from elevenphone._http.httptools_form.receiver import Receiver
 
 _LONGEST_RECORD = 16_384
 
 
-class TLSLayer(asyncio.Protocol):
+class TLSLayer(Receiver):
     """The protocol of a transport, and in turn the transport of a connection.
 
     Args:
@@ -33,6 +34,7 @@ class TLSLayer(asyncio.Protocol):
     def __init__(
         self, loop: asyncio.AbstractEventLoop, context: ssl.SSLContext, host: str, connection: Connection
     ) -> None:
+        super().__init__()
         self.handshake: asyncio.Future[None] = loop.create_future()
         self._connection = connection
         self._transport: asyncio.Transport | None = None
@@ -40,19 +42,23 @@ class TLSLayer(asyncio.Protocol):
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self._take_in = self._incoming.write
+        self._encrypt = self._tls.write
+        self._decrypt = self._tls.read
 
     # What the connection calls
 
     def write(self, data: bytes) -> None:
         """Encrypt and send."""
         try:
-            sent = self._tls.write(data)
+            sent = self._encrypt(data)
             while sent < len(data):
-                sent += self._tls.write(data[sent:])
+                sent += self._encrypt(data[sent:])
         except ssl.SSLError:
             self.abort()  # the connection hears of it as of any other end
         else:
-            self._flush()
+            if self._transport is not None:
+                self._transport.write(self._outgoing.read())
 
     def abort(self) -> None:
         """Close at once."""
@@ -70,19 +76,22 @@ class TLSLayer(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by class
         self._shake_hands()
 
-    def data_received(self, data: bytes) -> None:
+    def received(self, data: bytes | memoryview) -> None:
         """Decrypt what came."""
-        incoming, tls = self._incoming, self._tls
-        incoming.write(data)
+        self._take_in(data)
         if not self._is_established and not self._shake_hands():
             return
         try:
-            while incoming.pending or tls.pending():
-                decrypted = tls.read(_LONGEST_RECORD)
+            while True:
+                decrypted = self._decrypt(_LONGEST_RECORD)
                 if not decrypted:  # the server has said goodbye
+                    self._connection.eof_received()
                     self.abort()
                     return
-                self._connection.data_received(decrypted)
+                self._connection.received(decrypted)
+                # To read until OpenSSL raises would cost a microsecond more each time.
+                if not self._incoming.pending and not self._tls.pending():
+                    break
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Literal
@@ -139,7 +140,7 @@ class HttptoolsTransport(Uncopyable):
                 failure = server.failures.connecting(error)
         else:
             self.connections_opened += 1
-            if connection.is_open or not connection.spoke_first:
+            if not connection.spoke_first:
                 return connection
             failure = server.failures.not_http("the server sent something before it was asked")
         finally:
@@ -159,7 +160,11 @@ class HttptoolsTransport(Uncopyable):
         ):
             _check(layout, values, body, self._api_key)
         headers = RawHeaders(values, layout.names, self._api_key)
-        return Response(status, headers, body_without_key(body, self._api_key))
+        return _response((status, headers, body_without_key(body, self._api_key)))
+
+
+# As `Response(...)`, in a third of the time.
+_response: Callable[[tuple[int, RawHeaders, bytes]], Response] = functools.partial(tuple.__new__, Response)
 
 
 def _closed() -> ConfigurationError:

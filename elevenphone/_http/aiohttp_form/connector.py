@@ -1,0 +1,92 @@
+"""How connections are given to requests, so that each request is sent once and only where it is safe."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+import aiohttp
+
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+
+class ClosedUnansweredError(Exception):
+    """A connection ended before the answer began."""
+
+
+class NotHTTPError(Exception):
+    """What came is not the HTTP that was asked for."""
+
+
+class Exchange:
+    """What the connector has to say of the request under way.
+
+    Attributes:
+        connected: Whether it was given a connection.
+        reused: Whether that had served another request before.
+    """
+
+    __slots__ = ("connected", "reused")
+
+    def __init__(self) -> None:
+        self.connected = False
+        self.reused = False
+
+
+# aiohttp hands nothing of the caller's through to its connector, but runs it in the caller's context.
+under_way: ContextVar[Exchange] = ContextVar("elevenphone_exchange")
+
+
+class CountingConnector(aiohttp.TCPConnector):
+    """Sends each request once, and only where nothing came that was not asked for.
+
+    It sets no limit: how many are in flight is decided before a request comes here.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(limit=0)  # pyright: ignore[reportUnknownMemberType] - partly untyped in aiohttp
+        self.opened = 0
+        self._known: WeakSet[object] = WeakSet()
+
+    def kept(self) -> int:
+        """Count the connections that are there, in use or idle."""
+        return len(self._known)
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
+    ) -> Connection:
+        """Give a request its connection; the second time it comes, aiohttp is about to send it again."""
+        exchange = under_way.get()
+        if exchange.connected:
+            raise ClosedUnansweredError
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            exchange.reused = protocol in self._known
+            if not exchange.reused:
+                self.opened += 1
+                self._known.add(protocol)
+            if protocol is None or not protocol.should_close:
+                exchange.connected = True
+                return connection
+            connection.close()
+            if not exchange.reused:
+                raise NotHTTPError("the server sent something before it was asked")
+
+
+async def send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a GET again by itself, which it does on just these two exceptions."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+        raise ClosedUnansweredError from None

@@ -1,0 +1,222 @@
+"""`Transport` over a session of aiohttp's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, cast
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import hdrs
+from yarl import URL
+
+from elevenphone._http.aiohttp_form.answers import read_body, translate
+from elevenphone._http.aiohttp_form.connector import (
+    ClosedUnansweredError,
+    CountingConnector,
+    Exchange,
+    NotHTTPError,
+    send_once,
+    under_way,
+)
+from elevenphone._http.failures import Failures, unasked_encoding, unasked_transfer
+from elevenphone._http.redaction import redacted
+from elevenphone._http.uncopyable import Uncopyable
+from elevenphone._http.watching import nobody_watches_aiohttp
+from elevenphone._protocol.requests import USER_AGENT
+from elevenphone.errors import ConfigurationError, ElevenPhoneError
+from elevenphone.transport import Response
+
+if TYPE_CHECKING:
+    from aiohttp.client import _RequestOptions  # pyright: ignore[reportPrivateUsage] - no public name for it
+
+
+class AiohttpTransport(Uncopyable):
+    """Sends requests over an `aiohttp.ClientSession`, its own or a borrowed one.
+
+    Redirects are not followed, compression is not asked for, no cookie is kept
+    and the environment's proxies are not looked at, unless a borrowed session
+    says so. A session of its own is made by the first request, in that request's
+    event loop.
+
+    Args:
+        api_key: Sent with each request.
+        session: The caller's own, which is not closed.
+
+    Attributes:
+        form: Its name.
+    """
+
+    form: Literal["aiohttp"] = "aiohttp"
+
+    def __init__(self, api_key: str, session: aiohttp.ClientSession | None = None) -> None:
+        self.requests = 0
+        self._api_key = api_key
+        self._headers = {
+            "xi-api-key": api_key,
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": USER_AGENT,
+        }
+        self._borrowed = session
+        self._own: aiohttp.ClientSession | None = None
+        self._connector: CountingConnector | None = None
+        self._closed = False
+        self._sending: set[asyncio.Task[object]] = set()
+        self._ended: set[asyncio.Task[object]] = set()
+        self._server = URL()
+        self._origin = "none yet"
+        # What a session of its own has been made with is not said again for each request.
+        self._options: _RequestOptions = {"allow_redirects": False}
+
+    @property
+    def connections_opened(self) -> int:
+        """Connections made so far; 0 with a borrowed session, which does not say."""
+        return 0 if self._connector is None else self._connector.opened
+
+    async def send(self, url: str) -> Response:
+        """GET a URL and read the answer whole; see `Transport.send`."""
+        session = self._open_session()
+        task = cast("asyncio.Task[object]", asyncio.current_task())
+        cancelled_before = task.cancelling()
+        # Each connection that was there may have gone stale, and fails no more than once.
+        resends = 0 if self._connector is None else self._connector.kept()
+        failure: BaseException
+        self._sending.add(task)
+        try:
+            while True:
+                self.requests += 1
+                exchange = Exchange()
+                under_way.set(exchange)
+                try:
+                    answer = await self._exchange(session, self._parsed(url))
+                    if not exchange.connected and self._connector is not None:
+                        _check_that_a_mock_answered()
+                    return answer  # noqa: TRY300 - no way out but this one
+                except ClosedUnansweredError:
+                    # The server closed a kept-alive connection: not this request's fault (RFC 9112, 9.3.1).
+                    if resends and exchange.reused and not self._closed:
+                        resends -= 1
+                        continue
+                    failure = self._failures(url).closed_unanswered()
+                    break
+        except (ElevenPhoneError, aiohttp.ClientError, OSError, UnicodeError, NotHTTPError) as error:
+            failure = translate(error, self._failures(url))
+        except asyncio.CancelledError as error:
+            failure = asyncio.CancelledError(*error.args)
+        finally:
+            self._sending.discard(task)
+        if self._closed:
+            if task in self._ended:
+                self._ended.discard(task)
+                task.uncancel()
+            if task.cancelling() <= cancelled_before:
+                failure = ConfigurationError("this client is closed")
+        # Anew and out here, so that no frame of aiohttp's, whose locals hold the key, hangs on it.
+        raise failure
+
+    def _parsed(self, url: str) -> URL:
+        """Parse a URL; where its server is that of the last, only its path, which is much cheaper."""
+        if url.startswith(self._origin):
+            return self._server.with_path(url[len(self._origin) - 1 :], encoded=True)
+        self._server = URL(url, encoded=True)
+        self._origin = url.removesuffix(self._server.raw_path_qs) + "/"
+        return self._server
+
+    def _failures(self, url: str) -> Failures:
+        return Failures(urlsplit(url).netloc, self._api_key)
+
+    async def _exchange(self, session: aiohttp.ClientSession, url: URL) -> Response:
+        # Not `async with`: an answer that has been read whole has given its connection back.
+        answer = await session.get(url, **self._options)
+        try:
+            body = await read_body(answer)
+        except BaseException:
+            answer.close()
+            raise
+        encoding = answer.headers.get(hdrs.CONTENT_ENCODING, "")
+        if encoding.lower() not in ("", "identity"):
+            raise unasked_encoding(encoding, body, self._api_key)
+        coding = answer.headers.get(hdrs.TRANSFER_ENCODING, "chunked")
+        if coding.strip().lower() != "chunked":
+            raise unasked_transfer(coding, self._api_key)
+        return redacted(answer.status, answer.headers, body, self._api_key)
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        session = self._own or self._borrowed
+        if self._closed:
+            raise ConfigurationError("this client is closed")
+        if session is None:
+            self._connector = CountingConnector()
+            session = self._own = aiohttp.ClientSession(
+                connector=self._connector,
+                headers=self._headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=_NO_TIMEOUT,
+                auto_decompress=False,
+            )
+        elif session.closed:
+            raise ConfigurationError("the aiohttp session that this client was given is closed")
+        elif session is self._borrowed and "headers" not in self._options:
+            self._borrow(session)
+        return session
+
+    def _borrow(self, session: aiohttp.ClientSession) -> None:
+        """Look at a session before its first use, and set what each request must say to it.
+
+        Raises:
+            ConfigurationError: It belongs to another event loop, in which using it may
+                abort the process.
+        """
+        loop = _private(session, "_loop")
+        if isinstance(loop, asyncio.AbstractEventLoop) and loop is not asyncio.get_running_loop():
+            raise ConfigurationError(
+                "the aiohttp session that this client was given belongs to another event loop: "
+                "make it in the loop that uses it"
+            )
+        theirs = cast("Sequence[aiohttp.ClientMiddlewareType]", _private(session, "_middlewares"))
+        self._options |= {
+            "headers": self._headers,
+            "raise_for_status": False,
+            "auto_decompress": False,
+            "timeout": _NO_TIMEOUT,
+            "middlewares": (send_once, *theirs),
+        }
+
+    async def aclose(self) -> None:
+        """End every request under way, and close a session of its own; a borrowed one is left open."""
+        self._closed = True
+        for task in self._sending - self._ended:
+            self._ended.add(task)
+            task.cancel()
+        if self._own is not None:
+            await self._own.close()
+
+
+# The client bounds each attempt itself: aiohttp's clock would run while a request waits for a connection.
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+
+
+def _check_that_a_mock_answered() -> None:
+    """Say so where aiohttp has not asked our connector: it would send requests again by itself.
+
+    Raises:
+        ConfigurationError: It was no mock that answered without it.
+    """
+    if nobody_watches_aiohttp():
+        raise ConfigurationError(
+            f"aiohttp {aiohttp.__version__} connects in a way that this package does not know: "
+            "install an earlier aiohttp, or httptools (pip install 'elevenphone[speed]')"
+        )
+
+
+def _private(session: aiohttp.ClientSession, name: str) -> object:
+    """Read what aiohttp has no public name for, and say so where it is gone, rather than do without."""
+    try:
+        return getattr(session, name)
+    except AttributeError:
+        raise ConfigurationError(
+            f"aiohttp {aiohttp.__version__} does not let this package use a session of yours "
+            f"(ClientSession.{name} is gone): leave session out, or install an earlier aiohttp"
+        ) from None

@@ -1,0 +1,33 @@
+"""Receiving into a buffer that is kept."""
+
+from __future__ import annotations
+
+import asyncio
+
+_BUFFER_BYTES = 16_384
+
+
+class Receiver(asyncio.BufferedProtocol):
+    """A protocol that is handed what came as views of one buffer, each good until the next.
+
+    A plain `asyncio.Protocol` has 256 KiB allocated for each read, which takes up to
+    as long as all else that a request needs. The buffer is each protocol's own, since
+    on Windows a read is under way all the time.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = memoryview(b"")
+
+    def received(self, data: bytes | memoryview) -> None:
+        """Take what came."""
+        raise NotImplementedError
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Say where to put what comes next."""
+        if not self._buffer:
+            self._buffer = memoryview(bytearray(_BUFFER_BYTES))
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what came."""
+        self.received(self._buffer[:nbytes])

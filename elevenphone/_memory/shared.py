@@ -1,0 +1,148 @@
+"""One lookup for all who ask for the same id at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from copy import copy
+from typing import NamedTuple, TypeVar
+
+from elevenphone._limits.slots import Patience, Slot
+from elevenphone._lookup.dispatcher import Dispatcher
+from elevenphone._lookup.job import Job, Terms
+from elevenphone._lookup.single import SingleCaller
+from elevenphone._protocol.answers import parse
+from elevenphone.errors import DeadlineExceededError, ElevenPhoneError
+from elevenphone.models import PhoneNumber
+
+_T = TypeVar("_T")
+
+
+class _Waiter(NamedTuple):
+    timer: asyncio.Timeout
+    deadline: float | None
+
+
+class SharedLookup(SingleCaller):
+    """A lookup with a task of its own, so that no caller's cancellation ends it for the others.
+
+    It is the caller of its job. It lasts until the deadline of the last one who waits;
+    whoever waits has a timer for a deadline of their own, which starts like that of a
+    lookup alone: with the first attempt, or at once if that has begun.
+
+    Attributes:
+        job: The lookup.
+        task: The task in which it runs.
+    """
+
+    task: asyncio.Task[None]
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        phone_number_id: str,
+        url: str,
+        terms: Terms,
+        is_hopeless: Callable[[str], bool],
+    ) -> None:
+        """Make it; it runs once it has a task.
+
+        Args:
+            dispatcher: Looks it up.
+            phone_number_id: The id.
+            url: What to GET.
+            terms: Timeout and policy; the deadlines are those of the callers.
+            is_hopeless: Says after a failure that no further attempt is worth the wait.
+        """
+        super().__init__(dispatcher)
+        _, timeout, _, retry = terms
+        self.job = Job(self, phone_number_id, url, parse, timeout, None, retry, remember=True)
+        self._id = phone_number_id
+        self._is_hopeless = is_hopeless
+        self._waiters: dict[asyncio.Future[None], _Waiter] = {}
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody waits any more."""
+        return not self._waiters
+
+    def settle(self) -> None:
+        """Wake all who wait: the task has ended."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def wait(self, deadline: float | None) -> PhoneNumber:
+        """Wait for the answer.
+
+        Args:
+            deadline: Seconds, or `None`.
+
+        Returns:
+            The number.
+
+        Raises:
+            DeadlineExceededError: The caller's own deadline passed.
+            ElevenPhoneError: What the lookup ended with.
+        """
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        timer = asyncio.timeout(deadline if self.job.attempts else None)
+        self._waiters[waiter] = _Waiter(timer, deadline)
+        try:
+            async with timer:
+                await waiter
+        except TimeoutError:
+            if not self.task.done():
+                if len(self._waiters) == 1:
+                    self._dispatcher.failed += 1
+                raise self._deadline_passed() from None
+        finally:
+            del self._waiters[waiter]
+        self.task.result()  # raises if somebody has cancelled the task
+        if self.job.error is not None:
+            raise _own_copy(self.job.error)
+        return self.job.outcome()
+
+    def _deadline_passed(self) -> DeadlineExceededError:
+        error = DeadlineExceededError("the lookup's deadline passed", self.job.error)
+        error.history = self.job.history
+        return error
+
+    # What the job asks
+
+    async def may_begin(self, job: Job[_T]) -> Slot:
+        """Wait for a slot; the first starts the deadlines of all who wait.
+
+        Raises:
+            ElevenPhoneError: The job's own error, if its retry has become hopeless meanwhile.
+        """
+        if job.error is not None and self._is_hopeless(self._id):
+            raise job.error
+        slot = await super().may_begin(job)
+        if not job.attempts:
+            for timer, deadline in self._waiters.values():
+                if deadline is not None:
+                    timer.reschedule(slot.permit.started + deadline)
+        return slot
+
+    def next_wait(self, job: Job[_T], error: ElevenPhoneError) -> float | None:
+        """Follow the policy, unless there is something better than to wait."""
+        return None if self._is_hopeless(self._id) else super().next_wait(job, error)
+
+    def patience(self, job: Job[_T]) -> Patience:
+        """Say how long a pause of the server the most patient of the callers accepts."""
+        waiters = self._waiters.values()
+        if not job.attempts:
+            deadlines = (math.inf if deadline is None else deadline for _, deadline in waiters)
+            return Patience(deadline=max(deadlines, default=0.0))
+        ends = (math.inf if deadline is None else timer.when() or 0.0 for timer, deadline in waiters)
+        return Patience(expires=max(ends, default=0.0))
+
+
+def _own_copy(error: ElevenPhoneError) -> ElevenPhoneError:
+    """Copy an error, so that each of its receivers has a traceback of their own."""
+    copied = copy(error)
+    copied.__cause__ = error.__cause__
+    copied.__suppress_context__ = error.__suppress_context__
+    return copied

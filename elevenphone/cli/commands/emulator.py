@@ -1,0 +1,205 @@
+"""`elevenphone emulator`: the API on loopback, until Ctrl-C."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import click
+
+from elevenphone.cli.shell import Shell
+
+_PROBABILITY = click.FloatRange(0, 1)
+
+
+# Name of a constructor of `Latency`, and its arguments.
+_Latency: TypeAlias = tuple[str, tuple[float, ...]]
+
+
+class _LatencyType(click.ParamType[_Latency]):
+    name = "latency"
+    _ARGUMENTS = {"constant": 1, "uniform": 2, "lognormal": 2}  # noqa: RUF012 - never changed
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> _Latency:
+        kind, _, rest = str(value).rpartition(":")
+        kind = kind or "constant"
+        try:
+            arguments = tuple(float(part) for part in rest.split(","))
+        except ValueError:
+            arguments = ()
+        if len(arguments) != self._ARGUMENTS.get(kind):
+            self.fail(
+                f"{value!r} is none of SECONDS, uniform:LOW,HIGH and lognormal:MEDIAN,SIGMA.", param, ctx
+            )
+        return kind, arguments
+
+
+class _OutageType(click.ParamType[tuple[float, float]]):
+    name = "outage"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, float]:
+        try:
+            start, duration = (float(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not START,SECONDS.", param, ctx)
+        if not (0 <= start < math.inf and 0 <= duration < math.inf):
+            self.fail(f"{value!r} has a time that is negative or infinite.", param, ctx)
+        return start, duration
+
+
+# Named as the arguments of `Emulator` are; an option that is not given keeps the emulator's own default.
+_SETTINGS = (
+    click.option(
+        "--numbers", type=int, metavar="N", help="How many phone numbers there are.  [default: 1000]"
+    ),
+    click.option(
+        "--seed", type=int, metavar="N", help="Another seed makes other numbers and faults.  [default: 0]"
+    ),
+    click.option("--api-key", metavar="TEXT", help="The key it accepts; opens nothing else."),
+    click.option("--host", metavar="HOST", help="Address to listen on.  [default: 127.0.0.1]"),
+    click.option(
+        "--port",
+        type=click.IntRange(0, 65_535),
+        metavar="PORT",
+        help="Port to listen on.  [default: any that is free]",
+    ),
+    click.option(
+        "--latency",
+        type=_LatencyType(),
+        metavar="TIME",
+        help="Time of an answer: SECONDS, uniform:LOW,HIGH or lognormal:MEDIAN,SIGMA.  [default: 0]",
+    ),
+    click.option("--concurrency-limit", type=int, metavar="N", help="Most requests at once; more get a 429."),
+    click.option(
+        "--queue", type=int, metavar="N", help="Requests above that limit that wait instead of getting a 429."
+    ),
+    click.option("--concurrency-hint", is_flag=True, default=None, help="State that limit in the headers."),
+    click.option("--rate-limit", type=float, metavar="N", help="Most requests a second; more get a 429."),
+    click.option(
+        "--rate-burst", type=float, metavar="N", help="Requests that may come at once under --rate-limit."
+    ),
+    click.option("--quota", type=int, metavar="N", help="Answers after which the quota is used up."),
+    click.option("--missing-permission", is_flag=True, default=None, help="The key lacks the permission."),
+    click.option("--retry-after", metavar="VALUE", help="Header retry-after of every 429 and 503."),
+    click.option("--retry-after-ms", metavar="VALUE", help="Header retry-after-ms of every 429 and 503."),
+    click.option("--busy", type=_PROBABILITY, metavar="P", help="Probability of 429 system_busy."),
+    click.option("--server-errors", type=_PROBABILITY, metavar="P", help="Probability of a server error."),
+    click.option("--server-error-status", type=int, metavar="STATUS", help="Its status.  [default: 503]"),
+    click.option("--outage", is_flag=True, default=None, help="Be away from the start; see --outage-kind."),
+    click.option(
+        "--outages",
+        type=_OutageType(),
+        multiple=True,
+        metavar="START,SECONDS",
+        help="An outage to come; may be given again.",
+    ),
+    click.option(
+        "--outage-kind",
+        type=click.Choice(["unavailable", "refused"]),
+        help="Answer 503, or refuse connections.  [default: unavailable]",
+    ),
+    click.option(
+        "--drops", type=_PROBABILITY, metavar="P", help="Probability of a connection closed unanswered."
+    ),
+    click.option("--resets", type=_PROBABILITY, metavar="P", help="Probability of a connection reset."),
+    click.option("--truncated", type=_PROBABILITY, metavar="P", help="Probability of a body cut short."),
+    click.option("--slow-bodies", type=_PROBABILITY, metavar="P", help="Probability of a body byte by byte."),
+    click.option(
+        "--slow-body-seconds", type=float, metavar="SECONDS", help="Time of such a body.  [default: 1]"
+    ),
+    click.option("--malformed", type=_PROBABILITY, metavar="P", help="Probability of broken JSON."),
+    click.option("--html-errors", type=_PROBABILITY, metavar="P", help="Probability of a 502 page in HTML."),
+    click.option("--redirects", type=_PROBABILITY, metavar="P", help="Probability of a redirect."),
+    click.option(
+        "--expired-cursors", type=_PROBABILITY, metavar="P", help="Probability of an expired cursor."
+    ),
+    click.option(
+        "--repeated-cursors",
+        type=_PROBABILITY,
+        metavar="P",
+        help="Probability of a page that repeats a cursor.",
+    ),
+    click.option(
+        "--missing-cursors", type=_PROBABILITY, metavar="P", help="Probability of a page without a cursor."
+    ),
+    click.option("--empty-pages", type=_PROBABILITY, metavar="P", help="Probability of an empty page."),
+    click.option(
+        "--faulty-elements",
+        type=_PROBABILITY,
+        metavar="P",
+        help="Probability of a page with a faulty number.",
+    ),
+    click.option("--redirect-location", metavar="URL", help="Its target.  [default: the same path]"),
+    click.option(
+        "--requests-per-connection",
+        type=int,
+        metavar="N",
+        help="Requests after which a connection is closed.",
+    ),
+)
+
+
+def _settings(function: Callable[..., int]) -> Callable[..., int]:
+    for option in reversed(_SETTINGS):
+        function = option(function)
+    return function
+
+
+@click.command("emulator")
+@_settings
+@click.option(
+    "--tls-certificate", type=click.Path(path_type=Path), metavar="FILE", help="PEM file: speak HTTPS."
+)
+@click.option(
+    "--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="Its key, if in another file."
+)
+@click.option(
+    "--ids-file", type=click.Path(path_type=Path), metavar="FILE", help="Write every id, one a line."
+)
+@click.option("--force", is_flag=True, help="Overwrite that file.")
+@click.option("--with-unknown", is_flag=True, help="Mix ids that no number has (2 %) into that file.")
+@click.option(
+    "--log", is_flag=True, help="Print each request to standard error: seconds, method, path, status or `-`."
+)
+@click.pass_obj
+def command(
+    shell: Shell,
+    /,
+    *,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
+    ids_file: Path | None,
+    force: bool,
+    with_unknown: bool,
+    log: bool,
+    **settings: object,
+) -> int:
+    """Run the API on this machine, until Ctrl-C.
+
+    ElevenLabs has no sandbox; this is one to try programs against.
+
+    A shell can read its standard output: the two variables that point elevenphone
+    and the client at it, and comments. Ctrl-C or SIGTERM ends it with exit code 0.
+    Probabilities go from 0 to 1.
+
+    \b
+    Examples:
+      elevenphone emulator --port 8011 --concurrency-limit 12 --log
+      elevenphone emulator --latency lognormal:0.06,0.5 --server-errors 0.01
+      elevenphone emulator --rate-limit 100 --retry-after 1
+      elevenphone emulator --outages 10,5 --outages 60,2 --outage-kind refused
+      elevenphone emulator --numbers 100000 --ids-file ids.txt --with-unknown
+    """  # noqa: D301 - click wants the character itself
+    if tls_key is not None and tls_certificate is None:
+        raise click.UsageError("--tls-key needs --tls-certificate.")
+    if (with_unknown or force) and ids_file is None:
+        raise click.UsageError(f"--{'force' if force else 'with-unknown'} needs --ids-file.")
+    from elevenphone.cli.work.emulator import run_emulator  # noqa: PLC0415 - imported when it runs
+
+    given = {name: value for name, value in settings.items() if value is not None and value != ()}
+    certificate = None if tls_certificate is None else (tls_certificate, tls_key)
+    return run_emulator(shell, given, certificate, ids_file, with_unknown=with_unknown, force=force, log=log)

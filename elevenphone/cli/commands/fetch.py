@@ -1,0 +1,144 @@
+"""`elevenphone fetch`: look a list of numbers up, however long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from elevenphone.cli.commands.options import connection_options, no_agent_option, select_option
+from elevenphone.cli.connection import Connection
+
+if TYPE_CHECKING:
+    from elevenphone.cli.formats.rows import Format
+
+
+class _ConcurrencyType(click.ParamType[int | None]):
+    name = "concurrency"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        text = str(value)
+        if text != "auto" and not (text.isdecimal() and int(text)):
+            self.fail(f"{value!r} is neither `auto` nor a whole number from 1 up.", param, ctx)
+        return None if text == "auto" else int(text)
+
+
+@click.command("fetch")
+@click.argument("ids", type=click.Path(allow_dash=True), metavar="IDS")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(allow_dash=True),
+    metavar="OUT",
+    help="Where the results go; `-` writes to standard output as answers come.",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(("jsonl", "csv", "parquet", "db")),
+    help="What is written.  [default: by OUT's ending, else jsonl]",
+)
+@click.option(
+    "--column", metavar="NAME", help="The column of the ids in a table.  [default: phone_number_id]"
+)
+@select_option
+@no_agent_option
+@click.option(
+    "--failures",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write what was not found or failed to FILE too, as JSONL.",
+)
+@click.option(
+    "--summary-json",
+    "summary",
+    type=click.Path(allow_dash=True, dir_okay=False),
+    metavar="FILE",
+    help="Write the counts and the exit code to FILE, or to standard error for `-`.",
+)
+@click.option("--resume", is_flag=True, help="Go on with a run that did not end, or begin one.")
+@click.option("--force", is_flag=True, help="Start over, and overwrite.")
+@click.option("--dry-run", is_flag=True, help="Read and check the ids; ask nothing, and need no key.")
+@click.option("-q", "--quiet", is_flag=True, help="Show neither progress nor summary.")
+@click.option(
+    "--concurrency",
+    type=_ConcurrencyType(),
+    default="auto",
+    metavar="N",
+    help="Most requests at once, or `auto`: as many as the server accepts.  [default: auto]",
+)
+@click.option("--rate", type=float, metavar="N", help="Most requests a second.  [default: no limit]")
+@connection_options(deadline=300.0)
+def command(
+    connection: Connection,
+    *,
+    ids: str,
+    output: str | None,
+    format_: Format | None,
+    column: str | None,
+    select: str | None,
+    no_agent: bool,
+    failures: Path | None,
+    summary: str | None,
+    resume: bool,
+    force: bool,
+    dry_run: bool,
+    quiet: bool,
+    concurrency: int | None,
+    rate: float | None,
+) -> int:
+    """Look a list of numbers up, however long.
+
+    IDS is a file of one id a line, or CSV, TSV, JSON, JSONL or Parquet with a column
+    of ids, compressed with gzip or not; `-` is standard input. OUT ends in .jsonl,
+    .csv, .parquet or .db (SQLite), and has one line or row for each id, in their
+    order.
+
+    Answers are kept in OUT.journal until all are there, and OUT is made of that.
+    Ctrl-C waits for the requests in flight (a second one does not). Whatever else
+    ends the run, --resume goes on where it was. It asks again only for what failed
+    for a reason that may pass, and only with the same ids.
+
+    \b
+    Examples:
+      elevenphone fetch ids.txt -o numbers.csv
+      elevenphone fetch ids.txt -o numbers.csv --resume
+      elevenphone fetch crm.csv --column phone_id -o numbers.db
+      psql -Atc 'select phone_id from lines' | elevenphone fetch - -o lines.jsonl
+      elevenphone fetch ids.txt -o - | jq -r 'select(.number) | .number.label'
+    """  # noqa: D301 - click wants the character itself
+    for name, path in (("IDS", ids), ("OUT", output), ("--summary-json", summary)):
+        if path == "":
+            raise click.UsageError(f"{name} is empty: it is the path of a file, or `-`.")
+    from elevenphone.cli.formats.ids import IdSource  # noqa: PLC0415 - imported when it runs
+
+    shell = connection.shell
+    file = None if ids == "-" else Path(ids)
+    source = IdSource(file, shell.stdin, column)
+    if dry_run:
+        from elevenphone.cli.fetch.dry_run import run_dry  # noqa: PLC0415 - as above
+
+        return run_dry(shell, source)
+    if output is None:
+        raise click.UsageError("Missing option '-o' / '--output'.")
+    if resume and force:
+        raise click.UsageError("--resume goes on and --force starts over: give one of them.")
+    from elevenphone.cli.fetch.order import Order  # noqa: PLC0415 - as above
+    from elevenphone.cli.fetch.run import run_fetch  # noqa: PLC0415 - as above
+    from elevenphone.cli.formats.columns import selection_of  # noqa: PLC0415 - as above
+    from elevenphone.cli.formats.files import target_of  # noqa: PLC0415 - as above
+
+    order = Order(
+        ids=file,
+        source=source,
+        target=target_of(output, format_),
+        selection=selection_of(select, no_agent=no_agent),
+        failures=failures,
+        summary=summary,
+        resume=resume,
+        force=force,
+        quiet=quiet,
+        verbose=connection.verbose,
+    )
+    return run_fetch(connection, {"concurrency": concurrency, "rate": rate}, order)

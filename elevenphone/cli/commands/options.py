@@ -1,0 +1,114 @@
+"""Options that several commands share, and how they reach a command's function."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from elevenphone.cli.connection import Connection
+from elevenphone.cli.shell import Shell
+
+_REGIONS = ("global", "us", "eu", "in", "sg")
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+_CONNECTION = (
+    click.option(
+        "--api-key-file",
+        type=_FILE,
+        metavar="FILE",
+        help="Read the key from FILE, not from ELEVENLABS_API_KEY.",
+    ),
+    click.option(
+        "--region",
+        type=click.Choice(_REGIONS),
+        help="The workspace's region; each data residency region has keys of its own.  [default: global]",
+    ),
+    click.option(
+        "--base-url",
+        metavar="URL",
+        help="Any other host, such as an emulator's (or set ELEVENLABS_BASE_URL).",
+    ),
+    click.option("--proxy", metavar="URL", help="Go through this proxy, such as http://proxy.example:3128."),
+    click.option(
+        "--trust-env", is_flag=True, help="Use the proxies of HTTPS_PROXY and NO_PROXY, and ~/.netrc."
+    ),
+    click.option("--ca-file", type=_FILE, metavar="FILE", help="Trust the authorities in this PEM file too."),
+    click.option(
+        "--timeout", default=10.0, show_default=True, metavar="SECONDS", help="How long one attempt may take."
+    ),
+)
+_LOGGING = (
+    click.option("-v", "--verbose", is_flag=True, help="Log each attempt to standard error; never the key."),
+    click.option("--log-file", type=_FILE, metavar="FILE", help="Log each attempt to the end of FILE."),
+)
+
+select_option = click.option(
+    "--select",
+    metavar="FIELDS",
+    help="Only these fields, with commas in between: phone_number,assigned_agent.agent_id",
+)
+no_agent_option = click.option("--no-agent", is_flag=True, help="Only numbers without an agent.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document a line, on a terminal too."
+)
+
+
+def connection_options(
+    *, deadline: float, each: str = "lookup"
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a command the options that say how the API is reached, as one `Connection`.
+
+    The command's function takes that first.
+
+    Args:
+        deadline: Seconds for each where the user says nothing.
+        each: What the deadline is for.
+    """
+    deadline_option = click.option(
+        "--deadline",
+        default=deadline,
+        show_default=True,
+        metavar="SECONDS",
+        help=f"How long one {each} may take, retries and waits included.",
+    )
+
+    def decorate(function: Callable[..., int]) -> Callable[..., int]:
+        def packed(
+            shell: Shell,
+            /,
+            api_key_file: Path | None,
+            region: str | None,
+            base_url: str | None,
+            proxy: str | None,
+            trust_env: bool,
+            ca_file: Path | None,
+            timeout: float,
+            deadline: float,
+            verbose: bool,
+            log_file: Path | None,
+            **others: object,
+        ) -> int:
+            connection = Connection(
+                shell=shell,
+                api_key_file=api_key_file,
+                region=region,
+                base_url=base_url,
+                proxy=proxy,
+                trust_env=trust_env,
+                ca_file=ca_file,
+                timeout=timeout,
+                deadline=deadline,
+                verbose=verbose,
+                log_file=log_file,
+            )
+            return function(connection, **others)
+
+        command: Callable[..., int] = functools.update_wrapper(click.pass_obj(packed), function)
+        for option in reversed((*_CONNECTION, deadline_option, *_LOGGING)):
+            command = option(command)
+        return command
+
+    return decorate

@@ -1,0 +1,229 @@
+"""How the API is reached, as the options say it, and the client made of that."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO, TypedDict, Unpack
+from urllib.parse import urlsplit
+
+import click
+
+from elevenphone.cli.exit_codes import OutputError, Refusal
+from elevenphone.cli.shell import Shell
+from elevenphone.cli.text import printable
+
+if TYPE_CHECKING:
+    import ssl
+
+    import aiohttp
+
+    from elevenphone import PhoneNumberClient, RetryPolicy
+
+# Far longer than any key: a wrong path, to a device or a recording, must not fill the memory.
+_LONGEST_KEY_FILE = 10_000
+
+
+class ClientSettings(TypedDict, total=False):
+    """Arguments of the client that only some commands give."""
+
+    concurrency: int | None
+    rate: float | None
+    retry: RetryPolicy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """How the API is reached.
+
+    Attributes:
+        shell: Where the command runs.
+        api_key_file: File that holds the key; `None` for `ELEVENLABS_API_KEY`.
+        region: Name of a `Region`, in lower case.
+        base_url: Any other host.
+        timeout: Seconds for one attempt.
+        deadline: Seconds for one lookup.
+        proxy: URL of a proxy.
+        trust_env: Whether the proxies of the environment are used.
+        ca_file: PEM file of certificate authorities to trust beside the system's.
+        verbose: Whether each attempt is logged to standard error.
+        log_file: File to which each attempt is logged.
+    """
+
+    shell: Shell
+    api_key_file: Path | None
+    region: str | None
+    base_url: str | None
+    timeout: float
+    deadline: float
+    proxy: str | None
+    trust_env: bool
+    ca_file: Path | None
+    verbose: bool
+    log_file: Path | None
+
+    def key(self) -> str:
+        """Find the key.
+
+        Raises:
+            Refusal: There is no usable key.
+        """
+        if self.api_key_file is not None:
+            return _key_of_file(self.api_key_file)
+        key = self.shell.environment.get("ELEVENLABS_API_KEY", "").strip()
+        if not key:
+            raise Refusal(
+                "no API key: set ELEVENLABS_API_KEY, or give --api-key-file FILE. "
+                "Without a key there is `elevenphone demo`."
+            )
+        return _checked(key, "ELEVENLABS_API_KEY")
+
+    @property
+    def address(self) -> str:
+        """The start of every URL.
+
+        Raises:
+            click.UsageError: Two options name a host.
+        """
+        if self.region is not None and self.base_url is not None:
+            raise click.UsageError("--region and --base-url both name a host: give one of them.")
+        url = self.base_url or self.shell.environment.get("ELEVENLABS_BASE_URL")
+        if self.region is None and url:
+            return url.rstrip("/")
+        from elevenphone import Region  # noqa: PLC0415 - `--help` needs none of the library
+
+        return f"https://{Region[(self.region or 'global').upper()].value}"
+
+    def tls_context(self) -> ssl.SSLContext:
+        """Make the TLS settings that `--ca-file` asks for.
+
+        Raises:
+            Refusal: The file is not a list of certificates.
+        """
+        import ssl  # noqa: PLC0415 - `--help` needs no TLS
+
+        context = ssl.create_default_context()
+        if self.ca_file is not None:
+            try:
+                context.load_verify_locations(self.ca_file)
+            except OSError as error:
+                problem = error.strerror or str(error)
+                raise Refusal(f"cannot use --ca-file '{self.ca_file}': {problem}.") from None
+        return context
+
+    def check(self, **settings: Unpack[ClientSettings]) -> None:
+        """Make a client to see whether one can be made, before any work is done.
+
+        Raises:
+            Refusal: There is no usable key, or a file cannot be used.
+            click.UsageError: Options contradict each other.
+            ConfigurationError: Another option is wrong.
+        """
+        self._new_client(None, settings)
+        if self.ca_file is not None:
+            self.tls_context()
+        if self.proxy is not None:
+            url = urlsplit(self.proxy)
+            if url.scheme not in {"http", "https"} or not url.hostname:
+                raise click.UsageError("--proxy is not an address such as http://proxy.example:3128.")
+
+    @contextlib.asynccontextmanager
+    async def client(self, **settings: Unpack[ClientSettings]) -> AsyncGenerator[PhoneNumberClient]:
+        """Open a client, and close it at the end of the block.
+
+        Args:
+            **settings: Arguments of the client that only some commands give.
+
+        Raises:
+            Refusal: There is no usable key, or a file cannot be used.
+            click.UsageError: Options contradict each other.
+            ConfigurationError: Another option is wrong.
+        """
+        self.check(**settings)
+        async with contextlib.AsyncExitStack() as opened:
+            opened.enter_context(self._logged())
+            session = None
+            if self.proxy is not None or self.trust_env or self.ca_file is not None:
+                session = await opened.enter_async_context(self._session())
+            yield await opened.enter_async_context(self._new_client(session, settings))
+
+    def _new_client(
+        self, session: aiohttp.ClientSession | None, settings: ClientSettings
+    ) -> PhoneNumberClient:
+        address, key = self.address, self.key()
+        from elevenphone import PhoneNumberClient  # noqa: PLC0415 - after the cheap checks
+
+        return PhoneNumberClient(
+            key,
+            base_url=address,
+            timeout=self.timeout,
+            deadline=self.deadline,
+            session=session,
+            **settings,
+        )
+
+    def _session(self) -> aiohttp.ClientSession:
+        import aiohttp  # noqa: PLC0415 - only where a proxy or an authority asks for a session
+
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=self.tls_context()),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            proxy=self.proxy,
+            trust_env=self.trust_env,
+        )
+
+    @contextlib.contextmanager
+    def _logged(self) -> Generator[None]:
+        """Write the library's log, which has a line for each attempt, where the options say."""
+        with contextlib.ExitStack() as files:
+            streams = [self.shell.errors] if self.verbose else []
+            if self.log_file is not None:
+                try:
+                    opened = self.log_file.open("a", encoding="utf-8", errors="backslashreplace")
+                except OSError as error:
+                    raise OutputError(f"'{self.log_file}'", error) from None
+                streams.append(files.enter_context(opened))
+            logger = logging.getLogger("elevenphone")
+            level = logger.level
+            handlers = [_handler(stream) for stream in streams]
+            for handler in handlers:
+                logger.addHandler(handler)
+                logger.setLevel(logging.DEBUG)
+            try:
+                yield
+            finally:
+                for handler in handlers:
+                    logger.removeHandler(handler)
+                logger.setLevel(level)
+
+
+class _LogFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def _handler(stream: TextIO) -> logging.Handler:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_LogFormatter("%(asctime)s.%(msecs)03d %(message)s", "%H:%M:%S"))
+    return handler
+
+
+def _key_of_file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LONGEST_KEY_FILE + 1)
+    except OSError as error:
+        raise Refusal(f"cannot read the key from '{path}': {error.strerror}.") from None
+    key = content.decode("utf-8-sig", errors="replace").strip()
+    if not key:
+        raise Refusal(f"the key file '{path}' is empty.")
+    return _checked(key, f"'{path}'")
+
+
+def _checked(key: str, origin: str) -> str:
+    if not (key.isascii() and key.isprintable() and " " not in key and len(key) <= _LONGEST_KEY_FILE):
+        raise Refusal(f"{origin} does not hold an API key: expected the key alone, on one line.")
+    return key

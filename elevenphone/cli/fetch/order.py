@@ -1,0 +1,139 @@
+"""What `fetch` is asked to do, and the refusal to touch files that it was not told to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+import click
+
+from elevenphone._records import encodable
+from elevenphone.cli.exit_codes import Refusal
+from elevenphone.cli.fetch.journal import ChangedError
+from elevenphone.cli.formats.columns import Selection
+from elevenphone.cli.formats.files import Target, read_statuses, require_directory
+from elevenphone.cli.formats.ids import IdSource
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What to fetch, and where to.
+
+    Attributes:
+        ids: File of the ids; `None` for standard input.
+        source: The ids.
+        target: Where the answers go.
+        selection: What is written of each.
+        failures: Where the failed ones go too, as JSONL; `None` for nowhere.
+        summary: Where the counts go, as JSON; `-` for standard error, `None` for nowhere.
+        resume: Whether to go on with a journal.
+        force: Whether to start over, and overwrite.
+        quiet: Whether to show neither progress nor summary.
+        verbose: Whether each attempt is logged to standard error.
+    """
+
+    ids: Path | None
+    source: IdSource
+    target: Target
+    selection: Selection
+    failures: Path | None
+    summary: str | None
+    resume: bool
+    force: bool
+    quiet: bool
+    verbose: bool
+
+
+def check_places(order: Order) -> None:
+    """Refuse files that cannot be written, or that would be overwritten without being told to.
+
+    Raises:
+        Refusal: One of them is in the way.
+        OutputError: A directory is missing.
+    """
+    target = order.target
+    if target.is_stream:
+        if order.resume:
+            raise Refusal("a stream cannot be resumed: give a file, or leave --resume out.")
+    elif target.file.exists() and not (order.force or order.resume):
+        again = "; --resume asks again for what failed" if target.journal.exists() else ""
+        raise Refusal(f"'{target.path}' exists: give --force to overwrite it{again}.")
+    if order.failures is not None:
+        require_directory(order.failures)
+        if order.failures.exists() and not order.failures.is_file():
+            raise Refusal(f"'{order.failures}' is not a file: --failures needs one.")
+        if order.failures.exists() and not (order.force or (order.resume and not target.is_stream)):
+            raise Refusal(f"'{order.failures}' exists: give --force to overwrite it.")
+
+
+def refuse_same(order: Order) -> None:
+    """Refuse two files that are the same.
+
+    Raises:
+        click.UsageError: There are two.
+    """
+    paths = {"IDS": order.ids, "OUT": order.target.path, "--failures": order.failures}
+    if order.summary not in (None, "-"):
+        paths["--summary-json"] = Path(order.summary or "")
+    if not order.target.is_stream:
+        journal = order.target.journal
+        paths |= {"its journal": journal}
+        paths |= {
+            f"its journal's {suffix}": journal.with_name(journal.name + suffix)
+            for suffix in ("-journal", "-wal", "-shm")
+        }
+    seen: dict[Path, str] = {}
+    for name, path in paths.items():
+        if path is None:
+            continue
+        if (other := seen.setdefault(path.resolve(), name)) != name:
+            raise click.UsageError(f"{other} and {name} are the same file, '{path}': give different ones.")
+
+
+def refuse_existing(order: Order) -> None:
+    """Refuse a file in the place of an output that the run to resume has not written.
+
+    Raises:
+        Refusal: There is one.
+    """
+    for path in (order.target.file, order.failures):
+        if path is not None and path.exists():
+            raise Refusal(
+                f"'{path}' exists, and not from the run that '{order.target.journal}' holds: "
+                "move it away, or start over with --force."
+            )
+
+
+def finished(order: Order) -> Counter[str] | None:
+    """Count the statuses in the output of a run that `--resume` finds finished.
+
+    Returns:
+        How many ids have which status; `None` where there is something to do.
+
+    Raises:
+        ChangedError: The output is of other ids.
+        Refusal: It does not show what became of each id.
+    """
+    target = order.target
+    if not order.resume or not target.file.exists() or target.journal.exists():
+        return None
+    if order.selection.no_agent:
+        raise Refusal(
+            f"'{target.path}' is finished, and with --no-agent it does not show what else was found: "
+            "--force starts over."
+        )
+    counts: Counter[str] = Counter()
+    try:
+        for row, phone_number_id in zip_longest(
+            read_statuses(target.file, target.format), order.source.ids()
+        ):
+            if row is None or phone_number_id is None or row[0] != encodable(phone_number_id):
+                raise ChangedError(f"'{target.path}' is finished, and is of other ids: --force starts over.")
+            counts[row[1]] += 1
+    except (ValueError, OSError):
+        raise Refusal(
+            f"'{target.path}' exists, and not from `fetch`: give --force to overwrite it."
+        ) from None
+    return counts

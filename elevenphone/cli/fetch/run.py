@@ -1,0 +1,250 @@
+"""The course of `elevenphone fetch`: into a journal and a file, or as a stream."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import signal
+import time
+from collections.abc import Generator
+from typing import NoReturn
+
+from elevenphone import ClientStats
+from elevenphone.cli.connection import ClientSettings, Connection
+from elevenphone.cli.endings import exit_code_of_exception
+from elevenphone.cli.event_loop import run
+from elevenphone.cli.exit_codes import ExitCode, OutputError, Refusal
+from elevenphone.cli.fetch.export import export
+from elevenphone.cli.fetch.fetching import Fetching, Sink
+from elevenphone.cli.fetch.journal import ChangedError, Header, Journal
+from elevenphone.cli.fetch.order import Order, check_places, finished, refuse_existing, refuse_same
+from elevenphone.cli.fetch.stream import StreamSink
+from elevenphone.cli.fetch.summary_json import write_summary
+from elevenphone.cli.formats.rows import require
+from elevenphone.cli.show.console import error_console
+from elevenphone.cli.show.progress import RunProgress, run_progress
+from elevenphone.cli.show.summary import headline, outcome_table, provider_table
+from elevenphone.cli.show.tally import Tally
+from elevenphone.cli.show.verdicts import Complaints, exit_code_of_counts
+from elevenphone.cli.text import counted
+from elevenphone.errors import ElevenPhoneError
+
+
+def run_fetch(connection: Connection, settings: ClientSettings, order: Order) -> ExitCode:
+    """Look all ids up, and write what became of each.
+
+    Args:
+        connection: How the API is reached.
+        settings: The client's other arguments.
+        order: What to do.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        Refusal: Something is in the way that the user has to decide about.
+        OutputError: Something cannot be written.
+        ElevenPhoneError: An error that ended the run early; the answers are kept.
+        KeyboardInterrupt: A signal ended it.
+    """
+    refuse_same(order)
+    # Outside of the event loop both signals do the same too.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    fetch = _Fetch(connection, settings, order)
+    try:
+        code = fetch.run()
+    except (Exception, KeyboardInterrupt) as error:
+        fetch.write_summary(exit_code_of_exception(error))
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    fetch.write_summary(code)
+    return code
+
+
+class _Fetch:
+    """One call of the command."""
+
+    def __init__(self, connection: Connection, settings: ClientSettings, order: Order) -> None:
+        self._shell = connection.shell
+        self._connection = connection
+        self._settings = settings
+        self._order = order
+        # The answers so far, those of earlier runs too.
+        self._tally = Tally()
+        self._stats: ClientStats | None = None
+        self._before = 0
+        self._seconds = 0.0
+
+    def run(self) -> ExitCode:
+        """Do what was ordered."""
+        check_places(self._order)
+        self._connection.check(**self._settings)
+        return self._to_stream() if self._order.target.is_stream else self._to_file()
+
+    def write_summary(self, code: ExitCode) -> None:
+        """Write the summary as JSON, where it was asked for."""
+        if self._order.summary is None:
+            return
+        write_summary(
+            self._shell,
+            self._order.summary,
+            code,
+            self._tally,
+            self._stats,
+            output=str(self._order.target.path or "-"),
+            before=self._before,
+            seconds=self._seconds,
+        )
+
+    def _to_file(self) -> ExitCode:
+        """Fetch into a journal, and make the file of that."""
+        order = self._order
+        require(order.target.format)
+        if (counts := finished(order)) is not None:
+            text = ", ".join(f"{counts[status]:,} {status.replace('_', ' ')}" for status in _STATUSES)
+            self._say(f"'{order.target.path}' is finished: {text}. --force starts over.")
+            return exit_code_of_counts(counts["not_found"], counts["failed"])
+        survey = order.source.survey() if order.source.is_file() else None
+        header = Header.of(self._connection.address, self._connection.key(), survey)
+        journal = Journal(order.target.journal, order.target.file, start_over=order.force)
+        with contextlib.closing(journal):
+            self._open(journal, header)
+            with self._saying_what_is_kept(journal):
+                try:
+                    fetching = self._fetch(journal, None if survey is None else survey.size)
+                finally:
+                    journal.finish()
+                if not fetching.is_complete:
+                    self._end_early(fetching)
+                if journal.count > fetching.count:
+                    raise ChangedError("the input has changed: it has fewer ids than when the run was begun.")
+                results = export(journal, fetching.count, order.target, order.selection, order.failures)
+            if not results.passing:
+                journal.remove()
+        self._tally = results.tally
+        self._show(results.complaints)
+        if results.passing:
+            self._say(
+                f"{counted(results.passing, 'id')} failed for a reason that may pass. To ask again:\n"
+                f"  {self._resume_command()}"
+            )
+        return exit_code_of_counts(results.tally.not_found, results.tally.failed)
+
+    def _to_stream(self) -> ExitCode:
+        """Fetch, and write as the answers come."""
+        order = self._order
+        survey = order.source.survey() if order.source.is_file() else None
+        with StreamSink(self._shell, order.target, order.selection, order.failures) as sink:
+            fetching = self._fetch(sink, None if survey is None else survey.size)
+        self._show(sink.complaints)
+        if not fetching.is_complete:
+            self._end_early(fetching)
+        return exit_code_of_counts(self._tally.not_found, self._tally.failed)
+
+    def _open(self, journal: Journal, header: Header) -> None:
+        order = self._order
+        if order.force or not journal.has_answers:
+            if not order.force:
+                refuse_existing(order)
+            journal.begin(header, may_replace=order.force)
+            return
+        if not order.resume:
+            raise Refusal(
+                f"'{journal.path}' holds the answers of a run that did not end: "
+                "go on with --resume, or start over with --force."
+            )
+        if not journal.may_replace:
+            refuse_existing(order)
+        for lookup in journal.resume(header):
+            self._tally.add(lookup)
+        self._before = self._tally.done
+        if not journal.has_key(header.key):
+            self._shell.say(
+                "elevenphone: the run was begun with another key; the answers found then are kept."
+            )
+        if journal.damaged:
+            damaged = counted(journal.damaged, "answer")
+            self._shell.say(
+                f"elevenphone: {damaged} in '{journal.path}' changed on the disk: asked for again."
+            )
+
+    def _fetch(self, sink: Sink, total: int | None) -> Fetching:
+        fetching = run(self._run(sink, total))
+        if fetching.left_at_once:
+            raise KeyboardInterrupt
+        return fetching
+
+    async def _run(self, sink: Sink, total: int | None) -> Fetching:
+        order = self._order
+        progress = RunProgress()
+        if not (order.quiet or (order.target.is_stream and self._shell.output_is_terminal)):
+            console = error_console(self._shell)
+            progress = run_progress(console, total, self._before, live=not order.verbose)
+        async with self._connection.client(**self._settings) as client:
+            fetching = Fetching(
+                client,
+                order.source,
+                sink,
+                self._tally,
+                progress,
+                deadline=self._connection.deadline,
+                grace=self._connection.timeout,
+            )
+            started = time.perf_counter()
+            try:
+                await fetching.run()
+            finally:
+                self._seconds = time.perf_counter() - started
+                self._stats = client.stats
+            return fetching
+
+    def _end_early(self, fetching: Fetching) -> NoReturn:
+        if fetching.interrupted or fetching.ended_by is None:
+            raise KeyboardInterrupt
+        raise fetching.ended_by
+
+    @contextlib.contextmanager
+    def _saying_what_is_kept(self, journal: Journal) -> Generator[None]:
+        """Add to an error that ends the run where its answers are, and how to go on."""
+        try:
+            yield
+        except (KeyboardInterrupt, OutputError, Refusal, ElevenPhoneError) as error:
+            if journal.kept:
+                error.add_note(
+                    f"{counted(journal.kept, 'answer')} {'is' if journal.kept == 1 else 'are'} kept in "
+                    f"'{journal.path}'. To go on:\n  {self._resume_command()}"
+                )
+            else:
+                journal.remove()
+            raise
+
+    def _show(self, complaints: Complaints) -> None:
+        if self._order.quiet:
+            return
+        if self._tally.done and self._stats is not None:
+            console = error_console(self._shell)
+            console.print(headline(self._tally, self._seconds, self._before))
+            console.print(outcome_table(self._tally, self._stats))
+            if self._tally.found:
+                console.print()
+                console.print(provider_table(self._tally))
+                console.print()
+        else:
+            self._say(f"There are no ids in {self._order.source.name}.")
+        for complaint in complaints.lines():
+            self._say(complaint)
+        if not self._order.target.is_stream:
+            self._say(f"Written to {self._order.target.path}")
+
+    def _say(self, text: str) -> None:
+        if not self._order.quiet:
+            self._shell.say(text)
+
+    def _resume_command(self) -> str:
+        given = [argument for argument in self._shell.arguments if argument not in ("--force", "--resume")]
+        command = shlex.join(["elevenphone", *given, "--resume"])
+        return f"{command}   (with the same ids)" if "-" in given else command
+
+
+_STATUSES = ("found", "not_found", "failed")

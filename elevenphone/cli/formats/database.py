@@ -1,0 +1,72 @@
+"""SQLite: a table `lookups`, or `numbers` of a listing, with the columns of the CSV and each body as JSON."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from elevenphone.cli.formats.columns import Selection, flat_row, type_of
+from elevenphone.lookups import Found, Lookup
+from elevenphone.models import encode
+
+_ROWS = 1_000
+_TYPES: dict[object, str] = {int: "INTEGER", bool: "INTEGER", float: "REAL"}
+
+
+class DatabaseRows:
+    """Writes lookups into a new database; flags are 0 and 1, lists and mappings are JSON."""
+
+    def __init__(self, path: str, selection: Selection) -> None:
+        self._names = selection.names
+        self._waiting: list[tuple[object, ...]] = []
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        # The file takes its place when it is whole: until then there is nothing to recover.
+        self._connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;")
+        table = "numbers" if selection.of_numbers else "lookups"
+        columns = ", ".join(f'"{name}" {_TYPES.get(type_of(name), "TEXT")}' for name in self._names)
+        self._connection.execute(f'CREATE TABLE "{table}" ({columns})')
+        self._insert = f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(self._names))})'  # noqa: S608 - names of our own
+
+    def add(self, lookup: Lookup, line: bytes | None = None) -> None:  # noqa: ARG002 - as the other formats
+        """Write one row, with others."""
+        row = flat_row(lookup)
+        if isinstance(lookup, Found):
+            row["raw"] = encode(lookup.number).decode(errors="replace")
+        self._waiting.append(tuple(_value(row.get(name)) for name in self._names))
+        if len(self._waiting) >= _ROWS:
+            self._write()
+
+    def close(self) -> None:
+        """Write the rest."""
+        with closing(self._connection):
+            self._write("COMMIT")
+
+    def _write(self, then: str = "") -> None:
+        try:
+            self._connection.executemany(self._insert, self._waiting)
+            self._connection.execute(then)
+        except sqlite3.Error as error:
+            raise OSError(str(error)) from None
+        self._waiting.clear()
+
+
+def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:
+    """Iterate over columns of the table `lookups`, row by row.
+
+    Raises:
+        ValueError: It is not such a database.
+    """
+    names = ", ".join(f'"{column}"' for column in columns)
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            yield from connection.execute(f'SELECT {names} FROM "lookups" ORDER BY rowid')  # noqa: S608 - names of our own
+        except sqlite3.Error as error:
+            raise ValueError(str(error)) from None
+
+
+def _value(value: object) -> object:
+    return msgspec.json.encode(value).decode() if isinstance(value, list | tuple | dict) else value

@@ -1,0 +1,220 @@
+"""Where results go: a file that appears when it is whole, or a stream; and no file of anybody else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import click
+import msgspec
+
+from elevenphone.cli.exit_codes import OutputError, Refusal
+from elevenphone.cli.formats.rows import ENDINGS, Format
+
+_DESCRIPTOR = re.compile(r"/dev/(stdin|stdout|stderr|fd/\d+)|/proc/(self|\d+)/fd/\d+")
+# What programs of SQLite leave beside a database that is open, or was not closed.
+_BESIDE_A_DATABASE = ("-wal", "-shm", "-journal")
+
+
+class Target(NamedTuple):
+    """Where the results go.
+
+    Attributes:
+        path: A file; `None` for standard output.
+        format: What is written there.
+        is_stream: Whether it is written as answers come, and kept nowhere else.
+    """
+
+    path: Path | None
+    format: Format
+    is_stream: bool
+
+    @property
+    def file(self) -> Path:
+        """The file of a target that is no stream."""
+        assert self.path is not None  # noqa: S101 - a file has a path
+        return self.path
+
+    @property
+    def journal(self) -> Path:
+        """Where the answers are kept until the file is made of them."""
+        return self.file.with_name(f"{self.file.name}.journal")
+
+
+def target_of(output: str, given: Format | None) -> Target:
+    """Understand `--output` and `--format`.
+
+    Raises:
+        click.UsageError: They do not fit.
+        OutputError: There is a directory in its place, or none around it.
+    """
+    if output in {"-", "/dev/stdout"}:
+        return _stream(None, given)
+    path = Path(output)
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        mode = stat.S_IFREG  # does not exist yet; if it cannot be made, opening it says why
+    if stat.S_ISDIR(mode):
+        raise OutputError(f"'{output}'", "it is a directory")
+    if not stat.S_ISREG(mode) or _DESCRIPTOR.fullmatch(output):
+        return _stream(path, given)
+    if path.is_symlink():
+        path = path.resolve()  # a file moved into a link's place would take the link away
+    chosen = given or ENDINGS.get(path.suffix.lower())
+    if chosen is None:
+        raise click.UsageError(
+            f"cannot tell the format of '{output}': end it in .jsonl, .csv, .parquet or .db, "
+            "or give --format."
+        )
+    require_directory(path)
+    if chosen == "db":
+        _refuse_open_database(path)
+    return Target(path, chosen, is_stream=False)
+
+
+def _stream(path: Path | None, given: Format | None) -> Target:
+    if given not in {None, "jsonl", "csv"}:
+        raise click.UsageError(f"{given} cannot be written as answers come: give a file, or --format csv.")
+    return Target(path, given or "jsonl", is_stream=True)
+
+
+def _refuse_open_database(path: Path) -> None:
+    for suffix in _BESIDE_A_DATABASE:
+        if (beside := path.with_name(path.name + suffix)).exists():
+            raise Refusal(
+                f"'{beside}' exists: another program has '{path}' open, or did not close it. "
+                "Close it there, or choose another name."
+            )
+
+
+def require_directory(path: Path) -> None:
+    """See that there is a directory for a file, before the work for it is done.
+
+    Raises:
+        OutputError: There is none.
+    """
+    try:
+        path.parent.stat()
+    except FileNotFoundError:
+        raise OutputError(f"'{path}'", f"there is no directory '{path.parent}'") from None
+    except OSError:
+        pass  # whatever it is shows when the file is opened
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, *, replace: bool, mark: str | None = None) -> Generator[BinaryIO]:
+    """Write a file beside its place, and move it there when it is whole and on the disk.
+
+    It keeps the mode of the file that it replaces.
+
+    Args:
+        path: Its place.
+        replace: Whether a file that is there may be replaced.
+        mark: Tells the unfinished file of this run from all others; default a random one.
+
+    Raises:
+        OutputError: It cannot be written; a file that was in its place is still there.
+        Refusal: A file is in its place that may not be replaced.
+    """
+    part = path.with_name(f"{path.name}.{mark or secrets.token_hex(4)}.part")
+    try:
+        with _opened(part, path) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _move(part, path, replace=replace)
+        sync_directory(path)
+    except OSError as error:
+        raise OutputError(f"'{path}'", error) from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def _opened(part: Path, path: Path) -> BinaryIO:
+    part.unlink(missing_ok=True)  # of a run with the same mark, which did not end
+    mode = mode_of(path)
+    descriptor = os.open(
+        part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode or 0o666
+    )
+    os.close(descriptor)
+    if mode is not None:
+        part.chmod(mode)
+    return part.open("wb")
+
+
+def _move(part: Path, path: Path, *, replace: bool) -> None:
+    if not replace:
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            raise Refusal(f"'{path}' has appeared in the meantime, and is not overwritten.") from None
+        except (OSError, NotImplementedError):  # a file system without links
+            if path.exists():
+                raise Refusal(f"'{path}' has appeared in the meantime, and is not overwritten.") from None
+        else:
+            return
+    part.replace(path)
+
+
+def mode_of(path: Path) -> int | None:
+    """Return the permissions of a file; `None` where there is none."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return None
+
+
+def sync_directory(path: Path) -> None:
+    """Write to the disk that a file is in its directory, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_statuses(path: Path, format_: Format) -> Iterator[tuple[str, str]]:
+    """Iterate over the ids and statuses in a file that `fetch` wrote.
+
+    Raises:
+        ValueError: It is not such a file.
+        OSError: It cannot be read.
+    """
+    columns = ("phone_number_id", "status")
+    match format_:
+        case "jsonl":
+            decoder = msgspec.json.Decoder(_Status)
+            with path.open("rb") as lines:
+                for line in lines:
+                    document = decoder.decode(line)
+                    yield document.phone_number_id, document.status
+        case "csv":
+            import csv  # noqa: PLC0415 - only where a finished run is asked for
+
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = csv.DictReader(file)
+                if not {*columns} <= {*(rows.fieldnames or ())}:
+                    raise ValueError("it lacks the columns")
+                yield from ((row[columns[0]], row[columns[1]]) for row in rows)
+        case "parquet":
+            from elevenphone.cli.formats import parquet  # noqa: PLC0415 - pyarrow is an extra, and slow
+
+            yield from ((one or "", other or "") for one, other in parquet.read_columns(path, *columns))
+        case "db":
+            from elevenphone.cli.formats import database  # noqa: PLC0415 - only where it is asked for
+
+            yield from ((one or "", other or "") for one, other in database.read_columns(path, *columns))
+
+
+class _Status(msgspec.Struct):
+    phone_number_id: str
+    status: str

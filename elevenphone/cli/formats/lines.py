@@ -1,0 +1,82 @@
+"""A lookup as one line of JSON: what `get --json` prints, `fetch` writes, and its journal keeps."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from elevenphone import errors
+from elevenphone._records import ErrorDocument, Status, encodable, error_document, kind_of, status_of
+from elevenphone.cli.text import printable_json
+from elevenphone.errors import DecodeError, ElevenPhoneError, StatusError
+from elevenphone.lookups import Failed, Found, Lookup
+from elevenphone.models import decode, encode
+
+
+class _Line(msgspec.Struct, frozen=True):
+    index: int
+    phone_number_id: str
+    status: Status
+    attempts: int
+    elapsed: float
+    number: msgspec.Raw | UnsetType = UNSET
+    error: ErrorDocument | UnsetType = UNSET
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(_Line)
+_CLASSES: dict[str, type[ElevenPhoneError]] = {
+    kind_of(value): value
+    for value in vars(errors).values()
+    if isinstance(value, type) and issubclass(value, ElevenPhoneError)
+}
+
+
+def encode_line(lookup: Lookup) -> bytes:
+    """Write a lookup as JSON, with the newline."""
+    number: msgspec.Raw | UnsetType = UNSET
+    error: ErrorDocument | UnsetType = UNSET
+    if isinstance(lookup, Found):
+        number = msgspec.Raw(_on_one_line(encode(lookup.number)))
+    else:
+        error = error_document(lookup.error)
+    phone_number_id, elapsed = encodable(lookup.phone_number_id), round(lookup.elapsed, 6)
+    document = _Line(
+        lookup.index, phone_number_id, status_of(lookup), lookup.attempts, elapsed, number, error
+    )
+    return printable_json(_ENCODER.encode(document)) + b"\n"
+
+
+def decode_line(line: bytes) -> Lookup:
+    """Read what `encode_line` wrote.
+
+    Returns:
+        The lookup; its error has what the line says of it.
+
+    Raises:
+        ValueError: It is not such a line.
+    """
+    try:
+        document = _DECODER.decode(line)
+        common = (document.index, document.phone_number_id, document.attempts, document.elapsed)
+        if document.number is not UNSET:
+            return Found(*common, decode(bytes(document.number)))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, DecodeError) as error:
+        raise ValueError(f"not a line of a lookup: {error}") from None
+    if document.error is UNSET:
+        raise ValueError("not a line of a lookup: it has neither number nor error")
+    return Failed(*common, _error_of(document.error))
+
+
+def _on_one_line(body: bytes) -> bytes:
+    # The body of an unknown provider is kept as it came, and may have several lines.
+    return msgspec.json.format(body, indent=-1) if b"\n" in body or b"\r" in body else body
+
+
+def _error_of(document: ErrorDocument) -> ElevenPhoneError:
+    kind = _CLASSES.get(document.kind, ElevenPhoneError)
+    if issubclass(kind, StatusError):
+        return kind(document.http_status or 0, document.code, document.message, document.request_id)
+    if issubclass(kind, DecodeError):
+        return kind(document.message, status=document.http_status)
+    return kind(document.message)

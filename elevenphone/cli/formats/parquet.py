@@ -1,0 +1,85 @@
+"""Parquet, for those who have pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import click
+
+try:
+    import pyarrow
+    import pyarrow.parquet
+except ModuleNotFoundError:
+    raise click.UsageError("Parquet needs pyarrow: pip install 'elevenphone[arrow]'") from None
+
+from elevenphone.arrow import SCHEMA, record_batch
+from elevenphone.cli.formats.columns import NUMBER_COLUMNS, Selection
+from elevenphone.cli.text import no_such_column
+from elevenphone.lookups import Lookup
+
+_ROWS = 10_000
+
+
+def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:
+    """Iterate over columns of text, row by row.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is not Parquet, or lacks a column, or a column is not text.
+    """
+    with pyarrow.parquet.ParquetFile(path) as file:
+        there = file.schema_arrow.names
+        for column in columns:
+            if column not in there:
+                raise ValueError(no_such_column(column, there))
+            kind = file.schema_arrow.types[there.index(column)]
+            if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
+                raise ValueError(f"the column {column!r} is of {kind}, not of text")
+        batches = file.iter_batches(_ROWS, columns=list(columns))  # pyright: ignore[reportUnknownMemberType] - partly untyped
+        for batch in batches:
+            values = [cast("list[str | None]", batch.column(column).to_pylist()) for column in columns]
+            yield from zip(*values, strict=True)
+
+
+class ParquetRows:
+    """Writes lookups as rows of `elevenphone.arrow.SCHEMA`, or as flat columns where some are selected."""
+
+    def __init__(self, file: BinaryIO, selection: Selection) -> None:
+        self._columns = selection.columns
+        if selection.columns is None and selection.of_numbers:
+            parts = {name.partition(".")[0] for name in NUMBER_COLUMNS}
+            self._columns = tuple(name for name in SCHEMA.names if name in parts)
+        self._is_flat = selection.columns is not None
+        self._waiting: list[Lookup] = []
+        self._writer = pyarrow.parquet.ParquetWriter(file, self._table([]).schema)
+
+    def add(self, lookup: Lookup, line: bytes | None = None) -> None:  # noqa: ARG002 - as the other formats
+        """Write one row, with the others of its group."""
+        self._waiting.append(lookup)
+        if len(self._waiting) >= _ROWS:
+            self._write()
+
+    def close(self) -> None:
+        """Write the rest, and the footer."""
+        try:
+            self._write()
+        finally:
+            self._writer.close()
+
+    def _write(self) -> None:
+        if self._waiting:
+            self._writer.write_table(self._table(self._waiting))
+            self._waiting.clear()
+
+    def _table(self, lookups: list[Lookup]) -> pyarrow.Table:
+        table = pyarrow.Table.from_batches([record_batch(lookups)], SCHEMA)
+        if self._is_flat:
+            positions = pyarrow.array(  # pyright: ignore[reportUnknownMemberType] - partly untyped
+                [lookup.index for lookup in lookups], pyarrow.int64()
+            )
+            table = table.flatten().append_column("index", positions)
+        if self._columns is None:
+            return table
+        return table.select(list(self._columns))  # pyright: ignore[reportUnknownMemberType] - partly untyped

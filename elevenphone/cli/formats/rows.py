@@ -1,0 +1,157 @@
+"""Lookups as lines of JSON or rows of CSV, and the choice between these, Parquet and SQLite."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+from collections.abc import Generator
+from typing import BinaryIO, Literal, Protocol, TypeAlias
+
+import msgspec
+
+from elevenphone.cli.formats.columns import Selection, scalar
+from elevenphone.cli.formats.lines import encode_line
+from elevenphone.cli.text import printable_json
+from elevenphone.lookups import Found, Lookup
+from elevenphone.models import encode
+
+Format: TypeAlias = Literal["jsonl", "csv", "parquet", "db"]
+FORMATS: tuple[Format, ...] = ("jsonl", "csv", "parquet", "db")
+ENDINGS: dict[str, Format] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".db": "db",
+    ".sqlite": "db",
+    ".sqlite3": "db",
+}
+"""A file's ending to what is written there."""
+
+
+class TextForm(Protocol):
+    """A form in which each lookup is a piece of text of its own, fit for a pipe."""
+
+    header: bytes
+    """Goes before the first."""
+
+    def encode(self, lookup: Lookup, line: bytes | None = None) -> bytes:
+        """Write one.
+
+        Args:
+            lookup: The lookup.
+            line: The same as `encode_line` writes it, where that is at hand.
+        """
+        ...
+
+
+class JSONLines:
+    """One JSON document a line: a lookup, a number of a listing, or what was selected of them."""
+
+    header = b""
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+
+    def encode(self, lookup: Lookup, line: bytes | None = None) -> bytes:
+        """Write one line; see `TextForm`."""
+        if self._selection.columns is not None:
+            return printable_json(msgspec.json.encode(self._selection.row(lookup))) + b"\n"
+        if self._selection.of_numbers and isinstance(lookup, Found):
+            return printable_json(msgspec.json.format(encode(lookup.number), indent=-1)) + b"\n"
+        return line or encode_line(lookup)
+
+
+class CSVLines:
+    """Rows of CSV in UTF-8; missing values are empty."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+        self._written: list[str] = []
+        # With \r\n as its line end, every version of csv quotes a field that holds either of the two.
+        self._writer = csv.writer(self, lineterminator="\r\n")
+        self.header = self._encoded(selection.names)
+
+    def write(self, text: str) -> int:
+        """Take what the csv module writes."""
+        self._written.append(text)
+        return len(text)
+
+    def encode(self, lookup: Lookup, line: bytes | None = None) -> bytes:  # noqa: ARG002 - as all forms
+        """Write one row; see `TextForm`."""
+        return self._encoded(tuple(map(scalar, self._selection.row(lookup).values())))
+
+    def _encoded(self, fields: tuple[object, ...]) -> bytes:
+        self._written.clear()
+        self._writer.writerow(fields)
+        return ("".join(self._written).removesuffix("\r\n") + "\n").encode(errors="backslashreplace")
+
+
+def text_form(format_: Format, selection: Selection) -> TextForm:
+    """Choose the form of JSONL or CSV."""
+    return CSVLines(selection) if format_ == "csv" else JSONLines(selection)
+
+
+class Rows(Protocol):
+    """Writes lookups into a file."""
+
+    def add(self, lookup: Lookup, line: bytes | None = None) -> None:
+        """Write one; `line` as for `TextForm.encode`."""
+        ...
+
+    def close(self) -> None:
+        """Write the rest; does not close the file. Also called where writing has failed."""
+        ...
+
+
+class _TextRows:
+    def __init__(self, file: BinaryIO, form: TextForm) -> None:
+        self._file = file
+        self._form = form
+        file.write(form.header)
+
+    def add(self, lookup: Lookup, line: bytes | None = None) -> None:
+        self._file.write(self._form.encode(lookup, line))
+
+    def close(self) -> None:
+        pass
+
+
+def require(format_: Format) -> None:
+    """See that what a format needs is installed, before the work for it is done.
+
+    Raises:
+        click.UsageError: It is not.
+    """
+    if format_ == "parquet":
+        from elevenphone.cli.formats import parquet  # noqa: F401, PLC0415 # pyright: ignore[reportUnusedImport] - an extra, and slow
+
+
+@contextlib.contextmanager
+def rows_of(format_: Format, file: BinaryIO, selection: Selection) -> Generator[Rows]:
+    """Open what writes lookups into a file in one of the formats.
+
+    Args:
+        format_: The format.
+        file: An empty file, open for writing, with the path as its name.
+        selection: What is written of each lookup.
+    """
+    rows: Rows
+    if format_ == "parquet":
+        from elevenphone.cli.formats.parquet import ParquetRows  # noqa: PLC0415 - pyarrow is an extra, and slow
+
+        rows = ParquetRows(file, selection)
+    elif format_ == "db":
+        from elevenphone.cli.formats.database import DatabaseRows  # noqa: PLC0415 - only where it is asked for
+
+        rows = DatabaseRows(file.name, selection)
+    else:
+        rows = _TextRows(file, text_form(format_, selection))
+    try:
+        yield rows
+    except BaseException:
+        # Interrupted or out of room: the file is given up, and what closing it meets is of no interest.
+        with contextlib.suppress(Exception):
+            rows.close()
+        raise
+    rows.close()

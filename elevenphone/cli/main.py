@@ -1,0 +1,144 @@
+"""The group of commands, and the one place where exceptions become exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from difflib import get_close_matches
+
+import click
+
+from elevenphone import __version__
+from elevenphone.cli.commands import completion, demo, doctor, emulator, fetch, get, listing
+from elevenphone.cli.endings import exit_code_of_exception
+from elevenphone.cli.exit_codes import MEANINGS, ExitCode, OutputError
+from elevenphone.cli.shell import Shell
+from elevenphone.errors import ElevenPhoneError
+
+
+class _PipeClosedError(Exception):
+    """The reader of standard output went away; not an `OSError`, of which click would make exit code 1."""
+
+
+@contextlib.contextmanager
+def _endings_watched() -> Generator[None]:
+    """Pass two endings on that click would report by itself."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise _PipeClosedError from None
+    except KeyboardInterrupt as error:
+        raise click.Abort from error
+
+
+class _Group(click.Group):
+    """The commands, in the order in which a newcomer needs them."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: object,
+    ) -> click.Context:
+        """Parse the command line, which may print a help text."""
+        with _endings_watched():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        with _endings_watched():
+            return super().invoke(ctx)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """List the commands in the order in which they were added."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or name the one that is spelled like it."""
+        if not ctx.resilient_parsing and args[0] not in self.commands and not args[0].startswith("-"):
+            alike = get_close_matches(args[0], self.commands, 1)
+            more = f" Did you mean {alike[0]!r}?" if alike else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{more}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List the exit codes, after the commands."""
+        with formatter.section("Exit codes"):
+            codes = "; ".join(f"{int(code)} {meaning}" for code, meaning in MEANINGS.items())
+            formatter.write_text(codes)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
+@click.option("-v", "--verbose", is_flag=True, help="Log each attempt to standard error; never the key.")
+@click.pass_context
+def elevenphone(ctx: click.Context, *, verbose: bool) -> None:
+    """Look ElevenLabs phone numbers up, with the key of ELEVENLABS_API_KEY."""
+    ctx.default_map = {name: {"verbose": verbose} for name in elevenphone.commands}
+
+
+for _command in (
+    *(demo.command, get.command, listing.find_command, listing.list_command, fetch.command),
+    *(doctor.command, emulator.command, completion.command),
+):
+    elevenphone.add_command(_command)
+
+
+def run(shell: Shell) -> ExitCode:
+    """Run the command line, and turn whatever it raises into a message and a code.
+
+    Args:
+        shell: Its arguments and streams.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        code = elevenphone.main(list(shell.arguments), "elevenphone", standalone_mode=False, obj=shell)
+        shell.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        return _ended_by(shell, error)
+    return ExitCode(code) if isinstance(code, int) else ExitCode.ALL_FOUND
+
+
+def _ended_by(shell: Shell, error: BaseException) -> ExitCode:
+    if isinstance(error, _PipeClosedError):
+        error = BrokenPipeError()
+    code = exit_code_of_exception(error)
+    match error:
+        case BrokenPipeError():
+            shell.discard_output()
+        case click.Abort() | KeyboardInterrupt():
+            if shell.errors_are_terminal:  # which shows ^C there
+                shell.errors.write("\n")
+            _say(shell, "interrupted", error.__cause__ or error)
+        case click.exceptions.NoArgsIsHelpError():
+            shell.errors.write(f"{error.message}\n")
+        case click.UsageError() if error.ctx is not None:
+            shell.errors.write(
+                f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n\n"
+            )
+            _say(shell, error.format_message(), error)
+        case click.ClickException():
+            _say(shell, error.format_message(), error)
+        case ElevenPhoneError():
+            from elevenphone.cli.show.verdicts import explained  # noqa: PLC0415 - `--help` needs it not
+
+            _say(shell, explained(error), error)
+        case OutputError():
+            _say(shell, str(error), error)
+        case OSError():
+            shell.discard_output()
+            _say(shell, f"cannot write: {error.strerror or error}", error)
+        case _:
+            raise error
+    return code
+
+
+def _say(shell: Shell, message: str, error: BaseException) -> None:
+    """Say what ended the command, and what was added to the error on its way here."""
+    for text in (f"elevenphone: {message}", *getattr(error, "__notes__", ())):
+        shell.say(text)

@@ -1,0 +1,1 @@
+"""What people see: cards, tables, progress and summaries."""

@@ -1,0 +1,161 @@
+"""What an error means to the command line: its name, its advice, its exit code, whether to ask again."""
+
+from __future__ import annotations
+
+import shlex
+
+from elevenphone._records import kind_of, message_of
+from elevenphone.cli.exit_codes import ExitCode
+from elevenphone.cli.text import printable
+from elevenphone.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ConnectionFailedError,
+    DeadlineExceededError,
+    DecodeError,
+    ElevenPhoneError,
+    InvalidPhoneNumberIdError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestTimeoutError,
+    ServerError,
+    StatusError,
+    TransportError,
+)
+from elevenphone.lookups import Failed, Lookup
+
+# Class to what it is called in a table, and what to do about it; the first that fits is taken.
+_EXPLANATIONS: tuple[tuple[type[ElevenPhoneError], str, str], ...] = (
+    (NotFoundError, "not found", "Check the id, and --region: a key knows its own workspace alone."),
+    (AuthenticationError, "key refused", "Check ELEVENLABS_API_KEY or --api-key-file, and --region."),
+    (PermissionDeniedError, "not allowed", "Give the key read access to Conversational AI."),
+    (InvalidPhoneNumberIdError, "not an id", "An id looks like phnum_01jxaeyg3feh3tmx39d4ky63rd."),
+    (RateLimitError, "throttled", "Wait a little, or allow more time with --deadline."),
+    (ServerError, "server error", "The fault is the server's: try again later."),
+    (ConnectionFailedError, "unreachable", "Check the network, and --base-url or ELEVENLABS_BASE_URL."),
+    (RequestTimeoutError, "timed out", "Allow an attempt more time with --timeout."),
+    (DeadlineExceededError, "timed out", "Allow a lookup more time with --deadline."),
+    (DecodeError, "not readable", "The answer is not a phone number: check --base-url."),
+)
+_QUOTA = "quota used up"
+_CERTIFICATE = "not trusted"
+_SPECIAL_CODES = {"missing_permissions", "detected_unusual_activity"}
+_PAYMENT_REQUIRED = 402
+
+
+def may_pass(lookup: Lookup) -> bool:
+    """Say whether an id is worth asking for again: another day, or with another key."""
+    if not isinstance(lookup, Failed):
+        return False
+    error = lookup.error
+    return error.retryable or error.scope == "account" or isinstance(error, TransportError)
+
+
+def ends_run(failed: Failed, stopped_by: ElevenPhoneError | None) -> bool:
+    """Say whether a failure belongs to the end of the run rather than to its id.
+
+    Args:
+        failed: The lookup.
+        stopped_by: What has stopped the run, or `None`.
+    """
+    if stopped_by is None or isinstance(failed.error, InvalidPhoneNumberIdError):
+        return False
+    return not failed.attempts or failed.error.scope == "account"
+
+
+def exit_code_of_error(error: ElevenPhoneError) -> ExitCode:
+    """Choose the exit code of a command that ends with an error."""
+    if isinstance(error, InvalidPhoneNumberIdError | ConfigurationError):
+        return ExitCode.USAGE
+    if _is_quota(error):
+        return ExitCode.QUOTA
+    if error.scope == "account":
+        return ExitCode.KEY_REFUSED if isinstance(error, StatusError) else ExitCode.SERVER_AWAY
+    if isinstance(error, NotFoundError):
+        return ExitCode.NOT_FOUND
+    throttled = isinstance(error, RateLimitError)
+    return ExitCode.SERVER_AWAY if error.retryable and not throttled else ExitCode.SOME_FAILED
+
+
+def exit_code_of_counts(not_found: int, failed: int) -> ExitCode:
+    """Choose the exit code of a run that came to its end."""
+    if failed:
+        return ExitCode.SOME_FAILED
+    return ExitCode.NOT_FOUND if not_found else ExitCode.ALL_FOUND
+
+
+def _is_quota(error: ElevenPhoneError) -> bool:
+    if isinstance(error, RateLimitError) and error.kind == "quota":
+        return True
+    return isinstance(error, StatusError) and (
+        error.status == _PAYMENT_REQUIRED or error.code == "quota_exceeded"
+    )
+
+
+def short_name(error: ElevenPhoneError) -> str:
+    """Name an error in the width of a table's column."""
+    if _is_quota(error):
+        return _QUOTA
+    return next((name for kind, name, _ in _EXPLANATIONS if isinstance(error, kind)), "failed")
+
+
+def advice(error: ElevenPhoneError) -> str:
+    """Say what to do about an error; empty where nobody knows."""
+    if _is_quota(error):
+        return "The account's quota is used up, or a payment is due: no retry helps until that is settled."
+    if isinstance(error, StatusError) and error.code in _SPECIAL_CODES:
+        return error.hint or ""
+    if isinstance(error, ConnectionFailedError) and error.scope == "account":
+        return "If a proxy or a gateway has its own authority, name its certificate with --ca-file."
+    return next((what for kind, _, what in _EXPLANATIONS if isinstance(error, kind)), "")
+
+
+def explained(error: ElevenPhoneError) -> str:
+    """Say what is wrong and what to do, in one line."""
+    problem = message_of(error).rstrip(".") or short_name(error)
+    if isinstance(error, DecodeError):
+        problem = f"{short_name(error)}: {problem}"
+    if isinstance(error, StatusError):
+        problem += f" (HTTP {error.status}{f', request id {error.request_id}' if error.request_id else ''})"
+    return problem if problem.endswith("looks it up") else f"{problem}. {advice(error)}".rstrip()
+
+
+class Complaints:
+    """What failed and what to do, with equal failures in one line."""
+
+    def __init__(self) -> None:
+        self._alike: dict[tuple[str, str | None, str], tuple[Failed, int]] = {}
+
+    def add(self, lookup: Lookup) -> None:
+        """Count a lookup, if it failed."""
+        if isinstance(lookup, Failed):
+            code = lookup.error.code if isinstance(lookup.error, StatusError) else None
+            beginning = lookup.phone_number_id[:1]
+            # An empty id and a telephone number have explanations of their own.
+            form = "id" if beginning not in ("", "+") else beginning
+            alike = kind_of(type(lookup.error)), code, form
+            first, count = self._alike.get(alike, (lookup, 0))
+            self._alike[alike] = first, count + 1
+
+    def lines(self) -> list[str]:
+        """Give the lines, the most frequent first."""
+        frequent = sorted(self._alike.values(), key=lambda each: -each[1])
+        return [_complaint(first, count) for first, count in frequent]
+
+
+def telephone_number_error(phone_number_id: str) -> InvalidPhoneNumberIdError | None:
+    """Refuse a telephone number in the place of an id; `None` for everything else."""
+    if not phone_number_id.startswith("+"):
+        return None
+    return InvalidPhoneNumberIdError(
+        f"{phone_number_id!r} is a telephone number, not an id; "
+        f"`elevenphone find {shlex.quote(phone_number_id)}` looks it up"
+    )
+
+
+def _complaint(first: Failed, count: int) -> str:
+    whose = first.phone_number_id or f"row {first.index + 1:,}"
+    if count > 1:
+        whose += f" and {count - 1:,} more"
+    return printable(f"{whose}: {explained(first.error) if first.phone_number_id else 'empty id.'}")

@@ -1,0 +1,1 @@
+"""The work of the commands, but for `fetch`, which has a folder of its own."""

@@ -1,0 +1,181 @@
+"""The work of `elevenphone demo`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from rich.text import Text
+
+from elevenphone import ClientStats, PhoneNumberClient
+from elevenphone.cli.event_loop import run
+from elevenphone.cli.exit_codes import ExitCode
+from elevenphone.cli.fetch.fetching import Fetching
+from elevenphone.cli.fetch.journal import Header, Journal
+from elevenphone.cli.formats.ids import IdSource
+from elevenphone.cli.shell import Shell
+from elevenphone.cli.show.console import error_console, output_console
+from elevenphone.cli.show.numbers import COLUMNS, lookup_cells
+from elevenphone.cli.show.progress import run_progress
+from elevenphone.cli.show.summary import headline, outcome_table, provider_table
+from elevenphone.cli.show.table import RowTable
+from elevenphone.cli.show.tally import Tally
+from elevenphone.cli.text import counted
+from elevenphone.emulator import Emulator, Latency
+from elevenphone.lookups import Found, Lookup
+
+_CONCURRENCY_LIMIT = 12
+_OUTAGE_SECONDS = 1.5
+_IDS_TO_ONE_UNKNOWN = 50
+_SAMPLES = 3
+_NOTES = {
+    "not found": "ids no number has, mixed in on purpose",
+    "retries": "refused or broken answers, asked again",
+    "throttled": f"refused (429), above {_CONCURRENCY_LIMIT} at once",
+    "limit": f"requests at once, found by trying; {_CONCURRENCY_LIMIT} are accepted",
+}
+
+
+def run_demo(shell: Shell, count: int, seed: int) -> ExitCode:
+    """Look up, and show the results.
+
+    Args:
+        shell: Where the command runs.
+        count: How many ids.
+        seed: Another seed makes other numbers and faults.
+
+    Returns:
+        0 where every known id was found and no other, else 5.
+    """
+    emulator = Emulator(
+        numbers=count,
+        seed=seed,
+        latency=Latency.lognormal(0.04, 0.4),
+        concurrency_limit=_CONCURRENCY_LIMIT,
+        server_errors=0.01,
+        drops=0.005,
+        truncated=0.005,
+    )
+    unknown = emulator.unknown_ids[: count // _IDS_TO_ONE_UNKNOWN]
+    ids = [*emulator.ids[: count - len(unknown)], *unknown]
+    Random(seed).shuffle(ids)
+    console = output_console(shell)
+    console.print(
+        Text(
+            f"{counted(count, 'lookup')} against an emulator of the API on this machine. It takes "
+            f"{_CONCURRENCY_LIMIT} requests at once, answers in about 40 ms, fails 2 times in 100, and goes "
+            f"away for {_OUTAGE_SECONDS:g} s; the client has to find that out."
+        )
+    )
+    demo = _Demo(shell, emulator, ids)
+    with tempfile.TemporaryDirectory() as folder:
+        run(demo.look_up(Path(folder)))
+    if demo.interrupted:
+        raise KeyboardInterrupt
+    demo.show()
+    expected = (count - len(unknown), len(unknown), 0)
+    as_expected = (demo.tally.found, demo.tally.not_found, demo.tally.failed) == expected
+    return ExitCode.ALL_FOUND if as_expected else ExitCode.SOME_FAILED
+
+
+class _Demo:
+    """One run in two parts.
+
+    Attributes:
+        tally: Its lookups.
+        interrupted: Whether somebody ended it for good.
+    """
+
+    def __init__(self, shell: Shell, emulator: Emulator, ids: list[str]) -> None:
+        self._shell = shell
+        self.tally = Tally()
+        self.interrupted = False
+        self._emulator = emulator
+        self._ids = ids
+        self._fetching: Fetching | None = None
+        self._samples: dict[str, Found] = {}
+        self._stats: ClientStats | None = None
+        self._seconds = 0.0
+
+    async def look_up(self, folder: Path) -> None:
+        """Look all ids up, with the progress on standard error."""
+        path, journal_path = folder / "ids.txt", folder / "journal"
+        path.write_text("".join(f"{phone_number_id}\n" for phone_number_id in self._ids), encoding="ascii")
+        source = IdSource(path, None, None)
+        header = Header.of("the emulator", self._emulator.api_key, source.survey())
+        async with (
+            self._emulator as emulator,
+            PhoneNumberClient(emulator.api_key, base_url=emulator.base_url) as client,
+        ):
+            started = time.perf_counter()
+            with contextlib.closing(_WatchedJournal(journal_path, self._note)) as journal:
+                journal.begin(header, may_replace=False)
+                await self._fetch(client, source, journal)
+            if not self.interrupted and self.tally.done < len(self._ids):
+                with contextlib.closing(_WatchedJournal(journal_path, self._note)) as journal:
+                    kept = sum(1 for _ in journal.resume(header))
+                    text = f"Interrupted on purpose; {kept:,} answers are in the journal, and it goes on."
+                    output_console(self._shell).print(text)
+                    await self._fetch(client, source, journal)
+            self._seconds = time.perf_counter() - started
+            self._stats = client.stats
+
+    async def _fetch(self, client: PhoneNumberClient, source: IdSource, journal: Journal) -> None:
+        progress = run_progress(error_console(self._shell), len(self._ids), self.tally.done)
+        self._fetching = Fetching(client, source, journal, self.tally, progress, deadline=300.0, grace=10.0)
+        try:
+            await self._fetching.run()
+        finally:
+            journal.finish()
+        self.interrupted = self._fetching.interrupted
+
+    def _note(self, lookup: Lookup) -> None:
+        """Watch the answers, and cause two accidents on the way."""
+        if isinstance(lookup, Found) and lookup.number.assigned_agent and len(self._samples) < _SAMPLES:
+            self._samples.setdefault(lookup.number.provider, lookup)
+        if self.tally.done == len(self._ids) // 4:
+            self._emulator.outage = True
+            asyncio.get_running_loop().call_later(_OUTAGE_SECONDS, setattr, self._emulator, "outage", False)
+        if self.tally.done == len(self._ids) // 2 and self._fetching is not None:
+            self._fetching.stop()
+
+    def show(self) -> None:
+        """Print the summary, the samples, and what to do next."""
+        console = output_console(self._shell)
+        console.print()
+        console.print(headline(self.tally, self._seconds))
+        if self._stats is not None:
+            console.print(outcome_table(self.tally, self._stats, _NOTES))
+        if self._samples:
+            console.print()
+            console.print(provider_table(self.tally))
+            console.print()
+            console.print(Text("One of each", style="bold"))
+            table = RowTable(console, COLUMNS)
+            for sample in self._samples.values():
+                table.add(lookup_cells(sample))
+        console.print()
+        console.print(Text("With a key of your own", style="bold"))
+        console.print(
+            "  export ELEVENLABS_API_KEY=...\n"
+            "  elevenphone get phnum_...\n"
+            "  elevenphone fetch ids.txt -o numbers.csv"
+        )
+
+
+class _WatchedJournal(Journal):
+    """A journal that reports each answer."""
+
+    def __init__(self, path: Path, seen: Callable[[Lookup], None]) -> None:
+        super().__init__(path, path.with_name("out"))
+        self._seen = seen
+
+    def add(self, lookup: Lookup) -> None:
+        """Add an answer, and report it."""
+        super().add(lookup)
+        self._seen(lookup)

@@ -1,0 +1,120 @@
+"""`Listing`: the numbers of a workspace, as `client.list` returns them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from typing import cast
+
+from msgspec.structs import replace
+
+from elevenphone._bulk.caller import BulkCaller
+from elevenphone._json import SNIPPET_BYTES
+from elevenphone._lookup.dispatcher import Dispatcher
+from elevenphone._lookup.job import Job, Terms
+from elevenphone._protocol.pages import Page, decode_element, next_query, parse_page
+from elevenphone.errors import DecodeError, ElevenPhoneError
+from elevenphone.models import PhoneNumber
+from elevenphone.transport import Response
+
+
+class Listing(AsyncIterator[PhoneNumber]):
+    """The numbers of a workspace: an async iterator that requests a page when it needs one.
+
+    `PhoneNumberClient.list` makes it. It has no task of its own and holds one page, so it
+    can be left at any point, and there is nothing to close. An iteration that is cancelled
+    while it waits for a page can go on: the next step requests the same page.
+
+    Example:
+        ```python
+        async for number in client.list(provider="twilio"):
+            print(number.phone_number_id, number.phone_number)
+        ```
+    """
+
+    def __init__(self, dispatcher: Dispatcher, terms: Terms, query: str) -> None:
+        self._dispatcher = dispatcher
+        self._terms = terms
+        if terms.retry.attempts > 1:
+            # Without this page there is no next one, so it has as many attempts as its deadline allows.
+            self._terms = terms._replace(retry=replace(terms.retry, attempts=sys.maxsize))
+        self._query = query
+        self._page: Page | None = None
+        self._status = 0
+        self._snippet = b""
+        self._taken = 0  # elements of the page
+        self._cursors: set[str | None] = set()  # of the pages that have been here
+        self._is_over = self._is_busy = False
+
+    async def __anext__(self) -> PhoneNumber:
+        """Return the next number, from the page at hand or the next page.
+
+        Raises:
+            StopAsyncIteration: There are no more numbers, or an earlier step has ended the listing
+                with an error.
+            FaultyElementError: This element is not a phone number; the next step returns the next one.
+            StatusError: The server refused the page, or failed until the deadline; this and all
+                other errors end the listing.
+            TransportError: No complete answer arrived.
+            DecodeError: The answer is not a page, or the listing would never end: a cursor
+                repeats, or a page is empty or without a cursor though more are to follow.
+            DeadlineExceededError: The page's deadline passed.
+            ConfigurationError: The client is closed, or belongs to another event loop.
+            RuntimeError: Another task is waiting for the next number.
+        """
+        if self._is_busy:
+            raise RuntimeError(
+                "another task waits for a number of this listing: make one listing for each task"
+            )
+        while (page := self._page) is None or self._taken == len(page.phone_numbers):
+            if self._is_over or (page is not None and not page.has_more):
+                raise StopAsyncIteration
+            self._is_busy = True
+            try:
+                await self._turn_page()
+            except ElevenPhoneError:
+                self._is_over = True
+                raise
+            finally:
+                self._is_busy = False
+        self._taken += 1
+        return decode_element(page, self._taken - 1, self._status)
+
+    async def _turn_page(self) -> None:
+        """Put the next page in place of the one that has been handed out."""
+        cursor = None if self._page is None else self._cursor_after(self._page)
+        job = await self._request(self._query if cursor is None else next_query(self._query, cursor))
+        self._page = job.outcome()
+        response = cast("Response", job.response)
+        self._status, self._snippet = response.status, response.body[:SNIPPET_BYTES]
+        self._taken = 0
+        self._cursors.add(cursor)
+
+    def _cursor_after(self, page: Page) -> str:
+        """Return the cursor of the next page, unless the listing would never end."""
+        path = "$.next_cursor"
+        if not page.phone_numbers:
+            path, problem = "$.phone_numbers", "the page is empty, but has_more is true"
+        elif not page.next_cursor:
+            problem = "there is no next_cursor, but has_more is true"
+        elif page.next_cursor in self._cursors:
+            problem = "next_cursor leads back to a page that this listing has had before"
+        else:
+            return page.next_cursor
+        raise DecodeError(f"{problem}, so the listing cannot go on", path, self._status, self._snippet)
+
+    async def _request(self, query: str) -> Job[Page]:
+        """Look one page up; no lane stays open in between."""
+        dispatcher = self._dispatcher
+        dispatcher.bind()
+        prefix, timeout, deadline, retry = self._terms
+        lane = dispatcher.slots.open_lane(())
+        job = Job(BulkCaller(dispatcher, lane), None, prefix + query, parse_page, timeout, deadline, retry)
+        try:
+            await dispatcher.look_up(job)
+        finally:
+            dispatcher.slots.close_lane(lane)
+        return job
+
+    def __repr__(self) -> str:
+        return f"<Listing {self._query}, {'over' if self._is_over else 'under way'}>"

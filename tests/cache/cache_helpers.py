@@ -1,0 +1,103 @@
+"""A client with a cache on the virtual clock, and a server whose numbers and health can be changed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import virtual_time
+from stub_transport import After, Hang, Step, StubTransport, answer, refused
+
+from elevenphone import Cache, PhoneNumberClient, RetryPolicy
+
+LATENCY = 0.1
+"""Seconds that an answer takes."""
+
+_T = TypeVar("_T")
+
+
+class ScriptedServer:
+    """Answers every id with a label that says how often it was edited.
+
+    Attributes:
+        edits: The label of each id; `edit` raises it.
+        outcome: What every request ends in instead of an answer, or `None`.
+        outcomes: The same for single ids.
+        latency: Seconds that an answer takes.
+        transport: What the client sends with.
+    """
+
+    def __init__(self) -> None:
+        self.edits: dict[str, int] = {}
+        self.outcome: Step | None = None
+        self.outcomes: dict[str, Step] = {}
+        self.latency = LATENCY
+        self.transport = StubTransport(self._step)
+
+    def edit(self, phone_number_id: str) -> None:
+        self.edits[phone_number_id] = self.edits.get(phone_number_id, 0) + 1
+
+    def asked(self, phone_number_id: str = "phnum_1") -> int:
+        """Count the requests for an id."""
+        return sum(url.endswith(f"/{phone_number_id}") for url in self.transport.urls)
+
+    def _step(self, url: str) -> Step:
+        phone_number_id = url.rpartition("/")[2]
+        step = self.outcomes.get(phone_number_id, self.outcome)
+        if step is None:
+            step = numbered(phone_number_id, self.edits.get(phone_number_id, 0))
+        return step if isinstance(step, Hang) else After(self.latency, step)
+
+
+def numbered(phone_number_id: str, edits: int) -> Step:
+    body = {
+        "provider": "twilio",
+        "phone_number": "+1",
+        "label": str(edits),
+        "phone_number_id": phone_number_id,
+    }
+    return answer(200, body)
+
+
+DOWN = refused(503)
+NO_RETRY = RetryPolicy.none()
+
+
+def now() -> float:
+    """Return the seconds since the start."""
+    return asyncio.get_running_loop().time() - virtual_time.START
+
+
+async def label(client: PhoneNumberClient, phone_number_id: str = "phnum_1") -> str:
+    return (await client.get(phone_number_id)).label
+
+
+def with_cache(
+    use: Callable[[PhoneNumberClient, ScriptedServer], Awaitable[_T]],
+    cache: Cache | None,
+    *,
+    retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - a frozen value
+    timeout: float = 10.0,
+    deadline: float | None = 60.0,
+) -> _T:
+    """Use a client in virtual time, close it, and see that nothing is left behind.
+
+    Raises:
+        DeadlockError: It hung.
+    """
+
+    async def main() -> _T:
+        server = ScriptedServer()
+        async with PhoneNumberClient(
+            transport=server.transport, cache=cache, retry=retry, timeout=timeout, deadline=deadline
+        ) as client:
+            result = await use(client, server)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not others, f"left behind: {others}"
+        assert server.transport.in_flight == 0
+        return result
+
+    random.seed(0)
+    return virtual_time.run(main())

@@ -1,0 +1,226 @@
+"""Equal calls at the same time share one lookup."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from cache_helpers import DOWN, LATENCY, NO_RETRY, ScriptedServer, now, with_cache
+from stub_transport import Hang, refused
+
+from elevenphone import (
+    Cache,
+    DeadlineExceededError,
+    ElevenPhoneError,
+    NotFoundError,
+    PhoneNumberClient,
+    RequestTimeoutError,
+    RetryPolicy,
+    ServerError,
+    StatusError,
+)
+
+SHARING = Cache(max_age=0.0)
+HANG = Hang()
+
+
+def test_equal_gets_share_one_request_whatever_their_number() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        numbers = await asyncio.gather(*(client.get("phnum_1") for _ in range(1_000)))
+        assert len({id(number) for number in numbers}) == 1
+        assert (server.asked(), client.stats.joined, client.stats.found) == (1, 999, 1)
+        assert now() == pytest.approx(LATENCY)
+
+    with_cache(use, SHARING)
+
+
+def test_after_the_answer_the_next_get_asks_again() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        await client.get("phnum_1")
+        await client.get("phnum_1")
+        assert (server.asked(), client.stats.cache_hits) == (2, 0)
+
+    with_cache(use, SHARING)
+
+
+def test_a_get_with_terms_of_its_own_or_a_fresh_one_asks_alone() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        await asyncio.gather(
+            client.get("phnum_1"),
+            client.get("phnum_1", deadline=5.0),  # a deadline of its own it may have
+            client.get("phnum_1", timeout=10.0, retry=RetryPolicy()),  # these are the client's
+            client.get("phnum_1", timeout=5.0),
+            client.get("phnum_1", retry=RetryPolicy(attempts=2)),
+            client.get("phnum_1", fresh=True),
+        )
+        assert (server.asked(), client.stats.joined) == (4, 2)
+
+    with_cache(use, SHARING)
+
+
+def test_an_error_is_shared_and_each_caller_gets_an_exception_of_their_own() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        server.outcome = DOWN
+        errors = await asyncio.gather(*(client.get("phnum_1") for _ in range(3)), return_exceptions=True)
+        assert server.asked() == 3  # the attempts of one lookup
+        assert len({id(error) for error in errors}) == 3
+        for error in errors:
+            assert isinstance(error, ServerError)
+            assert len(error.history) == 3
+        assert client.stats.failed == 1
+
+    with_cache(use, SHARING)
+
+
+def test_one_callers_cancellation_does_not_take_the_answer_from_another() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        first, second, third = (asyncio.create_task(client.get("phnum_1")) for _ in range(3))
+        await asyncio.sleep(LATENCY / 2)
+        first.cancel()
+        third.cancel()
+        assert (await second).label == "0"
+        assert (first.cancelled(), third.cancelled(), server.asked()) == (True, True, 1)
+        assert now() == pytest.approx(LATENCY)
+
+    with_cache(use, SHARING)
+
+
+def test_when_the_last_caller_has_gone_the_request_is_called_off() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        server.outcome = HANG
+        calls = [asyncio.create_task(client.get("phnum_1")) for _ in range(3)]
+        await asyncio.sleep(1.0)
+        for call in calls:
+            assert server.transport.in_flight == 1
+            call.cancel()
+            await asyncio.sleep(0.01)
+        assert server.transport.in_flight == 0
+        assert client.stats.in_flight == 0
+        server.outcome = None
+        await client.get("phnum_1")  # it does not join the cancelled lookup
+
+    with_cache(use, SHARING)
+
+
+def test_a_get_in_the_same_turn_of_the_loop_does_not_join_a_lookup_that_was_called_off() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        first = asyncio.create_task(client.get("phnum_1"))
+        await asyncio.sleep(LATENCY / 2)
+        first.cancel()
+        second = asyncio.create_task(client.get("phnum_1"))
+        assert (await second).label == "0"
+        assert server.asked() == 2
+
+    with_cache(use, SHARING)
+
+
+def test_each_caller_has_a_deadline_and_the_lookup_lasts_until_the_last() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        server.outcome = HANG
+
+        async def end_of(deadline: float, starts: float) -> float:
+            await asyncio.sleep(starts)
+            with pytest.raises(DeadlineExceededError):
+                await client.get("phnum_1", deadline=deadline)
+            return now()
+
+        ends = await asyncio.gather(end_of(2.0, 0.0), end_of(1.0, 0.0), end_of(4.0, 0.5), end_of(1.0, 1.0))
+        assert ends == pytest.approx([2.0, 1.0, 4.5, 2.0])
+        await asyncio.sleep(0)
+        assert (server.transport.in_flight, server.asked()) == (0, 1)
+        assert (client.stats.failed, client.stats.joined) == (1, 3)
+
+    with_cache(use, SHARING)
+
+
+def test_a_later_callers_deadline_gives_the_lookup_more_attempts() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        server.outcome = HANG
+        early = asyncio.create_task(client.get("phnum_1", deadline=1.5))
+        await asyncio.sleep(1.2)
+        late = asyncio.create_task(client.get("phnum_1", deadline=30.0))
+        with pytest.raises(DeadlineExceededError) as caught:
+            await early
+        assert isinstance(caught.value.last_error, RequestTimeoutError)
+        with pytest.raises(RequestTimeoutError) as ended:
+            await late
+        assert len(ended.value.history) == 3
+        assert server.asked() == 3
+
+    with_cache(use, SHARING, timeout=1.0)
+
+
+def test_a_wait_beyond_the_last_deadline_is_not_begun() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        server.outcome = refused(503, retry_after="20")
+        calls = [client.get("phnum_1", deadline=deadline) for deadline in (5.0, 15.0)]
+        for error in await asyncio.gather(*calls, return_exceptions=True):
+            assert isinstance(error, StatusError)
+            assert error.retry_after == 20.0
+        assert now() == pytest.approx(LATENCY)
+
+    with_cache(use, SHARING)
+
+
+def test_the_wait_for_a_slot_is_not_part_of_a_deadline() -> None:
+    async def main(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        server.latency = 3.0
+        others = [asyncio.create_task(client.get(f"phnum_{n}", deadline=None)) for n in range(2, 10)]
+        await asyncio.sleep(0.1)
+        assert client.stats.in_flight == client.stats.concurrency_limit == len(others)
+        first = asyncio.create_task(client.get("phnum_1", deadline=4.0))
+        second = asyncio.create_task(client.get("phnum_1", deadline=2.0))
+        assert (await first).label == "0"
+        assert now() == pytest.approx(6.0)
+        with pytest.raises(DeadlineExceededError):
+            await second
+        await asyncio.gather(*others)
+
+    with_cache(main, SHARING)
+
+
+def test_a_404_ends_the_lookup_for_everybody_without_a_retry() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        server.outcome = refused(404)
+        errors = await asyncio.gather(*(client.get("phnum_1") for _ in range(2)), return_exceptions=True)
+        assert [type(error) for error in errors] == [NotFoundError, NotFoundError]
+        assert server.asked() == 1
+
+    with_cache(use, SHARING)
+
+
+def test_a_caller_that_arrives_while_the_lookup_waits_to_retry_joins_it() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        server.outcome = refused(503, retry_after="1")
+        first = asyncio.create_task(client.get("phnum_1"))
+        await asyncio.sleep(0.5)
+        server.outcome = None
+        second = asyncio.create_task(client.get("phnum_1"))
+        assert (await first) is (await second)
+        assert server.asked() == 2
+
+    with_cache(use, SHARING)
+
+
+def test_whoever_cancels_the_shared_task_cancels_those_who_wait() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        server.outcome = HANG
+        before = asyncio.all_tasks()
+        call = asyncio.create_task(client.get("phnum_1"))
+        await asyncio.sleep(1.0)
+        [shared] = asyncio.all_tasks() - before - {call}
+        shared.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    with_cache(use, SHARING)
+
+
+def test_without_retries_the_shared_lookup_is_one_request() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        server.outcome = DOWN
+        errors = await asyncio.gather(*(client.get("phnum_1") for _ in range(2)), return_exceptions=True)
+        assert all(isinstance(error, ElevenPhoneError) for error in errors)
+        assert server.asked() == 1
+
+    with_cache(use, SHARING, retry=NO_RETRY)

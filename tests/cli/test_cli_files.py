@@ -1,0 +1,119 @@
+"""The parts of `fetch` that write files, and those that block beside an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from elevenphone.cli.exit_codes import OutputError, Refusal
+from elevenphone.cli.fetch.background import BackgroundIds, in_background
+from elevenphone.cli.fetch.stream import LineWriter
+from elevenphone.cli.formats.files import whole_file
+from elevenphone.cli.formats.ids import IdSource
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_text("old")
+    with contextlib.suppress(KeyboardInterrupt), whole_file(path, replace=True) as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("out", "old")]
+    with whole_file(path, replace=True) as file:
+        file.write(b"new")
+        assert path.read_text() == "old"
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("out", "new")]
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_file_that_appears_in_the_meantime_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    def no_links(_source: Path, _target: Path) -> None:
+        raise PermissionError("no links here")
+
+    if not has_links:
+        monkeypatch.setattr(os, "link", no_links)
+    path = tmp_path / "out"
+    with whole_file(path, replace=False) as file:
+        file.write(b"first")
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("out", "first")]
+    path.unlink()
+
+    def write() -> None:
+        with whole_file(path, replace=False) as file:
+            file.write(b"new")
+            path.write_text("theirs")
+
+    with pytest.raises(Refusal, match="has appeared in the meantime"):
+        write()
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("out", "theirs")]
+
+
+def test_the_unfinished_file_of_the_same_run_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "out.1234abcd.part").write_text("of the run that was killed")
+    (tmp_path / "out.part").write_text("mine")
+    with whole_file(tmp_path / "out", replace=False, mark="1234abcd") as file:
+        file.write(b"new")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["out", "out.part"]
+
+
+def test_lines_of_several_threads_do_not_mingle(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb", buffering=0) as file:
+        writer = LineWriter(file.fileno(), "out")
+
+        def write(number: int) -> None:
+            for _ in range(200):
+                writer.add(b"%d\n" % number * 100)
+                writer.write()
+
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    lines = (tmp_path / "out").read_bytes().splitlines()
+    assert len(lines) == 4 * 200 * 100
+    assert set(lines) == {b"0", b"1", b"2", b"3"}
+
+
+async def test_a_function_that_blocks_in_the_background_can_be_left() -> None:
+    released = threading.Event()
+
+    def block() -> None:
+        released.wait(10)
+
+    def fail() -> None:
+        raise OutputError("x", "y")
+
+    blocked = asyncio.create_task(in_background(block))
+    await asyncio.sleep(0)
+    blocked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await blocked
+    released.set()
+    with pytest.raises(OutputError):
+        await in_background(fail)
+
+
+async def test_ids_come_while_a_pipe_is_open_and_end_when_stopped(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    ids = BackgroundIds(IdSource(fifo, None, None))
+    with fifo.open("w", encoding="utf-8") as pipe:
+        coming = aiter(ids)
+        for phone_number_id in ("a", "b"):
+            pipe.write(f"{phone_number_id}\n")
+            pipe.flush()
+            assert await anext(coming) == phone_number_id
+        waiting = asyncio.ensure_future(anext(coming))
+        await asyncio.sleep(0)
+        ids.stop()
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+    assert not ids.ended

@@ -1,0 +1,94 @@
+"""Imports inside the command line point one way, and its declarations are light."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import elevenphone.cli
+
+ROOT = Path(elevenphone.cli.__file__).parent
+
+# Part: what it may import. A folder stands for its modules, whose order is looked at as well.
+MAY_IMPORT = {
+    "text": "",
+    "exit_codes": "",
+    "shell": "exit_codes text",
+    "event_loop": "",
+    "connection": "exit_codes shell text",
+    "formats": "exit_codes text",
+    "show": "formats exit_codes shell text",
+    "endings": "show exit_codes",
+    "lookup": "show",
+    "fetch": "lookup show formats endings connection event_loop exit_codes shell text",
+    "work": "fetch lookup show formats connection event_loop exit_codes shell text",
+    "commands": "work fetch formats connection exit_codes shell",
+    "main": "commands show endings exit_codes shell",
+    "__init__": "main shell",
+}
+LIGHT = {"__future__", "click", "elevenphone"}
+
+
+def modules() -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted(ROOT.rglob("*.py")):
+        yield path.relative_to(ROOT), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Yield the modules of the command line that are imported, without their common beginning."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and f"{node.module}.".startswith("elevenphone.cli.")
+        ):
+            inner = node.module.removeprefix("elevenphone.cli").removeprefix(".")
+            for alias in node.names:
+                name = f"{inner}.{alias.name}".strip(".")
+                yield name if (ROOT / f"{name.replace('.', '/')}.py").exists() else inner
+
+
+def test_every_part_has_its_place_in_the_table() -> None:
+    parts = {path.parts[0].removesuffix(".py") for path, _ in modules()}
+    assert parts == MAY_IMPORT.keys()
+
+
+def test_no_part_imports_upwards() -> None:
+    wrong: list[str] = []
+    for path, tree in modules():
+        part = path.parts[0].removesuffix(".py")
+        for name in imported(tree):
+            target = name.partition(".")[0]
+            if target != part and target not in MAY_IMPORT[part].split():
+                wrong.append(f"{path} imports {name}")
+    assert wrong == []
+
+
+def test_neither_parts_nor_modules_form_a_circle() -> None:
+    parts = {part: set(below.split()) for part, below in MAY_IMPORT.items()}
+    files = {".".join(path.with_suffix("").parts): set(imported(tree)) for path, tree in modules()}
+    for graph in (parts, files):
+        placed: set[str] = set()
+        while ready := {name for name, below in graph.items() if below <= placed | {name}} - placed:
+            placed |= ready
+        assert graph.keys() - placed == set()
+
+
+def test_declarations_import_click_and_the_standard_library_alone() -> None:
+    import sys  # noqa: PLC0415 - for its list of the standard library
+
+    for path, tree in modules():
+        if path.parts[0] != "commands":
+            continue
+        for node in tree.body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            for name in names:
+                top = name.partition(".")[0]
+                assert top in LIGHT | sys.stdlib_module_names, f"{path} imports {name}"
+                if top == "elevenphone":
+                    assert name.split(".")[2] in {"commands", "connection", "shell", "exit_codes"}, (
+                        f"{path}: {name}"
+                    )

@@ -1,0 +1,117 @@
+"""Files that `fetch` refuses to touch, and what it says about them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_helpers import Api, run
+
+
+@pytest.fixture(autouse=True)
+def folder(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ids.txt").write_text(api.unknown_id)
+    (tmp_path / "there.csv").write_text("kept")
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (("ids.txt",), 2, "--output"),
+        (("ids.txt", "-o", "out"), 2, "--format"),
+        (("ids.txt", "-o", "-", "--resume"), 2, "stream"),
+        (("ids.txt", "-o", "out.csv", "--resume", "--force"), 2, "one of them"),
+        (("ids.txt", "-o", "ids.txt", "--format", "csv", "--force"), 2, "IDS and OUT are the same file"),
+        (("ids.txt", "-o", "out.csv", "--failures", "./out.csv"), 2, "OUT and --failures are the same file"),
+        (("ids.txt", "-o", "out.csv", "--failures", "out.csv.journal", "--force"), 2, "its journal"),
+        (("ids.txt", "-o", "out.csv", "--summary-json", "out.csv.journal-journal"), 2, "its journal's"),
+        (("out.csv.journal", "-o", "out.csv"), 2, "IDS and its journal are the same file"),
+        (("ids.txt", "-o", "out.csv", "--concurrency", "none"), 2, "auto"),
+        (("ids.txt", "-o", "out.csv", "--rate", "0"), 2, "rate"),
+        (("ids.txt", "-o", "out.csv", "--proxy", "proxy.example:3128"), 2, "http://proxy.example:3128"),
+        (("ids.txt", "-o", "out.csv", "--ca-file", "there.csv"), 2, "cannot use --ca-file 'there.csv'"),
+        (("ids.txt", "-o", "out.csv", "--log-file", "absent/log"), 4, "cannot write 'absent/log'"),
+        (("ids.txt", "-o", "there.csv"), 2, "--force"),
+        (("ids.txt", "-o", "there.csv", "--resume"), 2, "not from `fetch`"),
+        (("ids.txt", "-o", "out.csv", "--failures", "there.csv"), 2, "--force"),
+        (("ids.txt", "-o", "absent/out.csv"), 4, "'absent/out.csv': there is no directory 'absent'"),
+        (("ids.txt", "-o", "out.csv", "--failures", "absent/f"), 4, "there is no directory 'absent'"),
+        (("ids.txt", "-o", ""), 2, "OUT is empty"),
+        (("", "-o", "out.csv"), 2, "IDS is empty"),
+        (("absent.txt", "-o", "out.csv"), 2, "elevenphone: cannot read the ids from 'absent.txt'"),
+        (("absent\x1b[2J", "-o", "out.csv"), 2, r"'absent\x1b[2J'"),
+        (("ids.txt", "-o", ".", "--format", "csv"), 4, "directory"),
+        (("ids.txt", "-o", "/dev/full"), 4, "No space left"),
+        (("ids.txt", "-o", "-", "--failures", "/dev/null"), 2, "is not a file"),
+    ],
+)
+def test_a_refusal_is_explained_and_leaves_all_files_as_they_are(
+    api: Api, folder: Path, arguments: tuple[str, ...], code: int, complaint: str
+) -> None:
+    if arguments[-1].startswith("/dev") and not Path(arguments[-1]).exists():
+        pytest.skip(f"has no {arguments[-1]}")
+    before = contents(folder)
+    ended = run("fetch", *arguments, **api.variables)
+    assert ended.code == code, ended.errors
+    assert complaint in ended.errors
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("out.csv.journal", b"my own file\n", "is not a journal of elevenphone: move it away"),
+        (
+            "out.csv.journal",
+            b"SQLite format 3\0" + bytes(84),
+            "is not a journal of elevenphone: move it away",
+        ),
+        ("out.csv.journal", b'{"journal":1,"server":"x"}\n', "by an older version of elevenphone: finish"),
+        ("out.csv.journal-journal", b"my own file\n", "is not a file of elevenphone: move it away"),
+        ("out.csv.journal-wal", b"", "is not a file of elevenphone: move it away"),
+        ("out.csv.journal-shm", b"my own file\n", "is not a file of elevenphone: move it away"),
+        ("out.db-wal", b"", "another program has 'out.db' open"),
+        ("out.db-journal", b"my own file\n", "another program has 'out.db' open"),
+    ],
+)
+@pytest.mark.parametrize("option", [(), ("--resume",), ("--force",)])
+def test_files_of_others_beside_the_output_are_left_alone(
+    api: Api, folder: Path, name: str, content: bytes, complaint: str, option: tuple[str, ...]
+) -> None:
+    (folder / name).write_bytes(content)
+    before = contents(folder)
+    output = "out.db" if name.startswith("out.db") else "out.csv"
+    ended = run("fetch", "ids.txt", "-o", output, *option, **api.variables)
+    assert ended.code == 2
+    assert complaint in ended.errors
+    assert contents(folder) == before
+
+
+def test_names_that_a_run_might_have_used_are_left_alone(api: Api, folder: Path) -> None:
+    (folder / "out.csv.part").write_text("mine")
+    (folder / "out.csv.journal.lock").write_text("mine")
+    assert run("fetch", "ids.txt", "-o", "out.csv", **api.variables).code == 1
+    assert (folder / "out.csv.part").read_text() == "mine"
+    assert (folder / "out.csv.journal.lock").read_text() == "mine"
+    assert sorted(contents(folder)) == [
+        *("ids.txt", "out.csv", "out.csv.journal.lock", "out.csv.part", "there.csv")
+    ]
+
+
+def test_force_overwrites_and_keeps_a_link_and_the_permissions(api: Api, folder: Path) -> None:
+    output = folder / "out.jsonl"
+    output.write_text("old")
+    output.chmod(0o600)
+    link = folder / "link.jsonl"
+    link.symlink_to(output)
+    assert run("fetch", "ids.txt", "-o", "link.jsonl", "--force", **api.variables).code == 1
+    assert link.is_symlink()
+    assert json.loads(output.read_text(encoding="utf-8"))["phone_number_id"] == api.unknown_id
+    assert output.stat().st_mode & 0o777 == 0o600
