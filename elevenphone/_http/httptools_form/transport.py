@@ -164,7 +164,10 @@ class HttptoolsTransport(Uncopyable):
 
 
 # As `Response(...)`, in a third of the time.
-_response: Callable[[tuple[int, RawHeaders, bytes]], Response] = functools.partial(tuple.__new__, Response)
+_response: Callable[[tuple[int, RawHeaders, bytes]], Response] = functools.partial(
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType] - typeshed does not know the type of a tuple's items here
+    Response,
+)
 
 
 def _closed() -> ConfigurationError:

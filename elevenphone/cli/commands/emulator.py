@@ -115,13 +115,13 @@ _SETTINGS = (
     click.option("--html-errors", type=_PROBABILITY, metavar="P", help="Probability of a 502 page in HTML."),
     click.option("--redirects", type=_PROBABILITY, metavar="P", help="Probability of a redirect."),
     click.option(
-        "--expired-cursors", type=_PROBABILITY, metavar="P", help="Probability of an expired cursor."
+        "--expired-cursors", type=_PROBABILITY, metavar="P", help="Probability of a cursor that expired."
     ),
     click.option(
         "--repeated-cursors",
         type=_PROBABILITY,
         metavar="P",
-        help="Probability of a page that repeats a cursor.",
+        help="Probability of a repeated cursor.",
     ),
     click.option(
         "--missing-cursors", type=_PROBABILITY, metavar="P", help="Probability of a page without a cursor."
@@ -131,7 +131,7 @@ _SETTINGS = (
         "--faulty-elements",
         type=_PROBABILITY,
         metavar="P",
-        help="Probability of a page with a faulty number.",
+        help="Probability of a faulty number.",
     ),
     click.option("--redirect-location", metavar="URL", help="Its target.  [default: the same path]"),
     click.option(
