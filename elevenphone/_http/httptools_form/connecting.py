@@ -72,9 +72,20 @@ class Connector:
             self._expires = 0.0  # perhaps it has moved
             raise
         connection = Connection(loop, owner)
+        try:
+            await self._attach(loop, sock, connection)
+        except BaseException:
+            owner.lost(connection)  # uvloop does not call `connection_lost` where this was cancelled
+            raise
+        return connection
+
+    async def _attach(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, connection: Connection
+    ) -> None:
+        """Put a connection on top of a socket, with TLS between them where it is wanted."""
         if self._context is None:
             await loop.create_connection(lambda: connection, sock=sock)
-            return connection
+            return
         layer = TLSLayer(loop, self._context, self._host.rstrip("."), connection)
         transport, _ = await loop.create_connection(lambda: layer, sock=sock)
         try:
@@ -82,7 +93,6 @@ class Connector:
         except BaseException:
             transport.abort()
             raise
-        return connection
 
     async def _resolve(self, loop: asyncio.AbstractEventLoop) -> list[AddressInfo]:
         """Find the addresses; all who connect at the same time wait for one answer."""
