@@ -299,8 +299,12 @@ async def test_a_connection_that_was_cancelled_while_it_was_made_is_not_waited_f
     real = loop.create_connection
 
     async def made_and_cancelled(*args: object, **kwargs: object) -> object:
-        transport, protocol = await real(*args, **kwargs)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType] - passed on
-        monkeypatch.setattr(protocol, "connection_lost", lambda _error: None, raising=False)
+        made = await real(*args, **kwargs)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType] - passed on
+        transport, protocol = cast("tuple[asyncio.Transport, asyncio.BaseProtocol]", made)
+
+        def say_nothing(_error: object) -> None: ...
+
+        monkeypatch.setattr(protocol, "connection_lost", say_nothing, raising=False)
         transport.abort()
         raise asyncio.CancelledError
 
