@@ -13,14 +13,12 @@ from elevenphone.cli.exit_codes import ExitCode
 from elevenphone.cli.formats.columns import Selection
 from elevenphone.cli.formats.files import Target
 from elevenphone.cli.show.verdicts import explained
-from elevenphone.cli.text import printable
 from elevenphone.cli.work.results import Show, into, on_pipe, on_terminal
 from elevenphone.errors import DecodeError
 from elevenphone.lookups import Found
 from elevenphone.models import PhoneNumber
 
 _ELEMENT = "$.phone_numbers["
-_ID = re.compile(rb'"phone_number_id"\s*:\s*"([^"\\]+)"')
 _NO_DIGIT = re.compile(r"\D")
 # The last digits of a number are written without a space or a dash in between.
 _DIGITS_SEARCHED = 4
@@ -151,5 +149,7 @@ class _Listing:
     def _report(self, error: DecodeError) -> None:
         self._faulty += 1
         self._shell.say(f"elevenphone: {explained(error)}")
-        if self._ids_only and (found := _ID.search(error.snippet)) is not None:
-            self._shell.print(printable(found[1].decode(errors="replace")))
+        # An attribute of the error for one element, which is its own class once the listing has landed.
+        phone_number_id: str | None = getattr(error, "phone_number_id", None)
+        if self._ids_only and phone_number_id is not None:
+            self._shell.print(phone_number_id)
