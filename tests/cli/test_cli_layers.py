@@ -16,14 +16,14 @@ MAY_IMPORT = {
     "exit_codes": "",
     "shell": "exit_codes text",
     "event_loop": "",
-    "connection": "exit_codes shell text",
+    "access": "exit_codes shell text",
     "formats": "exit_codes text",
     "show": "formats exit_codes shell text",
     "endings": "show exit_codes",
     "lookup": "show",
-    "fetch": "lookup show formats endings connection event_loop exit_codes shell text",
-    "work": "fetch lookup show formats connection event_loop exit_codes shell text",
-    "commands": "work fetch formats connection exit_codes shell",
+    "fetch": "lookup show formats endings access event_loop exit_codes shell text",
+    "work": "fetch lookup show formats access event_loop exit_codes shell text",
+    "commands": "work fetch formats access exit_codes shell",
     "main": "commands show endings exit_codes shell",
     "__init__": "main shell",
 }
@@ -89,6 +89,6 @@ def test_declarations_import_click_and_the_standard_library_alone() -> None:
                 top = name.partition(".")[0]
                 assert top in LIGHT | sys.stdlib_module_names, f"{path} imports {name}"
                 if top == "elevenphone":
-                    assert name.split(".")[2] in {"commands", "connection", "shell", "exit_codes"}, (
+                    assert name.split(".")[2] in {"commands", "access", "shell", "exit_codes"}, (
                         f"{path}: {name}"
                     )

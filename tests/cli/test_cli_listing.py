@@ -16,9 +16,15 @@ from elevenphone.emulator import Emulator
 
 NUMBERS = Emulator(60)
 ALL = [NUMBERS.number(each) for each in NUMBERS.ids]
-FAULTY = DecodeError(
-    "Expected `str`, got `null`", "$.phone_numbers[3].label", 200, b'{"phone_number_id": "phnum_bad"}'
-)
+
+
+class FaultyElementError(DecodeError):
+    """One element of a page that is not a number."""
+
+    phone_number_id = "phnum_bad"
+
+
+FAULTY = FaultyElementError("Expected `str`, got `null`", "$.phone_numbers[3].label", 200, b'{"label": null}')
 
 
 class Listing:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from elevenphone import Failed, Found, PhoneNumberClient, ServerError, TwilioPhoneNumber
-from elevenphone.cli.connection import Connection
+from elevenphone.cli.access import Access
 from elevenphone.cli.exit_codes import OutputError, Refusal
 from elevenphone.cli.fetch.journal import Header, Journal
 from elevenphone.cli.formats.ids import IdSource, InputError
@@ -85,7 +85,7 @@ def read_key_file(data: bytes) -> None:
     """A key file holds a key that a client takes, or is refused without showing it."""
     path = FOLDER / "key"
     path.write_bytes(data)
-    connection = Connection(
+    access = Access(
         shell=Shell([], {}, None, None, None),
         api_key_file=path,
         region=None,
@@ -99,7 +99,7 @@ def read_key_file(data: bytes) -> None:
         log_file=None,
     )
     try:
-        key = connection.key()
+        key = access.key()
     except Refusal as error:
         problem = error.message
     else:

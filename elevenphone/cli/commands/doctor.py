@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from elevenphone.cli.commands.options import connection_options
-from elevenphone.cli.connection import Connection
+from elevenphone.cli.access import Access
+from elevenphone.cli.commands.options import access_options
 
 
 @click.command("doctor")
 @click.argument("phone_number_id", metavar="[ID]", required=False)
-@connection_options(deadline=15.0)
-def command(connection: Connection, *, phone_number_id: str | None) -> int:
+@access_options(deadline=15.0)
+def command(access: Access, *, phone_number_id: str | None) -> int:
     """Check the key, the way to the server, and one lookup.
 
     Without an ID one is made up: the answer "not found" shows that the key works.
@@ -24,4 +24,4 @@ def command(connection: Connection, *, phone_number_id: str | None) -> int:
     """  # noqa: D301 - click wants the character itself
     from elevenphone.cli.work.doctor import run_doctor  # noqa: PLC0415 - imported when it runs
 
-    return run_doctor(connection, phone_number_id)
+    return run_doctor(access, phone_number_id)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from elevenphone.cli.commands.options import connection_options, no_agent_option, select_option
-from elevenphone.cli.connection import Connection
+from elevenphone.cli.access import Access
+from elevenphone.cli.commands.options import access_options, no_agent_option, select_option
 
 if TYPE_CHECKING:
     from elevenphone.cli.formats.rows import Format
@@ -69,9 +69,9 @@ class _ConcurrencyType(click.ParamType[int | None]):
     help="Most requests at once, or `auto`: as many as the server accepts.  [default: auto]",
 )
 @click.option("--rate", type=float, metavar="N", help="Most requests a second.  [default: no limit]")
-@connection_options(deadline=300.0)
+@access_options(deadline=300.0)
 def command(
-    connection: Connection,
+    access: Access,
     *,
     ids: str,
     output: str | None,
@@ -113,7 +113,7 @@ def command(
             raise click.UsageError(f"{name} is empty: it is the path of a file, or `-`.")
     from elevenphone.cli.formats.ids import IdSource  # noqa: PLC0415 - imported when it runs
 
-    shell = connection.shell
+    shell = access.shell
     file = None if ids == "-" else Path(ids)
     source = IdSource(file, shell.stdin, column)
     if dry_run:
@@ -139,6 +139,6 @@ def command(
         resume=resume,
         force=force,
         quiet=quiet,
-        verbose=connection.verbose,
+        verbose=access.verbose,
     )
-    return run_fetch(connection, {"concurrency": concurrency, "rate": rate}, order)
+    return run_fetch(access, {"concurrency": concurrency, "rate": rate}, order)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from elevenphone.cli.commands.options import connection_options, json_option, no_agent_option, select_option
-from elevenphone.cli.connection import Connection
+from elevenphone.cli.access import Access
+from elevenphone.cli.commands.options import access_options, json_option, no_agent_option, select_option
 
 
 @click.command("get")
@@ -13,9 +13,9 @@ from elevenphone.cli.connection import Connection
 @json_option
 @select_option
 @no_agent_option
-@connection_options(deadline=60.0)
+@access_options(deadline=60.0)
 def command(
-    connection: Connection, *, ids: tuple[str, ...], as_json: bool, select: str | None, no_agent: bool
+    access: Access, *, ids: tuple[str, ...], as_json: bool, select: str | None, no_agent: bool
 ) -> int:
     """Look one or several numbers up by id.
 
@@ -48,7 +48,7 @@ def command(
     from elevenphone.cli.work.get import run_get  # noqa: PLC0415 - as above
 
     selection = selection_of(select, no_agent=no_agent)
-    connection.check()
+    access.check()
     if ids == ("-",):
-        ids = tuple(IdSource(None, connection.shell.stdin, None).ids())
-    return run_get(connection, ids, selection, as_json=as_json)
+        ids = tuple(IdSource(None, access.shell.stdin, None).ids())
+    return run_get(access, ids, selection, as_json=as_json)

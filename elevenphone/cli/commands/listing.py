@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from elevenphone.cli.commands.options import connection_options, json_option, no_agent_option, select_option
-from elevenphone.cli.connection import Connection
+from elevenphone.cli.access import Access
+from elevenphone.cli.commands.options import access_options, json_option, no_agent_option, select_option
 
 if TYPE_CHECKING:
     from elevenphone.cli.formats.rows import Format
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     help="What is written.  [default: by OUT's ending, else jsonl]",
 )
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
-@connection_options(deadline=60.0, each="page")
+@access_options(deadline=60.0, each="page")
 def list_command(
-    connection: Connection,
+    access: Access,
     *,
     no_agent: bool,
     descending: bool,
@@ -86,9 +86,9 @@ def list_command(
     given = {name: value for name, value in filters.items() if value is not None}
     if descending:
         given["sort_direction"] = "desc"
-    connection.check()
+    access.check()
     return run_list(
-        connection,
+        access,
         given,
         selection,
         target,
@@ -102,10 +102,8 @@ def list_command(
 @click.argument("numbers", nargs=-1, required=True, metavar="NUMBER...")
 @json_option
 @select_option
-@connection_options(deadline=60.0, each="page")
-def find_command(
-    connection: Connection, *, numbers: tuple[str, ...], as_json: bool, select: str | None
-) -> int:
+@access_options(deadline=60.0, each="page")
+def find_command(access: Access, *, numbers: tuple[str, ...], as_json: bool, select: str | None) -> int:
     """Find numbers by the telephone number.
 
     A NUMBER is looked for as it stands first, and then without regard to spaces,
@@ -122,6 +120,6 @@ def find_command(
     from elevenphone.cli.formats.columns import selection_of  # noqa: PLC0415 - imported when it runs
     from elevenphone.cli.work.listing import run_find  # noqa: PLC0415 - as above
 
-    connection.check()
+    access.check()
     selection = selection_of(select, no_agent=False, of_numbers=True)
-    return run_find(connection, numbers, selection, as_json=as_json)
+    return run_find(access, numbers, selection, as_json=as_json)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from elevenphone.cli.connection import Connection
+from elevenphone.cli.access import Access
 from elevenphone.cli.shell import Shell
 
 _REGIONS = ("global", "us", "eu", "in", "sg")
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
-_CONNECTION = (
+_ACCESS = (
     click.option(
         "--api-key-file",
         type=_FILE,
@@ -56,10 +56,10 @@ json_option = click.option(
 )
 
 
-def connection_options(
+def access_options(
     *, deadline: float, each: str = "lookup"
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Give a command the options that say how the API is reached, as one `Connection`.
+    """Give a command the options that say how the API is reached, as one `Access`.
 
     The command's function takes that first.
 
@@ -91,7 +91,7 @@ def connection_options(
             log_file: Path | None,
             **others: object,
         ) -> int:
-            connection = Connection(
+            access = Access(
                 shell=shell,
                 api_key_file=api_key_file,
                 region=region,
@@ -104,10 +104,10 @@ def connection_options(
                 verbose=verbose,
                 log_file=log_file,
             )
-            return function(connection, **others)
+            return function(access, **others)
 
         command: Callable[..., int] = functools.update_wrapper(click.pass_obj(packed), function)
-        for option in reversed((*_CONNECTION, deadline_option, *_LOGGING)):
+        for option in reversed((*_ACCESS, deadline_option, *_LOGGING)):
             command = option(command)
         return command
 

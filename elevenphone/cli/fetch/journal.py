@@ -131,8 +131,9 @@ class Journal:
         with self._translated(), contextlib.ExitStack() as opening:
             _create(self.path, self._output)
             inode = self.path.stat().st_ino
+            # No statement is kept: with its values, one of many rows would take as much memory as they.
             self._connection = sqlite3.connect(
-                self.path, timeout=0, isolation_level=None, check_same_thread=False
+                self.path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=0
             )
             opening.callback(self._connection.close)
             # The lock is held until the connection is closed, not just for each transaction.

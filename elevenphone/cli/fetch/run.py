@@ -10,7 +10,7 @@ from collections.abc import Generator
 from typing import NoReturn
 
 from elevenphone import ClientStats
-from elevenphone.cli.connection import ClientSettings, Connection
+from elevenphone.cli.access import Access, ClientSettings
 from elevenphone.cli.endings import exit_code_of_exception
 from elevenphone.cli.event_loop import run
 from elevenphone.cli.exit_codes import ExitCode, OutputError, Refusal
@@ -19,7 +19,7 @@ from elevenphone.cli.fetch.fetching import Fetching, Sink
 from elevenphone.cli.fetch.journal import ChangedError, Header, Journal
 from elevenphone.cli.fetch.order import Order, check_places, finished, refuse_existing, refuse_same
 from elevenphone.cli.fetch.stream import StreamSink
-from elevenphone.cli.fetch.summary_json import write_summary
+from elevenphone.cli.fetch.summary_json import summary_document, write_summary
 from elevenphone.cli.formats.rows import require
 from elevenphone.cli.show.console import error_console
 from elevenphone.cli.show.progress import RunProgress, run_progress
@@ -30,11 +30,11 @@ from elevenphone.cli.text import counted
 from elevenphone.errors import ElevenPhoneError
 
 
-def run_fetch(connection: Connection, settings: ClientSettings, order: Order) -> ExitCode:
+def run_fetch(access: Access, settings: ClientSettings, order: Order) -> ExitCode:
     """Look all ids up, and write what became of each.
 
     Args:
-        connection: How the API is reached.
+        access: How the API is reached.
         settings: The client's other arguments.
         order: What to do.
 
@@ -50,7 +50,7 @@ def run_fetch(connection: Connection, settings: ClientSettings, order: Order) ->
     refuse_same(order)
     # Outside of the event loop both signals do the same too.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    fetch = _Fetch(connection, settings, order)
+    fetch = _Fetch(access, settings, order)
     try:
         code = fetch.run()
     except (Exception, KeyboardInterrupt) as error:
@@ -65,9 +65,9 @@ def run_fetch(connection: Connection, settings: ClientSettings, order: Order) ->
 class _Fetch:
     """One call of the command."""
 
-    def __init__(self, connection: Connection, settings: ClientSettings, order: Order) -> None:
-        self._shell = connection.shell
-        self._connection = connection
+    def __init__(self, access: Access, settings: ClientSettings, order: Order) -> None:
+        self._shell = access.shell
+        self._access = access
         self._settings = settings
         self._order = order
         # The answers so far, those of earlier runs too.
@@ -79,23 +79,16 @@ class _Fetch:
     def run(self) -> ExitCode:
         """Do what was ordered."""
         check_places(self._order)
-        self._connection.check(**self._settings)
+        self._access.check(**self._settings)
         return self._to_stream() if self._order.target.is_stream else self._to_file()
 
     def write_summary(self, code: ExitCode) -> None:
         """Write the summary as JSON, where it was asked for."""
-        if self._order.summary is None:
-            return
-        write_summary(
-            self._shell,
-            self._order.summary,
-            code,
-            self._tally,
-            self._stats,
-            output=str(self._order.target.path or "-"),
-            before=self._before,
-            seconds=self._seconds,
-        )
+        if self._order.summary is not None:
+            document = summary_document(
+                code, self._tally, self._stats, before=self._before, seconds=self._seconds
+            )
+            write_summary(self._shell, self._order.summary, document)
 
     def _to_file(self) -> ExitCode:
         """Fetch into a journal, and make the file of that."""
@@ -106,7 +99,7 @@ class _Fetch:
             self._say(f"'{order.target.path}' is finished: {text}. --force starts over.")
             return exit_code_of_counts(counts["not_found"], counts["failed"])
         survey = order.source.survey() if order.source.is_file() else None
-        header = Header.of(self._connection.address, self._connection.key(), survey)
+        header = Header.of(self._access.address, self._access.key(), survey)
         journal = Journal(order.target.journal, order.target.file, start_over=order.force)
         with contextlib.closing(journal):
             self._open(journal, header)
@@ -181,15 +174,15 @@ class _Fetch:
         if not (order.quiet or (order.target.is_stream and self._shell.output_is_terminal)):
             console = error_console(self._shell)
             progress = run_progress(console, total, self._before, live=not order.verbose)
-        async with self._connection.client(**self._settings) as client:
+        async with self._access.client(**self._settings) as client:
             fetching = Fetching(
                 client,
                 order.source,
                 sink,
                 self._tally,
                 progress,
-                deadline=self._connection.deadline,
-                grace=self._connection.timeout,
+                deadline=self._access.deadline,
+                grace=self._access.timeout,
             )
             started = time.perf_counter()
             try:

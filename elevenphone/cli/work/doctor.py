@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from elevenphone import RawResponse, RetryPolicy, __version__
-from elevenphone.cli.connection import Connection
+from elevenphone.cli.access import Access
 from elevenphone.cli.event_loop import run
 from elevenphone.cli.exit_codes import ExitCode, Refusal
 from elevenphone.cli.show.verdicts import exit_code_of_error, explained
@@ -53,17 +53,17 @@ class Finding(NamedTuple):
     code: ExitCode = ExitCode.ALL_FOUND
 
 
-def run_doctor(connection: Connection, phone_number_id: str | None) -> ExitCode:
+def run_doctor(access: Access, phone_number_id: str | None) -> ExitCode:
     """Examine one thing after another, and report each.
 
     Args:
-        connection: How the API is reached.
+        access: How the API is reached.
         phone_number_id: The id to look up; `None` for one that no number has.
 
     Returns:
         The exit code.
     """
-    doctor = _Doctor(connection)
+    doctor = _Doctor(access)
     run(doctor.examine(phone_number_id))
     return doctor.code
 
@@ -75,9 +75,9 @@ class _Doctor:
         code: The exit code.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, access: Access) -> None:
         self.code = ExitCode.ALL_FOUND
-        self._connection = connection
+        self._access = access
 
     def tell(self, finding: Finding) -> None:
         """Print a finding."""
@@ -87,7 +87,7 @@ class _Doctor:
             self._print(f"{'':<15}{finding.what_to_do}")
 
     def _print(self, line: str) -> None:
-        shell = self._connection.shell
+        shell = self._access.shell
         if shell.output_is_terminal:
             indent = " " * min(15, shell.width // 3)
             pieces = textwrap.wrap(line, shell.width, subsequent_indent=indent, break_on_hyphens=False)
@@ -97,10 +97,10 @@ class _Doctor:
 
     def _has_key(self) -> bool:
         """Look at the key's form."""
-        file = self._connection.api_key_file
+        file = self._access.api_key_file
         origin = "ELEVENLABS_API_KEY" if file is None else f"'{file}'"
         try:
-            key = self._connection.key()
+            key = self._access.key()
         except Refusal as error:
             self.tell(Finding("fail", "key", error.message, code=ExitCode.USAGE))
             return False
@@ -116,15 +116,15 @@ class _Doctor:
         self.tell(Finding("ok", "version", _versions()))
         has_key = self._has_key()
         if has_key:
-            self._connection.check()
-        url = urlsplit(self._connection.address)
+            self._access.check()
+        url = urlsplit(self._access.address)
         if await (self._reach_proxy(url) if self._proxy(url) else self._reach(url)) and has_key:
             await self._look_up(phone_number_id)
 
     def _proxy(self, url: SplitResult) -> str | None:
         """Find the proxy that requests go through."""
-        if self._connection.proxy is not None or not self._connection.trust_env:
-            return self._connection.proxy
+        if self._access.proxy is not None or not self._access.trust_env:
+            return self._access.proxy
         return None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
 
     async def _reach_proxy(self, url: SplitResult) -> bool:
@@ -142,7 +142,7 @@ class _Doctor:
             return False
         if url.scheme == "https":
             tls = "Does the port speak TLS? If a proxy answers, trust its authority with --ca-file."
-            opened = _open(host, port, self._connection.tls_context())
+            opened = _open(host, port, self._access.tls_context())
             return await self._connect("TLS", "", tls, opened)
         self.tell(Finding("ok", "TLS", "none: plain HTTP, which only this machine sees"))
         return True
@@ -168,7 +168,7 @@ class _Doctor:
         return False
 
     async def _look_up(self, phone_number_id: str | None) -> None:
-        async with self._connection.client(retry=RetryPolicy.none()) as client:
+        async with self._access.client(retry=RetryPolicy.none()) as client:
             try:
                 answer = await client.get_raw(phone_number_id or _MADE_UP_ID)
             except InvalidPhoneNumberIdError:

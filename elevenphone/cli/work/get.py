@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from elevenphone import PhoneNumberClient
-from elevenphone.cli.connection import Connection
+from elevenphone.cli.access import Access
 from elevenphone.cli.event_loop import run
 from elevenphone.cli.exit_codes import ExitCode
 from elevenphone.cli.formats.columns import Selection
@@ -28,11 +28,11 @@ from elevenphone.lookups import Failed, Found, Lookup
 _MANY = 500
 
 
-def run_get(connection: Connection, ids: Sequence[str], selection: Selection, *, as_json: bool) -> ExitCode:
+def run_get(access: Access, ids: Sequence[str], selection: Selection, *, as_json: bool) -> ExitCode:
     """Look ids up, and show what became of each in their order.
 
     Args:
-        connection: How the API is reached.
+        access: How the API is reached.
         ids: The ids.
         selection: What is shown of each.
         as_json: Whether to write JSON on a terminal too.
@@ -40,15 +40,13 @@ def run_get(connection: Connection, ids: Sequence[str], selection: Selection, *,
     Returns:
         The exit code.
     """
-    return run(_Get(connection, ids, selection, as_json=as_json).look_up())
+    return run(_Get(access, ids, selection, as_json=as_json).look_up())
 
 
 class _Get:
-    def __init__(
-        self, connection: Connection, ids: Sequence[str], selection: Selection, *, as_json: bool
-    ) -> None:
-        self._connection = connection
-        self._shell = connection.shell
+    def __init__(self, access: Access, ids: Sequence[str], selection: Selection, *, as_json: bool) -> None:
+        self._access = access
+        self._shell = access.shell
         self._ids = ids
         self._selection = selection
         is_text = as_json or not self._shell.output_is_terminal
@@ -66,7 +64,7 @@ class _Get:
         if len(self._ids) >= _MANY and self._shell.errors_are_terminal:
             count = f"{len(self._ids):,} ids"
             self._shell.say(f"elevenphone: {count}; `elevenphone fetch` shows progress and can be resumed.")
-        async with self._connection.client() as client:
+        async with self._access.client() as client:
             if len(self._ids) == 1:
                 lookup = await look_up(client, self._ids[0])
                 if isinstance(lookup, Failed):
@@ -88,7 +86,7 @@ class _Get:
         asked = [index for index in range(len(self._ids)) if index not in refused]
         shown = 0
         ids = [self._ids[index] for index in asked]
-        async with client.stream(ids, ordered=True, deadline=self._connection.deadline) as lookups:
+        async with client.stream(ids, ordered=True, deadline=self._access.deadline) as lookups:
             async for lookup in lookups:
                 self._stopped_by = lookups.stopped_by
                 index = asked[lookup.index]

@@ -7,20 +7,18 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol, cast
 
 from elevenphone import PhoneNumberClient
-from elevenphone.cli.connection import Connection
+from elevenphone.cli.access import Access
 from elevenphone.cli.event_loop import run
 from elevenphone.cli.exit_codes import ExitCode
 from elevenphone.cli.formats.columns import Selection
 from elevenphone.cli.formats.files import Target
 from elevenphone.cli.show.verdicts import explained
-from elevenphone.cli.text import printable
 from elevenphone.cli.work.results import Show, into, on_pipe, on_terminal
 from elevenphone.errors import DecodeError
 from elevenphone.lookups import Found
 from elevenphone.models import PhoneNumber
 
 _ELEMENT = "$.phone_numbers["
-_ID = re.compile(rb'"phone_number_id"\s*:\s*"([^"\\]+)"')
 _NO_DIGIT = re.compile(r"\D")
 # The last digits of a number are written without a space or a dash in between.
 _DIGITS_SEARCHED = 4
@@ -31,7 +29,7 @@ class _ListingClient(Protocol):
 
 
 def run_list(
-    connection: Connection,
+    access: Access,
     filters: Mapping[str, object],
     selection: Selection,
     target: Target | None,
@@ -43,7 +41,7 @@ def run_list(
     """List numbers, and show or write each as it comes.
 
     Args:
-        connection: How the API is reached.
+        access: How the API is reached.
         filters: Arguments of `PhoneNumberClient.list`.
         selection: What is shown of each.
         target: Where they are written; `None` for the terminal or the pipe.
@@ -54,23 +52,21 @@ def run_list(
     Returns:
         The exit code.
     """
-    listing = _Listing(connection, selection, ids_only=ids_only)
+    listing = _Listing(access, selection, ids_only=ids_only)
     if target is None:
         return run(listing.list(filters, listing.shower(as_json=as_json)))
-    with into(connection.shell, target, selection, replace=force) as write:
+    with into(access.shell, target, selection, replace=force) as write:
         code = run(listing.list(filters, write))
     if not target.is_stream:
-        connection.shell.say(f"Written to {target.path}")
+        access.shell.say(f"Written to {target.path}")
     return code
 
 
-def run_find(
-    connection: Connection, numbers: Sequence[str], selection: Selection, *, as_json: bool
-) -> ExitCode:
+def run_find(access: Access, numbers: Sequence[str], selection: Selection, *, as_json: bool) -> ExitCode:
     """Find numbers by what people dial, and show each.
 
     Args:
-        connection: How the API is reached.
+        access: How the API is reached.
         numbers: Telephone numbers.
         selection: What is shown of each.
         as_json: Whether to write JSON on a terminal too.
@@ -78,16 +74,16 @@ def run_find(
     Returns:
         The exit code.
     """
-    listing = _Listing(connection, selection)
+    listing = _Listing(access, selection)
     return run(listing.find(numbers, listing.shower(as_json=as_json)))
 
 
 class _Listing:
     """Shows numbers of listings, and reports the elements that are not numbers."""
 
-    def __init__(self, connection: Connection, selection: Selection, *, ids_only: bool = False) -> None:
-        self._connection = connection
-        self._shell = connection.shell
+    def __init__(self, access: Access, selection: Selection, *, ids_only: bool = False) -> None:
+        self._access = access
+        self._shell = access.shell
         self._selection = selection
         self._ids_only = ids_only
         self._shown = self._faulty = 0
@@ -101,7 +97,7 @@ class _Listing:
 
     async def list(self, filters: Mapping[str, object], show: Show) -> ExitCode:
         """Show all numbers that the filters let pass."""
-        async with self._connection.client() as client:
+        async with self._access.client() as client:
             async for number in self._numbers(client, filters):
                 self._show(number, show)
         return ExitCode.SOME_FAILED if self._faulty else ExitCode.ALL_FOUND
@@ -109,7 +105,7 @@ class _Listing:
     async def find(self, numbers: Sequence[str], show: Show) -> ExitCode:
         """Show the numbers that are dialled so, each as it stands or else by its digits alone."""
         missing: list[str] = []
-        async with self._connection.client() as client:
+        async with self._access.client() as client:
             for given in numbers:
                 found = [each async for each in self._numbers(client, {"phone_number": given})]
                 digits = _NO_DIGIT.sub("", given)
@@ -129,7 +125,7 @@ class _Listing:
     async def _numbers(
         self, client: PhoneNumberClient, filters: Mapping[str, object]
     ) -> AsyncIterator[PhoneNumber]:
-        listing = aiter(cast("_ListingClient", client).list(**filters, deadline=self._connection.deadline))
+        listing = aiter(cast("_ListingClient", client).list(**filters, deadline=self._access.deadline))
         while True:
             try:
                 number = await anext(listing)
@@ -151,5 +147,7 @@ class _Listing:
     def _report(self, error: DecodeError) -> None:
         self._faulty += 1
         self._shell.say(f"elevenphone: {explained(error)}")
-        if self._ids_only and (found := _ID.search(error.snippet)) is not None:
-            self._shell.print(printable(found[1].decode(errors="replace")))
+        # An attribute of the error for one element, which is its own class once the listing has landed.
+        phone_number_id: str | None = getattr(error, "phone_number_id", None)
+        if self._ids_only and phone_number_id is not None:
+            self._shell.print(phone_number_id)

@@ -36,7 +36,7 @@ class ClientSettings(TypedDict, total=False):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Connection:
+class Access:
     """How the API is reached.
 
     Attributes:
