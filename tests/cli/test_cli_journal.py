@@ -232,6 +232,16 @@ def test_a_second_run_is_refused_until_the_first_is_closed(tmp_path: Path) -> No
     assert keep(path) == [found(0)]
 
 
+def test_a_journal_that_was_left_before_it_was_begun_is_begun(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    opened(path).close()
+    assert path.stat().st_size
+    with closing(opened(path)) as journal:
+        assert not journal.has_answers
+    assert keep(path, found(0)) == []
+    assert keep(path) == [found(0)]
+
+
 def test_a_finished_journal_goes_and_one_of_a_private_output_is_private(tmp_path: Path) -> None:
     (tmp_path / "out").touch(0o600)
     with closing(opened(tmp_path / "journal")) as journal:

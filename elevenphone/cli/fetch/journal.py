@@ -38,7 +38,6 @@ _MOST_WAITING = 5_000
 # Rows of one statement: a thread has to wait for the interpreter's lock after each statement.
 _ROWS = 200
 _SCHEMA = f"""
-    PRAGMA application_id = {_APPLICATION_ID};
     PRAGMA user_version = {_FORMAT};
     CREATE TABLE run (mark TEXT, server TEXT, key TEXT, ids INTEGER, digest TEXT, may_replace INTEGER);
     CREATE TABLE answers (position INTEGER PRIMARY KEY, may_pass INTEGER, checksum INTEGER, line BLOB);
@@ -130,7 +129,8 @@ class Journal:
     def _open(self) -> None:
         with self._translated(), contextlib.ExitStack() as opening:
             _create(self.path, self._output)
-            inode = self.path.stat().st_ino
+            found = self.path.stat()
+            self._is_new = not found.st_size
             # No statement is kept: with its values, one of many rows would take as much memory as they.
             self._connection = sqlite3.connect(
                 self.path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=0
@@ -140,8 +140,10 @@ class Journal:
             self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("BEGIN EXCLUSIVE")
+            # The transaction makes a database of an empty file: from the first moment on it says whose it is.
+            self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             self._connection.execute("COMMIT")
-            if not self.path.exists() or self.path.stat().st_ino != inode:
+            if not self.path.exists() or self.path.stat().st_ino != found.st_ino:
                 raise OutputError(f"'{self.path}'", "another run of elevenphone has just finished it")
             opening.pop_all()
 
@@ -169,7 +171,7 @@ class Journal:
             header: What the run is about.
             may_replace: Whether a file in the output's place may be replaced.
         """
-        if self.path.stat().st_size:  # a new file, as the old one may be damaged
+        if not self._is_new:  # a new file, as the old one may be damaged
             self.remove()
             self.close()
             self._is_spent = False
@@ -358,7 +360,7 @@ def _refuse_foreign(path: Path) -> None:
         )
     if start and not (start.startswith(_SQLITE) and application_id == _APPLICATION_ID):
         raise Refusal(f"'{path}' is not a journal of elevenphone: move it away, or choose another OUT.")
-    if start and int.from_bytes(start[60:64]) != _FORMAT:
+    if start and int.from_bytes(start[60:64]) not in {0, _FORMAT}:
         raise Refusal(f"'{path}' was written by another version of elevenphone: finish the run with that.")
     for suffix, ours in (("-journal", _ROLLBACK_JOURNAL), ("-wal", b""), ("-shm", b"")):
         beside = path.with_name(path.name + suffix)
