@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import cache
 import decode
 import latency
 import memory
@@ -29,6 +30,7 @@ from speed_lab.report import Results, print_report
 BENCHMARKS: dict[str, command.Measure] = {
     "throughput": throughput.measure,
     "decode": decode.measure,
+    "cache": cache.measure,
     "latency": latency.measure,
     "startup": startup.measure,
     "memory": memory.measure,

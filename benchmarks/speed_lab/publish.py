@@ -10,6 +10,7 @@ from speed_lab.summary import summary
 _TITLES = {
     "throughput": "Throughput",
     "decode": "Decoding",
+    "cache": "Answers from memory",
     "latency": "Latency",
     "startup": "Start",
     "memory": "Memory",

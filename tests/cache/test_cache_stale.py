@@ -156,6 +156,55 @@ def test_refreshes_of_an_outage_wait_for_its_end_and_no_longer_than_the_deadline
     with_cache(use, Cache(max_age=10.0, stale_while_revalidate=100.0))
 
 
+def test_where_nothing_is_known_to_be_good_refreshes_go_out_one_by_one() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        ids = [f"phnum_{n}" for n in range(20)]
+        await client.get(ids[0])
+        await asyncio.gather(*(client.get(each) for each in ids))
+        await asyncio.sleep(20.0)
+        server.outcome = DOWN
+        for each in ids:  # now no id is left that a probe could ask for
+            with pytest.raises(ServerError):
+                await client.get(each, fresh=True)
+        before = server.transport.requests
+        await asyncio.gather(*(client.get(each) for each in ids))
+        await asyncio.sleep(2.0)
+        assert server.transport.requests - before <= 6
+        server.outcome = None
+        await asyncio.sleep(2.0)
+        assert server.transport.requests - before >= len(ids)
+
+    with_cache(use, Cache(max_age=10.0, stale_while_revalidate=1_000.0), retry=NO_RETRY)
+
+
+def test_refreshes_leave_the_queue_of_bulk_when_the_last_has_ended() -> None:
+    async def use(client: PhoneNumberClient, _server: ScriptedServer) -> None:
+        for _ in range(2):
+            await asyncio.gather(client.get("phnum_1"), client.get("phnum_2"))
+            await asyncio.sleep(10.0)
+        await client.get("phnum_1")
+        assert "1 runs" in repr(client)
+        await asyncio.sleep(1.0)
+        assert "0 runs" in repr(client)
+
+    with_cache(use, REVALIDATE)
+
+
+def test_no_refresh_starts_while_somebody_waits_for_a_lookup_of_the_same_number() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        server.latency = 5.0
+        slow = asyncio.create_task(client.get("phnum_1"))
+        await asyncio.sleep(1.0)
+        server.latency = LATENCY
+        await client.get("phnum_1", fresh=True)
+        assert await label(client) == "0"  # that of the fresh call, already stale
+        await asyncio.sleep(1.0)
+        assert server.asked() == 2
+        await slow
+
+    with_cache(use, Cache(max_age=0.0, stale_while_revalidate=100.0))
+
+
 # Within stale_if_error
 
 PASSING: dict[str, Step] = {
