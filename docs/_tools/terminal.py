@@ -25,7 +25,7 @@ from rich.text import Text
 
 PICTURE = Path(__file__).parents[1] / "images" / "demo.svg"
 COLUMNS = 100
-_SEEDS = range(1, 13)
+_SEEDS = range(1, 500)
 _SHORT = "200"
 # Scripts that every monospaced font has in the width of one column.
 _PLAIN = re.compile(r"[\x00-\u058f\u2010-\u2027\u2500-\u257f]*")

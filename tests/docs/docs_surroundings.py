@@ -57,6 +57,27 @@ async def fastapi_answer(app: Any, path: str) -> Answer:  # noqa: ANN401 - only 
         return response.status_code, response.json()
 
 
+async def check_outage(app: Any, emulator: Emulator, known: str, unknown: str) -> None:  # noqa: ANN401
+    """Ask an ASGI service for a number before, during and after an outage."""
+    httpx = importlib.import_module("httpx")
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client,
+    ):
+        before = await client.get(known)
+        assert before.status_code == 200
+        emulator.outage = True
+        try:
+            during = await asyncio.gather(*(client.get(known) for _ in range(20)))
+            assert [each.json() for each in during] == [before.json()] * 20
+            assert (await client.get(unknown)).status_code == 503
+            assert (await client.post(f"{known}/changed")).status_code == 204
+            assert (await client.get(known)).status_code == 503
+        finally:
+            emulator.outage = False
+        assert (await client.get(known)).json() == before.json()
+
+
 @contextlib.contextmanager
 def in_thread(opened: contextlib.AbstractAsyncContextManager[str]) -> Generator[str]:
     """Keep something open in an event loop of its own; give what it gives."""
@@ -192,6 +213,7 @@ SURROUNDINGS = {
 }
 CALLABLE = {
     "aiohttp_answer": aiohttp_answer,
+    "check_outage": check_outage,
     "check_service": check_service,
     "fastapi_answer": fastapi_answer,
 }

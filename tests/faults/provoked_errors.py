@@ -37,7 +37,7 @@ from elevenphone import (
     UnprocessableEntityError,
 )
 
-_LONG = b"x" * 2_000_000
+_LONG = b"x" * 5_000_000
 
 
 class Case(NamedTuple):

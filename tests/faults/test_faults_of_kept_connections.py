@@ -314,7 +314,7 @@ async def test_a_connection_that_was_cancelled_while_it_was_made_is_not_waited_f
         await asyncio.sleep(0.01)
         with monkeypatch.context() as patch:
             patch.setattr(loop, "create_connection", made_and_cancelled)
-            with pytest.raises(asyncio.CancelledError):
+            with pytest.raises(ConnectionFailedError, match="cancelled"):
                 await client.get("phnum_1")
         async with asyncio.timeout(1):
             await client.aclose()
