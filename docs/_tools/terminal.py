@@ -25,14 +25,12 @@ from rich.text import Text
 
 PICTURE = Path(__file__).parents[1] / "images" / "demo.svg"
 COLUMNS = 100
-_SEEDS = range(1, 500)
+_SEED = 7
 _SHORT = "200"
-# Scripts that every monospaced font has in the width of one column.
-_PLAIN = re.compile(r"[\x00-\u058f\u2010-\u2027\u2500-\u257f]*")
 _FONTS = "ui-monospace, Menlo, Consolas, DejaVu Sans Mono, monospace"
 _FONT_FACE = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 _NUMBER = re.compile(r"[\d.,]*\d")
-_SAMPLES = re.compile(r"(?<=^Id )(.*?\n).*?(?=^With a key)", re.MULTILINE | re.DOTALL)
+_SAMPLES = re.compile(r"^(One of each *\n).*?(?=^With a key)", re.MULTILINE | re.DOTALL)
 
 
 def run_demo(*options: str) -> str:
@@ -57,18 +55,12 @@ def run_demo(*options: str) -> str:
 
 
 def run_for_picture() -> tuple[str, str]:
-    """Run the demo with one seed after another, until all labels are in scripts that are drawn well.
+    """Run the demo.
 
     Returns:
         The command and its output.
     """
-    for seed in _SEEDS:
-        output = run_demo("--seed", str(seed))
-        if _PLAIN.fullmatch(output):
-            return f"elevenphone demo --seed {seed}", output
-    raise SystemExit(
-        f"no seed of {_SEEDS} has sample numbers whose labels are drawn well"
-    )
+    return f"elevenphone demo --seed {_SEED}", run_demo("--seed", str(_SEED))
 
 
 def draw(command: str, output: str) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from random import Random
 
@@ -136,8 +137,10 @@ class _Demo:
 
     def _note(self, lookup: Lookup) -> None:
         """Watch the answers, and cause two accidents on the way."""
-        if isinstance(lookup, Found) and lookup.number.assigned_agent and len(self._samples) < _SAMPLES:
-            self._samples.setdefault(lookup.number.provider, lookup)
+        if isinstance(lookup, Found) and lookup.number.assigned_agent:
+            first = self._samples.setdefault(lookup.number.provider, lookup)
+            if lookup.index < first.index:  # the same in each run, whatever comes first
+                self._samples[lookup.number.provider] = lookup
         if self.tally.done == len(self._ids) // 4:
             self._emulator.outage = True
             asyncio.get_running_loop().call_later(_OUTAGE_SECONDS, setattr, self._emulator, "outage", False)
@@ -157,7 +160,7 @@ class _Demo:
             console.print()
             console.print(Text("One of each", style="bold"))
             table = RowTable(console, COLUMNS)
-            for sample in self._samples.values():
+            for sample in sorted(self._samples.values(), key=attrgetter("index"))[:_SAMPLES]:
                 table.add(lookup_cells(sample))
         console.print()
         console.print(Text("With a key of your own", style="bold"))
