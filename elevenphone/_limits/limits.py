@@ -51,7 +51,7 @@ class Limits:
         self._fixed_concurrency = concurrency
         self._fixed_rate = rate
         self._random = random
-        self.in_flight = 0
+        self.in_flight: int = 0
         self._newest = 0
         self._last_end = math.inf
         self._quiet_since = math.inf
@@ -60,11 +60,11 @@ class Limits:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self.resumes_at = -math.inf
+        self.resumes_at: float = -math.inf
         self.paused_by: StatusError | None = None
         self._concurrency = ConcurrencyLimit(self._fixed_concurrency, self._random)
         self._pace = Pace(self._fixed_rate)
-        self.gate = OutageGate(self._known_good)
+        self.gate: OutageGate = OutageGate(self._known_good)
         self._busy_pause = _FIRST_BUSY_PAUSE
         self._alone_pause = _FIRST_ALONE_PAUSE
         self._refused_in_a_row = 0

@@ -67,9 +67,9 @@ class OutageGate:
 
     def __init__(self, known_good: Iterable[str] = ()) -> None:
         self.closed_at: float | None = None
-        self.confirmed = False
-        self.probe_from = 0.0
-        self.failing_share = 0.0
+        self.confirmed: bool = False
+        self.probe_from: float = 0.0
+        self.failing_share: float = 0.0
         self._closed_by = 0  # number of the newest request when it closed
         self._newest_answered = 0
         self._excused_up_to = 0  # requests up to this number were sent before the end of an outage
@@ -78,7 +78,7 @@ class OutageGate:
         self._streak_number = 1
         self._suspicion = 1
         self._reachable = True
-        self.known_good = deque(known_good, maxlen=_KNOWN_GOOD)
+        self.known_good: deque[str] = deque(known_good, maxlen=_KNOWN_GOOD)
         self._probes = self._failed_probes = 0
         self._wait = _FIRST_WAIT
 

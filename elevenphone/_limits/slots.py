@@ -124,7 +124,7 @@ class Slots:
 
     def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
         self.limits = limits
-        self.singles = Lane(bulk=False)
+        self.singles: Lane = Lane(bulk=False)
         self._loop = loop
         self._runs: list[Lane] = []
         self._look_is_due = False

@@ -64,10 +64,10 @@ class Dispatcher:
 
     def __init__(self, transport: Transport, limits: Limits, on_retry: OnRetry | None = None) -> None:
         self.limits = limits
-        self.quota = RetryQuota()
+        self.quota: RetryQuota = RetryQuota()
         self.runs: set[BulkRun] = set()
         self.store: Store | None = None
-        self.failed = 0
+        self.failed: int = 0
         self._transport = transport
         self._on_retry = on_retry
         self._retries = self._found = self._throttled = self._probes = 0

@@ -102,7 +102,7 @@ class Watchdog:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.watches: dict[Watch, None] = {}  # in order of arrival, so that a simulation can be repeated
-        self.alarm_at = math.inf
+        self.alarm_at: float = math.inf
         self._alarm: asyncio.TimerHandle | None = None
 
     def watch(self, owner: object) -> Watch:
