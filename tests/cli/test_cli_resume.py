@@ -186,7 +186,7 @@ def test_a_full_disk_loses_nothing_and_the_count_is_true(fetch: Fetch) -> None:
 
 
 def test_a_failure_that_may_pass_is_asked_again_and_nothing_else(tmp_path: Path) -> None:
-    with emulator(quota=40, port=0) as first:
+    with emulator(quota=40, port=0, concurrency_limit=4) as first:
         fetch = Fetch(tmp_path / "work", [*first.ids, first.unknown_id], first.variables)
         code, errors = fetch.run()
         assert code == 6
