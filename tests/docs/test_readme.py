@@ -19,7 +19,7 @@ REPOSITORY = "https://git.example/owner/elevenphone"
 @pytest.fixture
 def hook() -> ModuleType:
     pytest.importorskip("hatchling")
-    spec = util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    spec = util.spec_from_file_location("hatch_build", ROOT / "docs" / "_tools" / "hatch_build.py")
     assert spec is not None
     assert spec.loader is not None
     module = util.module_from_spec(spec)

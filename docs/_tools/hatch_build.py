@@ -24,7 +24,10 @@ class AddressesHook(MetadataHookInterface):
         repository = str(self.config["repository"])
         readme = (Path(self.root) / "README.md").read_text(encoding="utf-8")
         metadata["urls"] = project_urls(repository)
-        metadata["readme"] = {"content-type": "text/markdown", "text": description(readme, repository)}
+        metadata["readme"] = {
+            "content-type": "text/markdown",
+            "text": description(readme, repository),
+        }
 
 
 def project_urls(repository: str) -> dict[str, str]:
@@ -58,6 +61,8 @@ def description(readme: str, repository: str) -> str:
         with the text of each link in its place.
     """
     if repository:
-        readme = _PICTURE.sub(lambda found: found[0].replace("](", f"]({repository}/raw/HEAD/"), readme)
+        readme = _PICTURE.sub(
+            lambda found: found[0].replace("](", f"]({repository}/raw/HEAD/"), readme
+        )
         return _LINK.sub(rf"[\g<text>]({repository}/blob/HEAD/\g<path>)", readme)
     return _LINK.sub(r"\g<text>", _PICTURE.sub("", readme))
