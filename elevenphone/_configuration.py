@@ -156,7 +156,9 @@ def check_retry(retry: object) -> None:
         ConfigurationError: It is not a `RetryPolicy`.
     """
     if not isinstance(retry, RetryPolicy):
-        raise ConfigurationError(f"retry must be a RetryPolicy, such as RetryPolicy.none(), not {retry!r}")
+        raise ConfigurationError(
+            f"retry must be a RetryPolicy, such as RetryPolicy.none(), not {shown(retry)}"
+        )
 
 
 def check_cache(cache: object) -> None:
@@ -176,7 +178,7 @@ def check_on_retry(on_retry: object) -> None:
         ConfigurationError: It cannot be called.
     """
     if on_retry is not None and not callable(on_retry):
-        raise ConfigurationError(f"on_retry must be a function, not {on_retry!r}")
+        raise ConfigurationError(f"on_retry must be a function, not {shown(on_retry)}")
 
 
 def check_transport(transport: object) -> None:

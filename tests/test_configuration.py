@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import virtual_time
@@ -368,3 +369,10 @@ def test_every_refusal_is_both_ours_and_a_value_error() -> None:
         PhoneNumberClient(KEY, timeout=0)
     with pytest.raises(ValueError, match="timeout"):
         PhoneNumberClient(KEY, timeout=0)
+
+
+@pytest.mark.parametrize("name", ["retry", "on_retry"])
+def test_a_number_with_too_many_digits_to_print_is_refused_with_a_clear_error(name: str) -> None:
+    setting: Any = {name: 10**5000}
+    with pytest.raises(ConfigurationError, match=f"{name} must be"):
+        PhoneNumberClient(KEY, **setting)
