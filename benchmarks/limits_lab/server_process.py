@@ -54,6 +54,7 @@ def _emulator(plan: ServerPlan, latency: Latency, numbers: int) -> Emulator:
         record=True,
         latency=latency,
         concurrency_limit=plan.concurrency_limit,
+        queue=math.inf if plan.queue is None else plan.queue,
         rate_limit=plan.rate_limit,
         retry_after=plan.retry_after,
         server_errors=plan.server_errors,

@@ -44,6 +44,7 @@ class Limits:
         resumes_at: The moment before which nothing may start.
         asked_until: The moment until which the server asked to wait, however far.
         paused_by: What made the last pause.
+        concurrency: The limit of requests in flight.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Limits:
         self._started = 0
         self.resumes_at = self.asked_until = -math.inf
         self.paused_by: StatusError | None = None
-        self._concurrency = ConcurrencyLimit(concurrency, random)
+        self.concurrency = ConcurrencyLimit(concurrency, random)
         self._pace = Pace(rate)
         self._gate = OutageGate()
         self._busy_pause = _FIRST_BUSY_PAUSE
@@ -67,7 +68,7 @@ class Limits:
     @property
     def concurrency_limit(self) -> int:
         """Most requests in flight now."""
-        return int(self._concurrency.value)
+        return int(self.concurrency.value)
 
     @property
     def failing_share(self) -> float:
@@ -89,7 +90,7 @@ class Limits:
         Returns:
             A moment, perhaps past; infinity where another must end first.
         """
-        if self.in_flight + 1 > self._concurrency.value:
+        if self.in_flight + 1 > self.concurrency.value:
             return math.inf
         ready_at = self.resumes_at
         if self._pace.next_start > ready_at:
@@ -103,7 +104,7 @@ class Limits:
         self.in_flight += 1
         self._started += 1
         permit = Permit(now, self.in_flight, self._started)
-        self._concurrency.started(permit)
+        self.concurrency.started(permit)
         self._pace.started(permit)
         if bulk and self._gate.closed_at is not None:
             self._gate.started(permit)
@@ -116,7 +117,7 @@ class Limits:
 
     def hint(self, maximum: int, now: float) -> None:
         """Note how many requests in flight an answer says are allowed."""
-        self._concurrency.hinted(maximum, now)
+        self.concurrency.hinted(maximum, now)
 
     def end(self, permit: Permit, now: float, error: ElevenPhoneError | None) -> None:
         """Count one request as done, and learn from how it ended.
@@ -142,7 +143,7 @@ class Limits:
                 self._answered(permit, now)
 
     def _answered(self, permit: Permit, now: float) -> None:
-        self._concurrency.answered(permit, now)
+        self.concurrency.answered(permit, now)
         self._pace.answered(now)
         self._gate.answered(permit)
         self._busy_pause = _FIRST_BUSY_PAUSE
@@ -157,7 +158,7 @@ class Limits:
             case "rate":
                 self._too_often(permit, now, error)
             case "busy":
-                self._concurrency.refused(permit, now, self.in_flight)
+                self.concurrency.refused(permit, now, self.in_flight)
                 self._busy(permit, now, error)
             case "unknown":
                 # With a time to wait, or at a limit that cannot be cut, it must be about time.
@@ -168,7 +169,7 @@ class Limits:
 
     def _too_many(self, permit: Permit, now: float, error: RateLimitError) -> None:
         # Only the lookup itself waits: holding everybody makes a limit of 10 do the work of one.
-        self._concurrency.refused(permit, now, self.in_flight)
+        self.concurrency.refused(permit, now, self.in_flight)
         if not self.in_flight:
             self._pause(now, self._alone_pause * (0.5 + 0.5 * self._random()), error)
             self._alone_pause = min(2 * self._alone_pause, _LAST_ALONE_PAUSE)
@@ -187,7 +188,7 @@ class Limits:
     def _failed(self, permit: Permit, now: float, error: ElevenPhoneError) -> None:
         closed = self._gate.failed(permit, now)
         if closed or (self._gate.closed_at is None and self.failing_share > _MOSTLY_FAILING):
-            self._concurrency.failing(permit, now)
+            self.concurrency.failing(permit, now)
         if isinstance(error, ServerError):
             self._pause(now, error.retry_after or 0.0, error)
 

@@ -18,8 +18,8 @@ _STEP_BACK_SECONDS = 0.5
 _RETURN_A_SECOND = 0.3
 _LEAST_RETURN_A_SECOND = 0.5
 
-# Shared: what a refusal leaves, seconds until growth, and the growth a second of a limit of 1. That of a larger
-# limit is this times a power of it, so that who has less catches up.
+# Shared: what a refusal leaves, seconds until growth, and the growth a second of a limit of 1. That of a
+# larger limit is this times a power of it, so that who has less catches up.
 _LEFT_WHEN_SHARED = 0.75
 _HOLD_WHEN_SHARED = 0.1
 _GROWTH_WHEN_SHARED = 36.0
