@@ -48,13 +48,14 @@ class _Drawn(Latency):
 
 
 def _emulator(plan: ServerPlan, latency: Latency, numbers: int) -> Emulator:
+    queue = math.inf if plan.queue is None else plan.queue
     return Emulator(
+        **({"queue": queue} if queue else {}),
         numbers=numbers,
         seed=plan.seed,
         record=True,
         latency=latency,
         concurrency_limit=plan.concurrency_limit,
-        queue=math.inf if plan.queue is None else plan.queue,
         rate_limit=plan.rate_limit,
         retry_after=plan.retry_after,
         server_errors=plan.server_errors,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import msgspec
-
 from elevenphone._limits.answer_times import AnswerTimes
 from elevenphone._limits.permit import Permit
+from elevenphone._limits.queue_states import Bounded, Free, Looking
 
 # The first sample is of the first requests, before which nothing can wait; later ones are of as many requests
 # as are in flight, and of so many at least. After a sample that shows nothing new, so many times what is in
@@ -19,10 +18,12 @@ _LEAST_SAMPLE = 8
 _REST = 3.0
 _PATIENCE = 32
 # Of n in flight so many times the root of n may wait. Up to so many standard errors a difference may be
-# chance, and up to so many seconds a clock of milliseconds.
+# chance, and up to so many seconds a clock of milliseconds. Where the standard error is more than this part
+# of the mean, two samples in a row have to show it.
 _TOLERATED = 0.4
 _CHANCE = 3.0
 _CLOCK_SECONDS = 0.002
+_CERTAIN = 0.08
 # The same for answers that are faster, twice in a row: then some must have waited before.
 _CHANCE_WHEN_FASTER = 1.0
 # With half in flight: a server that answers this part of what it did still has a queue; and answers that take
@@ -43,36 +44,6 @@ _LONGER_THAN_FASTEST = 3.0
 # server. After so many seconds of that there is no bound.
 _LATE = 0.05
 _LATE_SECONDS = 3.0
-
-
-class Free(msgspec.Struct, frozen=True, gc=False):
-    """No queue was seen: there is no bound."""
-
-
-class Looking(msgspec.Struct, frozen=True, gc=False):
-    """Answers took longer: for one sample half as many are in flight, to see what answers take then.
-
-    Attributes:
-        before: The answers that took longer.
-        cut_from: How many were in flight before any cut.
-    """
-
-    before: AnswerTimes
-    cut_from: float
-
-
-class Bounded(msgspec.Struct, frozen=True, gc=False):
-    """The server has a queue: as many are in flight as keep it busy, and now and then more are tried.
-
-    Attributes:
-        try_from: The moment from which more are tried.
-        step: How many more.
-        cut_from: How many were in flight before a cut that has yet to show that it helps; 0 for none.
-    """
-
-    try_from: float
-    step: float = 1.0
-    cut_from: float = 0.0
 
 
 class ServerQueue:
@@ -104,7 +75,7 @@ class ServerQueue:
         self.state: Free | Looking | Bounded = Free()
         self._random = random
         self._idle: AnswerTimes | None = None  # Where nothing waits.
-        self._was_faster = False
+        self._was_faster = self._seemed_queued = False
         self._longer = self._much_longer = math.inf
         self._no_growth_until = 0
         self._late_since = math.inf
@@ -144,11 +115,12 @@ class ServerQueue:
             return False
         times = AnswerTimes.of(self._seconds, self._in_flight)
         if not times.precise:
+            self._try_more_meanwhile(times, now)
             self._sample(newest, max(_LEAST_SAMPLE, times.count // 2))
             return False
         self._late_since = math.inf
         self._start_anew(newest)
-        if self._idle is None:
+        if self._idle is None or _were_alike_by_chance(self._idle, times):
             self._set_idle(times)
         else:
             self._learn(times, self._idle, now, newest)
@@ -210,10 +182,15 @@ class ServerQueue:
 
     def _learn(self, times: AnswerTimes, idle: AnswerTimes, now: float, newest: int) -> None:
         self.waiting = times.in_flight * _wait(times, idle) / times.mean if times.mean else 0.0
-        queued = self.waiting > _TOLERATED * math.sqrt(times.in_flight)
+        seems_queued = self.waiting > _TOLERATED * math.sqrt(times.in_flight)
+        # Where answers vary much, one sample may be chance.
+        queued = seems_queued and (self._seemed_queued or times.standard_error <= _CERTAIN * times.mean)
+        self._seemed_queued = seems_queued
         match self.state:
             case Looking() as looking:
                 self._looked(looking, times, idle, now, newest)
+            case Free() | Bounded() if seems_queued and not queued:
+                pass  # The next answers will show.
             case Free() if queued:
                 self._look(times, times, times.in_flight, newest)
             case Bounded(cut_from=cut_from) if queued and cut_from:
@@ -267,6 +244,13 @@ class ServerQueue:
         else:
             self.state, self.most = Free(), math.inf
 
+    def _try_more_meanwhile(self, times: AnswerTimes, now: float) -> None:
+        """Where answers vary so much that a sample takes long, grow before its end."""
+        if times.count < 3 * _LEAST_SAMPLE or times.standard_error > 0.2 * times.mean:
+            return
+        if isinstance(self.state, Bounded) and self._idle is not None and not _wait(times, self._idle):
+            self._try_more(self.state, times, now)
+
     def _bound(self, knee: float, try_from: float, newest: int, cut_from: float = 0.0) -> None:
         knee = max(1.0, knee)
         self._become(Bounded(try_from, cut_from=cut_from), knee + _SLACK * math.sqrt(knee), newest)
@@ -279,6 +263,11 @@ class ServerQueue:
         self.state = state
         self.most = most
         self._start_anew(newest)
+
+
+def _were_alike_by_chance(idle: AnswerTimes, times: AnswerTimes) -> bool:
+    """Tell whether answers vary more than a first few did."""
+    return idle.count < 2 * _LEAST_SAMPLE and times.deviation > 0.5 * times.mean
 
 
 def _wait(times: AnswerTimes, idle: AnswerTimes) -> float:

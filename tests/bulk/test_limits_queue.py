@@ -237,6 +237,7 @@ def test_a_queue_bounds_the_limit_and_says_so() -> None:
 
 def test_the_estimate_says_how_many_wait() -> None:
     loaded = Loaded()
+    in_flight = 0
     while not loaded.limit.waiting_estimate:
         in_flight = loaded.answer(queued)
     assert loaded.limit.waiting_estimate == pytest.approx(in_flight - 10, rel=0.3)
