@@ -19,11 +19,11 @@ _REST = 3.0
 _PATIENCE = 32
 # Of n in flight so many times the root of n may wait. Up to so many standard errors a difference may be
 # chance, and up to so many seconds a clock of milliseconds. Where the standard error is more than this part
-# of the mean, two samples in a row have to show it.
+# of the mean, or the wait less than that part of it, two samples in a row have to show it.
 _TOLERATED = 0.4
 _CHANCE = 3.0
 _CLOCK_SECONDS = 0.002
-_CERTAIN = 0.08
+_CERTAIN, _MUCH = 0.08, 0.15
 # The same for answers that are faster, twice in a row: then some must have waited before.
 _CHANCE_WHEN_FASTER = 1.0
 # With half in flight: a server that answers this part of what it did still has a queue; and answers that take
@@ -181,10 +181,11 @@ class ServerQueue:
         self._much_longer = max(_LONGER * mean, mean + _MUCH_LONGER_DEVIATIONS * deviation)
 
     def _learn(self, times: AnswerTimes, idle: AnswerTimes, now: float, newest: int) -> None:
-        self.waiting = times.in_flight * _wait(times, idle) / times.mean if times.mean else 0.0
+        waiting_part = _wait(times, idle) / times.mean if times.mean else 0.0
+        self.waiting = times.in_flight * waiting_part
         seems_queued = self.waiting > _TOLERATED * math.sqrt(times.in_flight)
-        # Where answers vary much, one sample may be chance.
-        queued = seems_queued and (self._seemed_queued or times.standard_error <= _CERTAIN * times.mean)
+        certain = waiting_part >= _MUCH and times.standard_error <= _CERTAIN * times.mean
+        queued = seems_queued and (certain or self._seemed_queued)
         self._seemed_queued = seems_queued
         match self.state:
             case Looking() as looking:
