@@ -47,7 +47,7 @@ class _State(NamedTuple):
 # The first refusal came too soon to tell: start from what little was let through, and search upwards.
 _GUESSED = _State(1.0, 1.0, 0.0, 1.0, 2.0, 0.0)
 # The first refusal: the pace is what was let through.
-_ESTIMATED = _State(1.0, 1.0, 1.0, 2.0, _RAISE, 2.0)
+_ESTIMATED = _State(1.0, 1.0, 1.0, 1.0, _RAISE, 2.0)
 # Refusals follow each other: the pace was far too high. Where each is dear, cutting too far is cheaper.
 _SEARCHING = _State(0.8, 0.6, 1.0, 2.0, _RAISE, 0.0)
 # The pace was nearly right. The dearer a refusal, the rarer the next attempt.
