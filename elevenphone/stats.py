@@ -21,6 +21,9 @@ class ClientStats(msgspec.Struct, frozen=True, kw_only=True):
         joined: Calls of `get` that joined a lookup of the same id.
         in_flight: Requests in flight now.
         concurrency_limit: Most requests that may be in flight now.
+        waiting_at_server: Requests in flight that are estimated to wait in a queue of the server,
+            from how much longer answers take than without one.
+        held_by_queue: Whether the limit stays where it is because more requests would only wait there.
         connections_opened: Connections made; 0 with a borrowed session.
     """
 
@@ -35,4 +38,6 @@ class ClientStats(msgspec.Struct, frozen=True, kw_only=True):
     joined: int = 0
     in_flight: int
     concurrency_limit: int
+    waiting_at_server: float = 0.0
+    held_by_queue: bool = False
     connections_opened: int

@@ -37,10 +37,14 @@ _lookup.store
 _lookup.job
 _lookup.watchdog
 _limits.slots
+_limits.lateness
 _limits.limits
 _limits.concurrency
 _limits.states
 _limits.neighbors
+_limits.server_queue
+_limits.queue_states
+_limits.answer_times
 _limits.pace
 _limits.outage
 _limits.permit

@@ -48,7 +48,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._now = START
         self._timers: list[float] = []
-        super().__init__(_Selector(self._advance))
+        super().__init__(_Selector(self.advance))
 
     def time(self) -> float:
         return self._now
@@ -59,7 +59,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         heapq.heappush(self._timers, when)
         return super().call_at(when, callback, *args, context=context)
 
-    def _advance(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
         target = self._now + seconds
         # The sum may be a rounding error short of the timer that it leads to.
         while self._timers and self._timers[0] <= target + _ROUNDING:

@@ -33,6 +33,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         lost: Lookups without a number.
         peak: Most in flight at the server.
         probes: Requests a second in an outage; 0 where there is none.
+        get_median: Median time of a single lookup beside the run, over that alone; 0 for none.
+        get_slow: The same of the slowest in a hundred.
         uneven: Most over fewest lookups among the clients, by the time the first had done its part.
     """
 
@@ -53,6 +55,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     peak: int
     probes: float
     uneven: float
+    get_median: float = 0.0
+    get_slow: float = 0.0
 
     @property
     def ratio(self) -> float:
@@ -87,7 +91,9 @@ def measure(
     started = min(report.started for report in clients)
     late = [status for moment, status in server.requests if moment >= _START_SECONDS]
     mean_latency = server.drawn_latency or scenario.server.mean_latency()
+    gets = sorted(seconds for report in clients for seconds in report.gets)
     lost = sum(report.lost for report in clients)
+    alone = scenario.server.latency + 2 * scenario.server.network
     # A client that tells knows of requests that met a closed door, too.
     told = [report.requests for report in clients if report.requests is not None]
     sent = max(sum(told) if len(told) == len(clients) else 0, len(server.requests))
@@ -98,7 +104,7 @@ def measure(
         clock=clock,
         ids=ids,
         makespan=max(max(report.finished) for report in clients) - started,
-        ideal=ideal if ideal is not None else ideal_makespan(scenario.server, ids, mean_latency),
+        ideal=ideal if ideal is not None else ideal_makespan(scenario.server, ids + len(gets), mean_latency),
         mean_latency=mean_latency,
         answer=sum(report.answer for report in clients) / len(clients),
         requests=len(server.requests),
@@ -109,6 +115,8 @@ def measure(
         peak=server.peak,
         probes=_probes(scenario, server, sent),
         uneven=_uneven(clients),
+        get_median=statistics.median(gets) / alone if gets else 0.0,
+        get_slow=statistics.quantiles(gets, n=100, method="inclusive")[-1] / alone if gets else 0.0,
     )
 
 
@@ -152,6 +160,10 @@ def misses(scenario: Scenario, run: Run) -> list[str]:
         found.append("lost")
     if run.probes > PROBES:
         found.append("probes")
+    if scenario.most_get is not None and run.get_median > scenario.most_get:
+        found.append("get")
+    if scenario.most_slow_get is not None and run.get_slow > scenario.most_slow_get:
+        found.append("slow get")
     if scenario.most_uneven is not None and run.uneven > scenario.most_uneven:
         found.append("shares")
     return found

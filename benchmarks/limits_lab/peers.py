@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import itertools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -95,7 +96,11 @@ async def _consume(numbers: PhoneNumberClient, task: Task, report: ClientReport)
     answers = 0
     sampler = asyncio.create_task(_sample(numbers, task.sample_every, report)) if task.sample_every else None
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(task.seconds or None), numbers.stream(task.ids) as lookups:
+        async with (
+            asyncio.timeout(task.seconds or None),
+            getting(numbers, task.ids, task.get_every, report),
+            numbers.stream(task.ids) as lookups,
+        ):
             async for lookup in lookups:
                 report.finished.append(loop.time())
                 report.lost += isinstance(lookup, Failed)
@@ -104,6 +109,33 @@ async def _consume(numbers: PhoneNumberClient, task: Task, report: ClientReport)
                     report.answer += (lookup.elapsed - report.answer) / answers
     if sampler is not None:
         sampler.cancel()
+
+
+@asynccontextmanager
+async def getting(
+    client: PhoneNumberClient, ids: Sequence[str], every: float, report: ClientReport
+) -> AsyncIterator[None]:
+    """Look single ids up beside a bulk run, one after each `every` seconds; 0 for none."""
+    loop = asyncio.get_running_loop()
+
+    async def get(phone_number_id: str) -> None:
+        began = loop.time()
+        await client.get(phone_number_id)
+        report.gets.append(loop.time() - began)
+
+    async def get_all() -> None:
+        async with asyncio.TaskGroup() as gets:
+            for phone_number_id in itertools.cycle(ids):
+                await asyncio.sleep(every)
+                gets.create_task(get(phone_number_id))
+
+    task = asyncio.create_task(get_all()) if every else None
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
 
 
 async def _sample(numbers: PhoneNumberClient, every: float, report: ClientReport) -> None:

@@ -23,11 +23,13 @@ class Change(msgspec.Struct, frozen=True):
         at: Seconds from the start of the clients.
         concurrency_limit: Most requests in flight from then on.
         outage: Whether nothing is answered from then on.
+        slowness: By how much longer than at first an answer takes from then on; simulated only.
     """
 
     at: float
     concurrency_limit: int | msgspec.UnsetType | None = msgspec.UNSET
     outage: bool | msgspec.UnsetType = msgspec.UNSET
+    slowness: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class ServerPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +38,10 @@ class ServerPlan(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         latency: Median time of an answer, in seconds.
         spread: Standard deviation of its logarithm; 0 for a constant.
-        concurrency_limit: Most requests in flight; `None` for no limit.
+        concurrency_limit: Most requests worked on at once; `None` for no limit.
+        queue: How many more may wait for their turn, first come, first served; `None` for any number.
+        slow_ids: Share of the ids whose answers take `slow_latency`; simulated only.
+        slow_latency: Seconds that those take.
         rate_limit: Most requests a second, through a bucket of a tenth of that.
         retry_after: The header of every 429 and 503, in seconds; `None` for none.
         server_errors: Probability of a 503 after the usual time.
@@ -50,6 +55,9 @@ class ServerPlan(msgspec.Struct, frozen=True, kw_only=True):
     latency: float = LATENCY
     spread: float = 0.0
     concurrency_limit: int | None = None
+    queue: int | None = 0
+    slow_ids: float = 0.0
+    slow_latency: float = 5.0
     rate_limit: float | None = None
     retry_after: float | None = None
     server_errors: float = 0.0
@@ -61,7 +69,8 @@ class ServerPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     def mean_latency(self) -> float:
         """Say what an answer takes on average, were there no end of answers."""
-        return self.latency * math.exp(self.spread**2 / 2)
+        usual = self.latency * math.exp(self.spread**2 / 2)
+        return usual + self.slow_ids * (self.slow_latency - usual)
 
     def segments(self) -> Iterator[tuple[float, float, int | None, bool]]:
         """Yield (start, end, concurrency limit, outage) between changes; the last end is infinite."""
@@ -87,7 +96,7 @@ class ServerReport(msgspec.Struct, kw_only=True):
     Attributes:
         requests: When each came, in seconds from the start of the clients, and its status; 0 for none.
         drawn_latency: Mean of the latencies drawn.
-        peak: Most requests in flight.
+        peak: Most requests in flight, those that wait for their turn included.
     """
 
     requests: list[tuple[float, int]]
@@ -104,6 +113,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         api_key: What it accepts.
         ids: What to look up.
         in_flight: Bound on requests in flight; `None` leaves it to the client.
+        get_every: Seconds between single lookups beside the bulk run; 0 for none.
         sample_every: Seconds between samples of the client's limit; 0 for none.
         seconds: Seconds after which to stop; 0 for when all is done.
     """
@@ -113,6 +123,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     api_key: str
     ids: tuple[str, ...]
     in_flight: int | None = None
+    get_every: float = 0.0
     sample_every: float = 0.0
     seconds: float = 0.0
 
@@ -125,6 +136,7 @@ class ClientReport(msgspec.Struct, kw_only=True):
         finished: When each lookup ended, well or not.
         lost: Lookups that ended without a number.
         requests: Requests sent, if the client tells.
+        gets: Seconds that each single lookup beside the bulk run took.
         answer: Mean seconds of lookups that took one request, if the client tells; 0 if not.
         samples: (moment, concurrency limit, in flight), if asked for.
     """
@@ -133,5 +145,6 @@ class ClientReport(msgspec.Struct, kw_only=True):
     finished: list[float]
     lost: int
     requests: int | None = None
+    gets: list[float] = []
     answer: float = 0.0
     samples: list[tuple[float, int, int]] = []

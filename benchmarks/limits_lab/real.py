@@ -127,6 +127,7 @@ async def run_processes(
                 api_key=address.api_key,
                 ids=known[index :: scenario.clients],
                 in_flight=in_flight,
+                get_every=scenario.get_every,
                 sample_every=sample_every,
                 seconds=seconds,
             )

@@ -17,11 +17,13 @@ IDEAL = (
     "with no limit the makespan of the same client fixed at 100 in flight. rejected: share answered 429\n"
     "after the first second. answer: mean time of lookups of one request, as the client saw it, which over\n"
     "sockets tells how loaded the machine is. probes: a second, in an outage. spread: most over fewest\n"
-    "lookups of the processes, when the first of them is done."
+    "lookups of the processes, when the first of them is done. get, p99: median and slowest in a hundred\n"
+    "of the single lookups beside the run, over the time of one alone."
 )
 _SCENARIO_HEAD = (
     f"{'scenario':38}{'clock':>9}{'makespan':>10}{'ideal':>9}{'ratio':>7}{'worst':>7}{'budget':>8}"
-    f"{'rejected':>10}{'budget':>8}{'lost':>6}{'peak':>6}{'answer':>9}{'probes':>8}{'spread':>8}  verdict"
+    f"{'rejected':>10}{'budget':>8}{'lost':>6}{'peak':>6}{'answer':>9}{'probes':>8}{'spread':>8}"
+    f"{'get':>6}{'p99':>6}  verdict"
 )
 _PEER_HEAD = (
     f"{'scenario':38}{'client':32}{'in flight':>10}{'clock':>9}{'lost':>7}{'wasted':>8}"
@@ -55,7 +57,8 @@ def print_scenario(scenario: Scenario, run: Run, runs: list[Run]) -> bool:
         f"{max(one.lost for one in runs):>6}{run.peak:>6}"
         f"{f'{1000 * run.answer:.1f} ms' if run.answer else '-':>9}"
         f"{_or_dash(run.probes or None, '.1f'):>8}"
-        f"{_or_dash(run.uneven if scenario.clients > 1 else None, '.2f'):>8}  {verdict}",
+        f"{_or_dash(run.uneven if scenario.clients > 1 else None, '.2f'):>8}"
+        f"{_or_dash(run.get_median or None, '.2f'):>6}{_or_dash(run.get_slow or None, '.2f'):>6}  {verdict}",
         flush=True,
     )
     return not (over and bounded)

@@ -7,12 +7,19 @@ from typing import Literal
 
 import msgspec
 
-from limits_lab.plans import HEAVY_TAIL, Change, ServerPlan
+from limits_lab.plans import HEAVY_TAIL, LATENCY, Change, ServerPlan
 
 IDS = 3_000
 _OUTAGE_KINDS: tuple[Literal["unavailable", "refused"], ...] = ("unavailable", "refused")
 PROBES = 5.0
 """A handful of probes a second."""
+_JITTER = 0.1
+_GET_EVERY = 0.25
+_VARYING: dict[str, dict[str, object]] = {
+    "heavy tail": {"spread": HEAVY_TAIL},
+    "three times slower at 9 s": {"changes": (Change(9.0, slowness=3.0),)},
+    "three times faster at 27 s": {"latency": 3 * LATENCY, "changes": (Change(27.0, slowness=1 / 3),)},
+}
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +31,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         most_time: Budget: makespan over ideal; `None` for none.
         most_rejected: Budget: share of requests rejected after the first second.
         most_uneven: Budget: most over fewest lookups of the clients, when the first is done.
+        most_get: Budget: median time of a single lookup beside the run, over that alone.
+        most_slow_get: Budget: the same of the slowest in a hundred.
+        get_every: Seconds between those single lookups; 0 for none.
         ids: Lookups in all.
         clients: Processes that share the server; each looks up its part of the ids.
         real: Whether it is run over sockets by default; long ones are left to the virtual clock.
@@ -38,6 +48,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     most_time: float | None = None
     most_rejected: float | None = None
     most_uneven: float | None = None
+    most_get: float | None = None
+    most_slow_get: float | None = None
+    get_every: float = 0.0
     ids: int = IDS
     clients: int = 1
     real: bool = True
@@ -197,7 +210,66 @@ def _on_the_way() -> list[Scenario]:
     ]
 
 
-SCENARIOS = (*_limits(), *_rates(), *_outages(), *_others())
+def _queues() -> list[Scenario]:
+    """Make servers that let requests wait before they refuse any, and servers that only seem to."""
+    return [
+        *(
+            Scenario(
+                name=f"limit {limit}, {'no bound' if queue is None else queue} in the queue",
+                server=ServerPlan(concurrency_limit=limit, queue=queue, spread=_JITTER),
+                most_time=1.10,
+                most_get=1.5,
+                most_slow_get=2.5,
+                get_every=_GET_EVERY,
+                ids=2 * IDS,
+                busy=limit == 30,
+            )
+            for limit in (3, 10, 30)
+            for queue in (10, 50, None)
+        ),
+        Scenario(
+            name="limit 1, queue",
+            server=ServerPlan(concurrency_limit=1, queue=None, spread=_JITTER),
+            most_time=1.10,
+            get_every=1.0,
+            ids=500,
+            real=False,
+        ),
+        Scenario(
+            name="four processes, queue",
+            server=ServerPlan(concurrency_limit=20, queue=None, spread=_JITTER),
+            most_time=1.25,
+            most_uneven=2.0,
+            most_get=2.0,
+            get_every=_GET_EVERY,
+            ids=2 * IDS,
+            clients=4,
+            busy=True,
+        ),
+        *(
+            Scenario(
+                name=f"limit 10, {what}, {'no queue' if queue == 0 else 'queue'}",
+                server=msgspec.structs.replace(ServerPlan(concurrency_limit=10, queue=queue), **settings),
+                most_time=1.2,
+                ids=2 * IDS,
+                real=False,
+            )
+            for what, settings in _VARYING.items()
+            for queue in (0, None)
+        ),
+        *(
+            Scenario(
+                name=f"limit 10, {what}",
+                server=ServerPlan(concurrency_limit=10, latency=0.01, slow_ids=slow_ids),
+                most_time=1.2,
+                real=False,
+            )
+            for what, slow_ids in (("half take 5 s", 0.5), ("one in twenty takes 5 s", 0.05))
+        ),
+    ]
+
+
+SCENARIOS = (*_limits(), *_rates(), *_outages(), *_others(), *_queues())
 PLOTTED = Scenario(
     name="plotted",
     server=ServerPlan(

@@ -48,7 +48,9 @@ class _Drawn(Latency):
 
 
 def _emulator(plan: ServerPlan, latency: Latency, numbers: int) -> Emulator:
+    queue = math.inf if plan.queue is None else plan.queue
     return Emulator(
+        **({"queue": queue} if queue else {}),
         numbers=numbers,
         seed=plan.seed,
         record=True,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 import selectors
+import zlib
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import msgspec
 
 from elevenphone import ConnectionFailedError, Response
-from limits_lab.plans import ServerPlan, ServerReport
+from limits_lab.plans import Change, ServerPlan, ServerReport
 
 _T = TypeVar("_T")
 
@@ -68,19 +70,22 @@ class SimulatedServer:
         self._tokens, self._filled = self._burst, self._started
         self._in_flight = self._peak = self._drawn = 0
         self._latencies = 0.0
+        self._slowness = 1.0
+        self._working = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._requests: list[tuple[float, int]] = []
         for change in plan.changes:
-            self._loop.call_at(
-                self._started + change.at, self._change, change.concurrency_limit, change.outage
-            )
+            self._loop.call_at(self._started + change.at, self._change, change)
 
-    def _change(self, limit: int | msgspec.UnsetType | None, outage: bool | msgspec.UnsetType) -> None:
-        if limit is not msgspec.UNSET:
-            self._limit = limit
-        if outage is not msgspec.UNSET:
-            self._outage = outage
+    def _change(self, change: Change) -> None:
+        if change.concurrency_limit is not msgspec.UNSET:
+            self._limit = change.concurrency_limit
+        if change.outage is not msgspec.UNSET:
+            self._outage = change.outage
+        if change.slowness is not msgspec.UNSET:
+            self._slowness = change.slowness
 
-    async def answer(self) -> Response:
+    async def answer(self, phone_number_id: str = "") -> Response:
         """Answer one request.
 
         Raises:
@@ -96,16 +101,20 @@ class SimulatedServer:
             if not status:
                 raise ConnectionFailedError("connection refused")
             return self._error(status, code)
-        return await self._serve(arrived)
+        return await self._serve(arrived, phone_number_id)
 
     def _refuse(self) -> tuple[int, str] | None:
         if self._outage:
             return (0, "") if self._plan.outage_kind == "refused" else (503, "unavailable")
-        if self._limit is not None and self._in_flight >= self._limit:
+        if self._is_full():
             return 429, "too_many_concurrent_requests"
         if self._plan.rate_limit is not None and not self._take_token(self._plan.rate_limit):
             return 429, "rate_limit_exceeded"
         return None
+
+    def _is_full(self) -> bool:
+        queue = self._plan.queue
+        return self._limit is not None and queue is not None and self._in_flight >= self._limit + queue
 
     def _take_token(self, rate: float) -> bool:
         now = self._loop.time()
@@ -116,17 +125,15 @@ class SimulatedServer:
         self._tokens -= 1
         return True
 
-    async def _serve(self, arrived: float) -> Response:
+    async def _serve(self, arrived: float, phone_number_id: str) -> Response:
         self._in_flight += 1
         self._peak = max(self._peak, self._in_flight)
-        latency = self._plan.latency
-        if self._plan.spread:
-            latency *= self._random.lognormvariate(0.0, self._plan.spread)
-        self._drawn += 1
-        self._latencies += latency
         try:
-            await asyncio.sleep(latency)
+            await self._turn()
+            await asyncio.sleep(self._draw(phone_number_id))
         finally:
+            self._working -= 1
+            self._next_turn()
             if self._plan.freed_late:
                 self._loop.call_later(self._plan.freed_late, self._free)
             else:
@@ -137,6 +144,33 @@ class SimulatedServer:
             return self._error(503, "unavailable")
         self._requests.append((arrived, 200))
         return Response(200, _HEADERS, _BODY)
+
+    def _draw(self, phone_number_id: str) -> float:
+        latency = self._plan.latency
+        if self._plan.slow_ids and zlib.crc32(phone_number_id.encode()) % 1000 < 1000 * self._plan.slow_ids:
+            latency = self._plan.slow_latency
+        if self._plan.spread:
+            latency *= self._random.lognormvariate(0.0, self._plan.spread)
+        latency *= self._slowness
+        self._drawn += 1
+        self._latencies += latency
+        return latency
+
+    async def _turn(self) -> None:
+        """Wait until one more can be worked on."""
+        if self._limit is not None and self._working >= self._limit:
+            turn = self._loop.create_future()
+            self._waiting.append(turn)
+            await turn
+        else:
+            self._working += 1
+
+    def _next_turn(self) -> None:
+        while self._waiting and (self._limit is None or self._working < self._limit):
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._working += 1
+                turn.set_result(None)
 
     def _free(self) -> None:
         self._in_flight -= 1
@@ -161,10 +195,10 @@ class SimulatedTransport:
         self.connections_opened = 0
         self._server = server
 
-    async def send(self, url: str) -> Response:  # noqa: ARG002 - all ids are alike
+    async def send(self, url: str) -> Response:
         """Send one request."""
         self.requests += 1
-        return await self._server.answer()
+        return await self._server.answer(url)
 
     async def aclose(self) -> None:
         """Do nothing: there is nothing to close."""

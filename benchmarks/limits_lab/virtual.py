@@ -12,7 +12,7 @@ import msgspec
 
 from elevenphone import ElevenPhoneError, Failed, PhoneNumberClient
 from limits_lab.measure import Run, measure
-from limits_lab.peers import ATTEMPTS, PASSING, LookUp, RefusedError, full_jitter, gather_bounded
+from limits_lab.peers import ATTEMPTS, PASSING, LookUp, RefusedError, full_jitter, gather_bounded, getting
 from limits_lab.plans import ClientReport, ServerReport, Task
 from limits_lab.scenarios import Scenario
 from limits_lab.simulation import SimulatedServer, SimulatedTransport, run_virtually
@@ -25,13 +25,17 @@ _START_WITHIN = 0.02
 
 
 async def _elevenphone(
-    transport: SimulatedTransport, ids: tuple[str, ...], in_flight: int | None, start_in: float
+    transport: SimulatedTransport,
+    ids: tuple[str, ...],
+    in_flight: int | None,
+    start_in: float,
+    get_every: float,
 ) -> ClientReport:
     loop = asyncio.get_running_loop()
     await asyncio.sleep(start_in)
     report = ClientReport(started=loop.time(), finished=[], lost=0)
     client = PhoneNumberClient(transport=transport, base_url="http://127.0.0.1", concurrency=in_flight)
-    async with client, client.stream(ids) as lookups:
+    async with client, getting(client, ids, get_every, report), client.stream(ids) as lookups:
         async for lookup in lookups:
             report.finished.append(loop.time())
             report.lost += isinstance(lookup, Failed)
@@ -57,7 +61,13 @@ def run_elevenphone(scenario: Scenario, seed: int, in_flight: int | None = None)
         starts = [0.0, *(random.uniform(0.0, _START_WITHIN) for _ in range(scenario.clients - 1))]
         reports = await asyncio.gather(
             *(
-                _elevenphone(SimulatedTransport(server), ids[index :: scenario.clients], in_flight, start)
+                _elevenphone(
+                    SimulatedTransport(server),
+                    ids[index :: scenario.clients],
+                    in_flight,
+                    start,
+                    scenario.get_every,
+                )
                 for index, start in enumerate(starts)
             )
         )

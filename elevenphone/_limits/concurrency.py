@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from elevenphone._limits.neighbors import Neighbors
 from elevenphone._limits.permit import Permit
+from elevenphone._limits.server_queue import ServerQueue
 from elevenphone._limits.states import Alone, Recovering, Searching, Shared
 
 # The known plans allow 2 to 30 in flight. Too high a start for the smallest costs some refusals, once.
@@ -44,6 +45,7 @@ class ConcurrencyLimit:
         self._fixed = fixed is not None
         self._random = random
         self._neighbors = Neighbors()
+        self._queue = ServerQueue(random)
         # Numbers of permits: the newest, that at the last cut, and that by which the limit was reached last.
         self._newest = self._newest_at_cut = self._newest_when_full = 0
         # The highest count answered since the last refusal or new hint: only a higher one is news.
@@ -55,6 +57,21 @@ class ConcurrencyLimit:
 
     def __repr__(self) -> str:
         return f"<ConcurrencyLimit {self.value:.1f} {'fixed' if self._fixed else self.state}>"
+
+    @property
+    def waiting_estimate(self) -> float:
+        """Requests in flight that are estimated to wait in a queue of the server."""
+        return self._queue.waiting
+
+    @property
+    def held_by_queue(self) -> bool:
+        """Whether the limit is where it is because more would only wait at the server."""
+        return self._queue.most < math.inf and self.value < self.state.ceiling
+
+    def loop_late(self, seconds: float, now: float) -> None:
+        """Note by how many seconds this process made what is in flight wait."""
+        if not self._fixed:
+            self._queue.loop_late(seconds, now, self._newest)
 
     def started(self, permit: Permit) -> None:
         """Note that a request has started."""
@@ -73,11 +90,15 @@ class ConcurrencyLimit:
         """Note an answer that shows no strain, and grow if the limit is what holds requests back."""
         if self._fixed:
             return
-        if permit.in_flight > self._highest_answered and permit.number > self._newest_at_cut:
+        number = permit.number
+        if permit.in_flight > self._highest_answered and number > self._newest_at_cut:
             self._accepted(permit.in_flight)
         # Where the limit was not reached while this request was in flight, no more would have been sent.
-        if permit.number <= self._newest_when_full:
-            self._grow(now)
+        if number <= self._newest_when_full:
+            queue = self._queue
+            if number > queue.after and queue.answered(permit, now, self._newest) and self.value > queue.most:
+                self.value = queue.most
+            self._grow(permit, now)
         self._grown_at = now
 
     def _accepted(self, in_flight: int) -> None:
@@ -88,12 +109,21 @@ class ConcurrencyLimit:
         if in_flight > self._hint:
             self._hint_binds_until = -math.inf
 
-    def _grow(self, now: float) -> None:
-        most = min(self._hint, _MOST) if now < self._hint_binds_until else _MOST
-        if self.value < most:
-            self.value = min(self.state.grown(self.value, now, self._grown_at), most)
-            if isinstance(self.state, Recovering) and self.value >= self.state.ceiling:
-                self.state = self.state.recovered(now)
+    def _grow(self, permit: Permit, now: float) -> None:
+        most = self._queue.most
+        if most > _MOST:
+            most = _MOST
+        if self._hint < most and now < self._hint_binds_until:
+            most = self._hint
+        if self.value >= most:
+            return
+        value = self.state.grown(self.value, now, self._grown_at)
+        if value > self.value:
+            if not self._queue.lets_grow(permit, now, self._newest):
+                return
+            self.value = min(value, most)
+        if self.value >= self.state.ceiling and isinstance(self.state, Recovering):
+            self.state = self.state.recovered(now)
 
     def refused(self, permit: Permit, now: float, left: int) -> None:
         """Cut to what the server accepts.
@@ -111,7 +141,10 @@ class ConcurrencyLimit:
         ceiling = max(self._least_of_wave, min(ceiling, float(left)))
         # Not all clients of an account shall try again at the same moment.
         spread = 0.75 + 0.5 * self._random()
-        state = (Shared if self._neighbors.present else Alone).after_refusal(ceiling, now, spread)
+        if self._neighbors.present:
+            state: Shared | Alone = Shared.after_refusal(ceiling, now, spread, self._neighbors.seen)
+        else:
+            state = Alone.after_refusal(ceiling, now, spread)
         self.value = max(1.0, state.value_after_refusal)
         self._neighbors.given_up = ceiling - self.value
         self.state = state
@@ -133,5 +166,5 @@ class ConcurrencyLimit:
         self._newest_at_cut = self._newest
         self._highest_answered = 0
         ceiling = min(self.state.ceiling, self.value)
-        self.state = Recovering(ceiling, now, alone=not self._neighbors.present)
+        self.state = Recovering(ceiling, now, not self._neighbors.present, self._neighbors.seen)
         self.value = max(1.0, self.value * _LEFT_WHEN_FAILING)

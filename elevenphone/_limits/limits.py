@@ -38,6 +38,7 @@ class Limits:
         in_flight: Requests in flight now.
         resumes_at: The moment before which no request may start.
         paused_by: The error that made the last pause.
+        concurrency: How many requests may be in flight.
         gate: Whether the server is away.
     """
 
@@ -62,7 +63,7 @@ class Limits:
     def _begin_anew(self) -> None:
         self.resumes_at: float = -math.inf
         self.paused_by: StatusError | None = None
-        self._concurrency = ConcurrencyLimit(self._fixed_concurrency, self._random)
+        self.concurrency: ConcurrencyLimit = ConcurrencyLimit(self._fixed_concurrency, self._random)
         self._pace = Pace(self._fixed_rate)
         self.gate: OutageGate = OutageGate(self._known_good)
         self._busy_pause = _FIRST_BUSY_PAUSE
@@ -72,7 +73,7 @@ class Limits:
     @property
     def concurrency_limit(self) -> int:
         """Most requests in flight now."""
-        return int(self._concurrency.value)
+        return int(self.concurrency.value)
 
     @property
     def server_is_away(self) -> bool:
@@ -93,7 +94,7 @@ class Limits:
         Returns:
             A moment, perhaps in the past; infinity if another request must end first.
         """
-        if self.in_flight + 1 > self._concurrency.value:
+        if self.in_flight + 1 > self.concurrency.value:
             return math.inf
         ready_at = self.resumes_at
         if self._pace.next_start > ready_at:
@@ -121,7 +122,7 @@ class Limits:
         if self._quiet_since == math.inf:
             self._quiet_since = now
         permit = Permit(now, self.in_flight, self._newest)
-        self._concurrency.started(permit)
+        self.concurrency.started(permit)
         self._pace.started(permit)
         if bulk and self.gate.closed_at is not None:
             self.gate.started(permit, now, fresh=fresh)
@@ -134,7 +135,7 @@ class Limits:
 
     def hint(self, maximum: int, now: float) -> None:
         """Note how many requests in flight an answer says are allowed."""
-        self._concurrency.hinted(maximum, now)
+        self.concurrency.hinted(maximum, now)
 
     def verdict(self, subject: Subject, attempts: int, now: float) -> Verdict:
         """Say whether a bulk lookup that has failed goes on; see `OutageGate.verdict`."""
@@ -172,12 +173,12 @@ class Limits:
             case "failing":
                 away = self.gate.failed(permit, self._newest, now, subject, reached=meaning.sent)
                 if away or (self.gate.closed_at is None and self.gate.failing_share > _MOSTLY_FAILING):
-                    self._concurrency.failing(permit, now)
+                    self.concurrency.failing(permit, now)
                 if isinstance(error, StatusError):
                     self._pause(now, error.retry_after or 0.0, error)
 
     def _answered(self, permit: Permit, now: float) -> None:
-        self._concurrency.answered(permit, now)
+        self.concurrency.answered(permit, now)
         self._pace.answered(now)
         self._quiet_since = math.inf
         self._busy_pause = _FIRST_BUSY_PAUSE
@@ -191,7 +192,7 @@ class Limits:
             case "rate":
                 self._too_often(permit, now, error)
             case "busy":
-                self._concurrency.refused(permit, now, self.in_flight)
+                self.concurrency.refused(permit, now, self.in_flight)
                 self._busy(permit, now, error)
             case _:
                 # If it names a time to wait, or the limit cannot be cut, treat it as a rate limit.
@@ -202,7 +203,7 @@ class Limits:
 
     def _too_many(self, permit: Permit, now: float, error: RateLimitError) -> None:
         # Only the refused lookup waits: if everybody did, a limit of 10 would do the work of one.
-        self._concurrency.refused(permit, now, self.in_flight)
+        self.concurrency.refused(permit, now, self.in_flight)
         self._refused_in_a_row += 1
         # A fixed limit is not cut, so all may be refused though there are others in flight.
         if not self.in_flight or self._refused_in_a_row > 2 * self.concurrency_limit:

@@ -21,13 +21,15 @@ class Neighbors:
     found again, time after time, nobody else is there.
 
     Attributes:
-        present: Whether others are taken to be there; they are at first.
+        present: Whether others are taken to be there; at first they are assumed to be.
+        seen: Whether a refusal has shown them.
         accepted: The highest count at which a request was answered since the last refusal.
         given_up: What the last refusal made the limit give up.
     """
 
     def __init__(self) -> None:
         self.present = True
+        self.seen = False
         self.accepted = 0
         self.given_up = 0.0
         self._accepted_before: deque[int] = deque([0], maxlen=_REMEMBERED_REFUSALS)
@@ -42,12 +44,13 @@ class Neighbors:
         """
         # Fewer, not as many: requests of one moment reach the server in any order.
         if in_flight < max(self.accepted, *self._accepted_before):
-            self.present = True
+            self.present = self.seen = True
             self._found_again = 0.0
         elif ceiling_was_passed:  # What is accepted varies, as it does when others come and go.
             self._found_again = 0.0
         else:
             self._found_again += self.given_up + _FOUND_AT_EACH_REFUSAL
-            self.present = self.present and self._found_again < _FOUND_WHEN_ALONE
+            if self._found_again >= _FOUND_WHEN_ALONE:
+                self.present = self.seen = False
         self._accepted_before.append(self.accepted)
         self.accepted = 0

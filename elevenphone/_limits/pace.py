@@ -11,6 +11,8 @@ from elevenphone._limits.permit import Permit
 # through a tenth of a second's worth beyond its rate; an observation shorter than that is a guess.
 _HALF_WINDOW = 0.5
 _BURST_SECONDS = 0.1
+# A timer that is late by so many seconds at most is made up for.
+_TIMER_SECONDS = 0.003
 # A pace that was kept for this long without a refusal is nearly right.
 _SETTLED_SECONDS = 1.0
 # No refusal has an effect on holds and raises for longer.
@@ -45,7 +47,7 @@ class _State(NamedTuple):
 # The first refusal came too soon to tell: start from what little was let through, and search upwards.
 _GUESSED = _State(1.0, 1.0, 0.0, 1.0, 2.0, 0.0)
 # The first refusal: the pace is what was let through.
-_ESTIMATED = _State(1.0, 1.0, 1.0, 2.0, _RAISE, 2.0)
+_ESTIMATED = _State(1.0, 1.0, 1.0, 1.0, _RAISE, 2.0)
 # Refusals follow each other: the pace was far too high. Where each is dear, cutting too far is cheaper.
 _SEARCHING = _State(0.8, 0.6, 1.0, 2.0, _RAISE, 0.0)
 # The pace was nearly right. The dearer a refusal, the rarer the next attempt.
@@ -85,7 +87,8 @@ class Pace:
         if self._learned == math.inf:
             self._first.started(permit)
         if self._interval:
-            self.next_start = max(self.next_start, permit.started) + self._interval
+            on_time = permit.started - self.next_start <= _TIMER_SECONDS
+            self.next_start = (self.next_start if on_time else permit.started) + self._interval
 
     def answered(self, now: float) -> None:
         """Note an answer that shows no strain, and raise the pace if it is time."""

@@ -15,6 +15,7 @@ from typing import NamedTuple, Self, TypeAlias
 
 import msgspec
 
+from elevenphone._limits.lateness import Lateness
 from elevenphone._limits.limits import Limits
 from elevenphone._limits.outage import Subject
 from elevenphone._limits.permit import Permit
@@ -129,6 +130,7 @@ class Slots:
         self._runs: list[Lane] = []
         self._look_is_due = False
         self._alarm: asyncio.TimerHandle | None = None
+        self._lateness = Lateness(limits, loop)
 
     def open_lane(self, fresh: Collection[object]) -> Lane:
         """Make the lane of a bulk run, whose new ids are at hand in `fresh`."""
@@ -146,9 +148,9 @@ class Slots:
         return self._loop.time()
 
     def close(self) -> None:
-        """Cancel the timer."""
-        if self._alarm is not None:
-            self._alarm.cancel()
+        """Cancel the timers."""
+        self._set_alarm(math.inf)
+        self._lateness.close()
 
     def take_now(self, lane: Lane, *, fresh: bool) -> Slot | None:
         """Take a slot if one is free now and nobody else comes first.
@@ -291,6 +293,7 @@ class Slots:
 
     def _give(self, lane: Lane, now: float, *, fresh: bool) -> Slot:
         lane.in_flight += 1
+        self._lateness.watch(now)
         if lane.bulk and self._runs[-1] is not lane:
             # Of runs that hold as many, the one that was served least recently comes first.
             self._runs.remove(lane)

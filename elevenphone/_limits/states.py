@@ -18,12 +18,16 @@ _STEP_BACK_SECONDS = 0.5
 _RETURN_A_SECOND = 0.3
 _LEAST_RETURN_A_SECOND = 0.5
 
-# Shared: what a refusal leaves, seconds until growth, and the growth a second of a limit of 1.
+# Shared: what a refusal leaves, seconds until growth, and the growth a second of a limit of 1. That of a
+# larger limit is this times a power of it, so that who has less catches up.
 _LEFT_WHEN_SHARED = 0.75
 _HOLD_WHEN_SHARED = 0.1
-_GROWTH_WHEN_SHARED = 10.0
-# Seconds without a refusal after which growth gets faster, by the square: the others may have gone.
-_FASTER_AFTER = 1.0
+_GROWTH_WHEN_SHARED = 36.0
+_GROWTH_EXPONENT = -1.5
+# Seconds without a refusal after which growth gets faster, by the cube: the others may have gone.
+_FASTER_AFTER = 0.45
+# The growth a second, as a part of the limit, while the others are only assumed.
+_GROWTH_WHEN_ASSUMED = 1.0
 
 
 class Searching(msgspec.Struct, frozen=True, gc=False):
@@ -49,16 +53,18 @@ class Shared(msgspec.Struct, frozen=True, gc=False):
         ceiling: What the server accepted at the last refusal; infinite once more was accepted.
         refused_at: The moment of the last refusal.
         grow_from: The moment from which the limit grows.
+        others_seen: Whether a refusal has shown that they are there; until then the limit grows faster.
     """
 
     ceiling: float
     refused_at: float
     grow_from: float
+    others_seen: bool
 
     @classmethod
-    def after_refusal(cls, ceiling: float, now: float, spread: float) -> Shared:
+    def after_refusal(cls, ceiling: float, now: float, spread: float, others_seen: bool) -> Shared:
         """Wait a moment before growing."""
-        return cls(ceiling, now, now + spread * _HOLD_WHEN_SHARED)
+        return cls(ceiling, now, now + spread * _HOLD_WHEN_SHARED, others_seen)
 
     @property
     def value_after_refusal(self) -> float:
@@ -69,13 +75,15 @@ class Shared(msgspec.Struct, frozen=True, gc=False):
         """Grow by the time since the last answer; faster the longer nothing was refused."""
         if now < self.grow_from:
             return value
-        faster = max(1.0, (now - self.refused_at) / _FASTER_AFTER) ** 2
-        a_second = _GROWTH_WHEN_SHARED / math.sqrt(value) * faster
+        faster = max(1.0, (now - self.refused_at) / _FASTER_AFTER) ** 3
+        a_second: float = _GROWTH_WHEN_SHARED * value**_GROWTH_EXPONENT * faster
+        if not self.others_seen:
+            a_second = max(a_second, _GROWTH_WHEN_ASSUMED * value)
         return value + min(1.0, a_second * (now - grown_at))
 
     def passed(self) -> State:
         """Forget the ceiling: others come and go."""
-        return Shared(math.inf, self.refused_at, self.grow_from)
+        return Shared(math.inf, self.refused_at, self.grow_from, self.others_seen)
 
 
 class Alone(msgspec.Struct, frozen=True, gc=False):
@@ -122,12 +130,14 @@ class Recovering(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         ceiling: Where it was.
         failed_at: The moment of the cut.
-        alone: Whether nobody else is known to use the account.
+        alone: Whether nobody else uses the account.
+        others_seen: Whether a refusal has shown that others do.
     """
 
     ceiling: float
     failed_at: float
     alone: bool
+    others_seen: bool
 
     def grown(self, value: float, now: float, grown_at: float) -> float:  # noqa: ARG002
         """Grow by one for each answer, up to the ceiling."""
@@ -137,11 +147,13 @@ class Recovering(msgspec.Struct, frozen=True, gc=False):
         """Go on as before."""
         if self.alone:
             return Alone(self.ceiling, now, now + _HOLD_LEAST)
-        return Shared(self.ceiling, self.failed_at, now)
+        return Shared(self.ceiling, self.failed_at, now, self.others_seen)
 
     def passed(self) -> State:
         """Go on as if there had been no ceiling."""
-        return Searching() if self.alone else Shared(math.inf, self.failed_at, self.failed_at)
+        if self.alone:
+            return Searching()
+        return Shared(math.inf, self.failed_at, self.failed_at, self.others_seen)
 
 
 State: TypeAlias = Searching | Shared | Alone | Recovering

@@ -226,6 +226,8 @@ class Dispatcher:
             probes=self._probes,
             in_flight=self.limits.in_flight,
             concurrency_limit=self.limits.concurrency_limit,
+            waiting_at_server=self.limits.concurrency.waiting_estimate,
+            held_by_queue=self.limits.concurrency.held_by_queue,
             connections_opened=self._transport.connections_opened,
         )
 

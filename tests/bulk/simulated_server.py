@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 from typing import Literal, NamedTuple, TypeAlias
@@ -48,8 +50,9 @@ class SimulatedServer:
     """Answers all its clients within one set of limits.
 
     Args:
-        limit: Most requests in flight; a function of the seconds since the start where
+        limit: Most requests worked on at once; a function of the seconds since the start where
             it changes; `None` for any number.
+        queue: How many requests over `limit` may wait for their turn; `None` for any number.
         rate: Most requests a second, on average.
         burst: How many may come at once; default a tenth of a second's.
         latency: Draws the seconds that an answer takes.
@@ -60,7 +63,7 @@ class SimulatedServer:
 
     Attributes:
         seen: Every request.
-        in_flight: Requests under way.
+        in_flight: Requests under way, those that wait for their turn included.
         peak_in_flight: The most there have been.
         worked: The sum of the latencies of all that it worked on.
     """
@@ -69,6 +72,7 @@ class SimulatedServer:
         self,
         *,
         limit: int | Callable[[float], int] | None = None,
+        queue: int | None = 0,
         rate: float | None = None,
         burst: float | None = None,
         latency: Callable[[random.Random], float] = lambda _random: LATENCY,
@@ -81,6 +85,9 @@ class SimulatedServer:
         self.in_flight = self.peak_in_flight = 0
         self.worked = 0.0
         self._limit = limit
+        self._queue = queue
+        self._working = 0
+        self._turns: deque[asyncio.Future[None]] = deque()
         self._bucket = (
             None if rate is None else _TokenBucket(rate, max(1.0, rate / 10) if burst is None else burst)
         )
@@ -104,10 +111,19 @@ class SimulatedServer:
             return await self._be_away(outage, now, client)
         if self._bucket is not None and not self._bucket.take(now):
             return await self._refuse(now, "too often", "rate_limit_exceeded", client)
-        limit = self._limit(now) if callable(self._limit) else self._limit
-        if limit is not None and self.in_flight >= limit:
+        if self._is_full():
             return await self._refuse(now, "too many", "too_many_concurrent_requests", client)
         return await self._work(now, phone_number_id, client)
+
+    def _limit_now(self) -> float:
+        if self._limit is None:
+            return math.inf
+        if callable(self._limit):
+            return self._limit(asyncio.get_running_loop().time() - virtual_time.START)
+        return self._limit
+
+    def _is_full(self) -> bool:
+        return self._queue is not None and self.in_flight >= self._limit_now() + self._queue
 
     async def _be_away(self, outage: Outage, now: float, client: int) -> Response:
         if outage.shows == "429":
@@ -124,17 +140,44 @@ class SimulatedServer:
         return refused(429, code, "Slow down", **self._refusal_headers)
 
     async def _work(self, now: float, phone_number_id: str, client: int) -> Response:
-        latency = self._latency(self._random)
         fails = self._random.random() < self._failing
         self.seen.append(Seen(now, "failed" if fails else "answered", client))
-        self.worked += latency
         self.in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
         try:
-            await asyncio.sleep(latency)
+            await self._turn()
+            try:
+                latency = self._latency(self._random)
+                self.worked += latency
+                await asyncio.sleep(latency)
+            finally:
+                self._working -= 1
+                self._give_turns()
         finally:
             self.in_flight -= 1
         return refused(503, "internal", "Oops") if fails else number_of(phone_number_id)
+
+    async def _turn(self) -> None:
+        """Wait until one more may be worked on, first come, first served."""
+        if self._working < self._limit_now():
+            self._working += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._turns.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._working -= 1
+                self._give_turns()
+            raise
+
+    def _give_turns(self) -> None:
+        while self._turns and self._working < self._limit_now():
+            turn = self._turns.popleft()
+            if not turn.done():
+                self._working += 1
+                turn.set_result(None)
 
     def count(self, *kinds: Kind, since: float = 0.0, until: float = float("inf")) -> int:
         """Count the requests of some kinds within some time."""

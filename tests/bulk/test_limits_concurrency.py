@@ -102,8 +102,8 @@ def test_at_first_others_are_taken_to_be_there_and_get_room_again_and_again() ->
     while not driver.round(bears=20):
         pass
     assert driver.limit == 15
-    free = [20 - driver.limit for _ in range(20) if not driver.round(bears=20)]
-    assert min(free) >= 1  # more than a second long
+    free = [20 - driver.limit for _ in range(5) if not driver.round(bears=20)]
+    assert min(free) >= 1  # for a third of a second
 
 
 @pytest.mark.parametrize(("bears", "within"), [(2, 8.0), (5, 8.0), (10, 10.0), (30, 8.0)])
@@ -132,7 +132,9 @@ def test_the_limit_steps_back_at_a_refusal_and_returns_within_seconds() -> None:
 
 def test_one_more_is_probed_after_the_hold_and_a_refusal_costs_little() -> None:
     driver = settled(bears=10)
-    assert driver.rounds(1.0, bears=10) == 0
+    while not driver.round(bears=10):
+        pass
+    assert driver.rounds(1.5, bears=10) == 0
     # One more every three seconds or so, and back soon.
     assert 10 <= driver.rounds(60.0, bears=10) <= 24
     driver.rounds(1.0, bears=10)
@@ -194,12 +196,12 @@ def test_growth_beside_others_is_by_the_clock_and_slower_for_who_has_more() -> N
     def grown(bears: int) -> float:
         driver = contended(2 * bears, bears)
         before = driver.limit
-        driver.rounds(1.0)
+        driver.rounds(0.5)
         return driver.limit - before
 
     small, large = grown(4), grown(25)
-    assert 3 <= small <= 7
-    assert 1 <= large < small
+    assert 1 <= small <= 3
+    assert large < small
 
 
 def test_two_clients_that_are_refused_in_turn_come_to_have_the_same() -> None:

@@ -77,6 +77,15 @@ def test_time_in_which_nothing_started_is_not_made_up_for() -> None:
     assert not driver.may_start()
 
 
+def test_what_a_timer_is_late_by_is_made_up_for() -> None:
+    driver = Driver(concurrency=1_000, rate=200.0)
+    began = driver.now
+    for _ in range(1_000):
+        driver.now += driver.wait() + 0.001
+        driver.start()
+    assert driver.now - began == pytest.approx(1_000 / 200, rel=0.01)
+
+
 def test_there_is_no_pace_until_a_refusal() -> None:
     driver = Driver()
     assert starts(driver, 1.0) == pytest.approx(1_000, rel=0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,3 +55,18 @@ async def test_a_wait_names_the_failure_of_the_first_id(
                 )
                 await run_under_way.run()
     assert "no lookup has been answered for 0 s: server error" in notes
+
+
+async def test_a_queue_of_the_server_is_named_as_what_holds_the_run(tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_text("".join(f"phnum_{n}\n" for n in range(400)), encoding="ascii")
+    notes: list[str] = []
+    async with (
+        Emulator(numbers=400, concurrency_limit=2, queue=math.inf, latency=0.005) as slow,
+        PhoneNumberClient(slow.api_key, base_url=slow.base_url) as client,
+    ):
+        target = Target(tmp_path / "out.jsonl", "jsonl", is_stream=True)
+        with StreamSink(Shell([], {}, None, None, None), target, Selection(), None) as sink:
+            source = IdSource(tmp_path / "ids.txt", None, None)
+            run = Fetching(client, source, sink, Tally(), Watched(notes.append), deadline=9.0, grace=0.05)
+            await run.run()
+    assert any("more would only wait there" in note for note in notes)

@@ -246,4 +246,9 @@ class Fetching:
         if not self._asked and not self._asks_first:
             self._heard = time.monotonic()
         silence = time.monotonic() - self._heard
-        return f"no lookup has been answered for {silence:.0f} s{self._trouble}" if silence > _SILENCE else ""
+        if silence > _SILENCE:
+            return f"no lookup has been answered for {silence:.0f} s{self._trouble}"
+        if self._client.stats.held_by_queue:
+            limit = self._client.stats.concurrency_limit
+            return f"the server works on about {limit} at once, more would only wait there"
+        return ""

@@ -1,0 +1,85 @@
+"""How long answers take: some of them, summed up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+# A mean is precise when its standard error is this part of it. After so many answers it has to do as it is.
+_PRECISE = 0.1
+_ENOUGH = 128
+# How many older answers count when newer ones are added.
+_REMEMBERED = 512
+
+
+class AnswerTimes(msgspec.Struct, frozen=True, gc=False):
+    """What some answers took, all to requests sent while as many were in flight as the limit allowed.
+
+    Attributes:
+        count: How many answers.
+        in_flight: Mean number in flight when their requests were sent.
+        mean: Mean of the seconds that they took.
+        median: Median of the seconds.
+        variance: Variance of the seconds.
+    """
+
+    count: int
+    in_flight: float
+    mean: float
+    median: float
+    variance: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float], in_flight: int) -> AnswerTimes:
+        """Sum up.
+
+        Args:
+            seconds: What each answer took.
+            in_flight: Sum of the numbers in flight.
+        """
+        count = len(seconds)
+        mean = sum(seconds) / count
+        variance = sum([(took - mean) ** 2 for took in seconds]) / count
+        return cls(count, in_flight / count, mean, sorted(seconds)[count // 2], variance)
+
+    @property
+    def precise(self) -> bool:
+        """Whether the mean is as precise as it has to be."""
+        return self.count >= _ENOUGH or self.variance <= self.count * (_PRECISE * self.mean) ** 2
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the seconds."""
+        return math.sqrt(self.variance)
+
+    @property
+    def standard_error(self) -> float:
+        """Standard error of the mean."""
+        return math.sqrt(self.variance / self.count)
+
+    @property
+    def rate(self) -> float:
+        """Answers a second, by Little's law."""
+        return self.in_flight / self.mean if self.mean else math.inf
+
+    def added_to(self, older: AnswerTimes) -> AnswerTimes:
+        """Sum up both."""
+        remembered = min(older.count, _REMEMBERED)
+        count = remembered + self.count
+        mean = (remembered * older.mean + self.count * self.mean) / count
+        squares = remembered * (older.variance + older.mean**2) + self.count * (self.variance + self.mean**2)
+        variance = max(0.0, squares / count - mean**2)
+        return AnswerTimes(count, self.in_flight, mean, self.median, variance)
+
+    def longer_by(self, other: AnswerTimes, standard_errors: float) -> float:
+        """Say by how many seconds these answers took longer than others; 0 where that may be chance.
+
+        Args:
+            other: The others.
+            standard_errors: Up to how many standard errors of the difference may be chance.
+        """
+        longer = self.mean - other.mean
+        chance = standard_errors * math.sqrt(self.variance / self.count + other.variance / other.count)
+        return longer if longer > chance else 0.0
