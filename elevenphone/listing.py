@@ -42,6 +42,7 @@ class Listing(AsyncIterator[PhoneNumber]):
         self._page: Page | None = None
         self._status = 0
         self._snippet = b""
+        self._asked = 0.0  # the moment at which the page was requested
         self._taken = 0  # elements of the page
         self._cursors: set[str | None] = set()  # of the pages that have been here
         self._is_over = self._is_busy = False
@@ -78,7 +79,10 @@ class Listing(AsyncIterator[PhoneNumber]):
             finally:
                 self._is_busy = False
         self._taken += 1
-        return decode_element(page, self._taken - 1, self._status)
+        number = decode_element(page, self._taken - 1, self._status)
+        if (store := self._dispatcher.store) is not None:
+            store.refresh(number.phone_number_id, number, self._asked)
+        return number
 
     async def _turn_page(self) -> None:
         """Put the next page in place of the one that has been handed out."""
@@ -87,7 +91,7 @@ class Listing(AsyncIterator[PhoneNumber]):
         self._page = job.outcome()
         response = cast("Response", job.response)
         self._status, self._snippet = response.status, response.body[:SNIPPET_BYTES]
-        self._taken = 0
+        self._asked, self._taken = job.asked, 0
         self._cursors.add(cursor)
 
     def _cursor_after(self, page: Page) -> str:

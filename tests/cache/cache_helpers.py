@@ -45,20 +45,30 @@ class ScriptedServer:
 
     def _step(self, url: str) -> Step:
         phone_number_id = url.rpartition("/")[2]
+        if "?" in phone_number_id:
+            return After(self.latency, self._page())
         step = self.outcomes.get(phone_number_id, self.outcome)
         if step is None:
             step = numbered(phone_number_id, self.edits.get(phone_number_id, 0))
         return step if isinstance(step, Hang) else After(self.latency, step)
 
+    def _page(self) -> Step:
+        """Answer a listing with all ids that were edited."""
+        numbers = [body_of(phone_number_id, edits) for phone_number_id, edits in self.edits.items()]
+        return answer(200, {"phone_numbers": numbers, "has_more": False, "next_cursor": None})
 
-def numbered(phone_number_id: str, edits: int) -> Step:
-    body = {
+
+def body_of(phone_number_id: str, edits: int) -> dict[str, str]:
+    return {
         "provider": "twilio",
         "phone_number": "+1",
         "label": str(edits),
         "phone_number_id": phone_number_id,
     }
-    return answer(200, body)
+
+
+def numbered(phone_number_id: str, edits: int) -> Step:
+    return answer(200, body_of(phone_number_id, edits))
 
 
 DOWN = refused(503)

@@ -1,4 +1,4 @@
-"""`get_raw`, `gather` and `stream` always ask; what they find refreshes what is remembered already."""
+"""`get_raw`, `gather`, `stream` and `list` always ask; what they find refreshes what is remembered already."""
 
 from __future__ import annotations
 
@@ -35,6 +35,36 @@ def test_other_calls_always_ask_and_refresh_what_is_remembered(call: str) -> Non
         assert (server.asked("phnum_1"), server.asked("phnum_2")) == (2, 1)
         await client.get("phnum_2")
         assert server.asked("phnum_2") == 2
+
+    with_cache(use, Cache(max_age=60.0))
+
+
+def test_a_listing_refreshes_what_is_remembered_and_adds_nothing() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        await client.get("phnum_1")
+        await asyncio.sleep(50.0)
+        server.edit("phnum_1")
+        server.edit("phnum_2")
+        assert [number.label async for number in client.list()] == ["1", "1"]
+        await asyncio.sleep(50.0)
+        assert await label(client) == "1"
+        assert server.asked("phnum_1") == 1
+        await client.get("phnum_2")
+        assert server.asked("phnum_2") == 1
+
+    with_cache(use, Cache(max_age=60.0))
+
+
+def test_a_number_of_an_older_page_does_not_replace_a_newer_answer() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        await client.get("phnum_1")
+        server.edits = {"phnum_0": 0, "phnum_1": 0}
+        listing = client.list()
+        await anext(listing)
+        server.edit("phnum_1")
+        await client.get("phnum_1", fresh=True)
+        assert (await anext(listing)).label == "0"
+        assert await label(client) == "1"
 
     with_cache(use, Cache(max_age=60.0))
 
