@@ -1,4 +1,4 @@
-"""`get_raw`, `gather`, `stream` and `list` always ask; what they find refreshes what is remembered already."""
+"""Bulk and listings always ask; what they find refreshes what is remembered already."""
 
 from __future__ import annotations
 
