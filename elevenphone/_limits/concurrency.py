@@ -51,6 +51,7 @@ class ConcurrencyLimit:
         # The highest count answered since the last refusal or new hint: only a higher one is news.
         self._highest_answered = 0
         self._least_of_wave = 1.0
+        self._before_look = 0.0
         self._grown_at = -math.inf
         self._hint = math.inf
         self._hint_binds_until = -math.inf
@@ -95,11 +96,16 @@ class ConcurrencyLimit:
             self._accepted(permit.in_flight)
         # Where the limit was not reached while this request was in flight, no more would have been sent.
         if number <= self._newest_when_full:
-            queue = self._queue
-            if number > queue.after and queue.answered(permit, now, self._newest) and self.value > queue.most:
-                self.value = queue.most
+            if number > self._queue.after and self._queue.answered(permit, now, self._newest):
+                self._bound_by_queue()
             self._grow(permit, now)
         self._grown_at = now
+
+    def _bound_by_queue(self) -> None:
+        value = max(self.value, self._before_look)
+        # After a look with few in flight the limit is what it was, or what the look has shown.
+        self._before_look = value if self._queue.is_looking else 0.0
+        self.value = min(value, self._queue.most)
 
     def _accepted(self, in_flight: int) -> None:
         self._highest_answered = in_flight
@@ -155,6 +161,7 @@ class ConcurrencyLimit:
         self._least_of_wave = max(1.0, self.value * _LEAST_OF_A_WAVE)
         self._newest_at_cut = self._newest
         self._highest_answered = 0
+        self._before_look = 0.0
         if self._hint < math.inf:
             self._hint_binds_until = now + _HINT_BINDS_SECONDS
         return self.value
@@ -165,6 +172,7 @@ class ConcurrencyLimit:
             return
         self._newest_at_cut = self._newest
         self._highest_answered = 0
+        self._before_look = 0.0
         ceiling = min(self.state.ceiling, self.value)
         self.state = Recovering(ceiling, now, not self._neighbors.present, self._neighbors.seen)
         self.value = max(1.0, self.value * _LEFT_WHEN_FAILING)

@@ -35,6 +35,12 @@ _NO_FASTER = 0.8
 _SLACK = 0.2
 _HOLD_SECONDS = 0.5
 _NO_BOUND = 100.0
+# Who has so many in flight looks again after so many seconds. Of several clients that keep one queue, the one
+# that has more shortens it more by that, and so learns a shorter time and leaves more to the others. Where a
+# look takes long, so many times as long passes before the next. Where less than this part of the bound is in
+# flight, refusals are what holds requests back.
+_LOOK_AGAIN_SECONDS, _LOOK_AGAIN_TIMES, _LEAST_TO_LOOK_AGAIN = 2.0, 8.0, 4.0
+_HOLDS_BACK = 0.85
 # An answer takes longer than usual from so many times the mean and so many deviations above it; much longer
 # from so many deviations. Before the usual is known, from so many times the fastest.
 _LONGER = 1.5
@@ -57,6 +63,7 @@ class ServerQueue:
         Looking --the server answers as many a second--> Looking, at half of that
         Looking --it answers fewer--> Bounded: by the knee, or where it was if answers are no faster
         Bounded --answers take longer--> Bounded, by the knee --and still do--> Looking, at half
+        Bounded --every 2 s--> Looking, at half
         Bounded --100 in flight, and nothing waits--> Free
 
     The knee is what a busy server answers a second, times what an answer takes where
@@ -78,6 +85,7 @@ class ServerQueue:
         self._was_faster = self._seemed_queued = False
         self._longer = self._much_longer = math.inf
         self._no_growth_until = 0
+        self._look_again_at = math.inf
         self._late_since = math.inf
         # The sample: what answers took so far, and what was in flight; the last request of it; how many it
         # needs; and the request whose answer ends it in any case.
@@ -89,6 +97,11 @@ class ServerQueue:
 
     def __repr__(self) -> str:
         return f"<ServerQueue {self.waiting:.1f} waiting, {self.state}>"
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether `most` is low for a moment, to see what answers take then."""
+        return isinstance(self.state, Looking)
 
     def answered(self, permit: Permit, now: float, newest: int) -> bool:
         """Note the answer to a request that was in flight while the limit was reached.
@@ -198,9 +211,11 @@ class ServerQueue:
                 self._look(times, times, cut_from, newest)
             case Bounded() if queued:
                 knee = times.in_flight * max(0.5, idle.mean / times.mean)
-                self._bound(knee, now + self._hold(), newest, cut_from=times.in_flight)
+                self._bound(knee, now + self._spread(_HOLD_SECONDS), newest, cut_from=times.in_flight)
             case Free():
                 self._not_queued(times, idle)
+            case Bounded() if now > self._look_again_at and self._holds_back(times):
+                self._look(times, times, times.in_flight, newest)
             case Bounded() as bounded:
                 self._not_queued(times, idle)
                 self._try_more(bounded, times, now)
@@ -227,6 +242,8 @@ class ServerQueue:
             self._look(before, times, looking.cut_from, newest)
             return
         self.waiting = 0.0
+        look_again_in = max(_LOOK_AGAIN_SECONDS, _LOOK_AGAIN_TIMES * times.count / times.rate)
+        self._look_again_at = now + self._spread(look_again_in)
         idle = times if faster or times.longer_by(idle, _CHANCE) else times.added_to(idle)
         self._set_idle(idle)
         if times.mean - 2 * times.standard_error > _NO_FASTER * before.mean:  # The server is slower.
@@ -245,6 +262,9 @@ class ServerQueue:
         else:
             self.state, self.most = Free(), math.inf
 
+    def _holds_back(self, times: AnswerTimes) -> bool:
+        return times.in_flight > max(_HOLDS_BACK * self.most - 0.5, _LEAST_TO_LOOK_AGAIN)
+
     def _try_more_meanwhile(self, times: AnswerTimes, now: float) -> None:
         """Where answers vary so much that a sample takes long, grow before its end."""
         if times.count < 3 * _LEAST_SAMPLE or times.standard_error > 0.2 * times.mean:
@@ -256,9 +276,9 @@ class ServerQueue:
         knee = max(1.0, knee)
         self._become(Bounded(try_from, cut_from=cut_from), knee + _SLACK * math.sqrt(knee), newest)
 
-    def _hold(self) -> float:
-        # Not all clients of a server shall try more at the same moment.
-        return _HOLD_SECONDS * (0.75 + 0.5 * self._random())
+    def _spread(self, seconds: float) -> float:
+        # Not all clients of a server shall do the same at the same moment.
+        return seconds * (0.75 + 0.5 * self._random())
 
     def _become(self, state: Free | Looking | Bounded, most: float, newest: int) -> None:
         self.state = state

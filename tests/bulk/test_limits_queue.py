@@ -7,7 +7,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable
-from itertools import count
+from itertools import count, pairwise
 from statistics import median
 from typing import NamedTuple
 
@@ -120,6 +120,24 @@ def test_clients_that_share_a_queue_have_like_shares() -> None:
         uneven.append(max(simulation.ended) / min(simulation.ended))
     assert median(ratios) <= 1.25
     assert median(uneven) <= 1.5
+
+
+def test_fewer_are_in_flight_for_a_moment_now_and_then_to_see_what_an_answer_takes() -> None:
+    server = SimulatedServer(limit=10, queue=None, latency=jittered)
+    looks: list[float] = []
+
+    async def main() -> None:
+        ids = (f"phnum_{number}" for number in range(4_000))
+        async with PhoneNumberClient(transport=server.connect()) as client, client.stream(ids) as run:
+            async for _ in run:
+                now = seconds_since_the_start()
+                if server.in_flight <= 6 and (not looks or now > looks[-1] + 1):
+                    looks.append(now)
+
+    virtual_time.run(main())
+    apart = [later - earlier for earlier, later in pairwise(looks)]
+    assert len(apart) >= 5
+    assert max(apart) <= 4.0
 
 
 # What looks like a queue, and is none
