@@ -114,6 +114,8 @@ class Limits:
             A permit, which goes back with `end` or `withdraw`.
         """
         if not self.in_flight and now - self._last_end > _FORGOTTEN_AFTER:
+            if now - self.resumes_at > _FORGOTTEN_AFTER:  # nobody wanted to ask
+                self._quiet_since = math.inf
             self._known_good = self.gate.known_good  # what was found once is worth a probe later
             self._begin_anew()
         self.in_flight += 1
@@ -165,11 +167,13 @@ class Limits:
                 self._answered(permit, now)
                 self.gate.answered(permit, self._newest, subject, found=False)
             case "throttled":
+                self._quiet_since = min(self._quiet_since, now)
                 # A server that counts requests is not away.
                 self.gate.answered(permit, self._newest, subject, found=False, final=False)
                 if isinstance(error, RateLimitError):
                     self._throttled(permit, now, error)
             case "failing":
+                self._quiet_since = min(self._quiet_since, now)
                 away = self.gate.failed(permit, self._newest, now, subject, reached=meaning.sent)
                 if away or (self.gate.closed_at is None and self.gate.failing_share > _MOSTLY_FAILING):
                     self._concurrency.failing(permit, now)
@@ -179,7 +183,8 @@ class Limits:
     def _answered(self, permit: Permit, now: float) -> None:
         self._concurrency.answered(permit, now)
         self._pace.answered(now)
-        self._quiet_since = math.inf
+        # In a pause somebody may wait who cannot ask.
+        self._quiet_since = now if now < self.resumes_at else math.inf
         self._busy_pause = _FIRST_BUSY_PAUSE
         self._alone_pause = _FIRST_ALONE_PAUSE
         self._refused_in_a_row = 0

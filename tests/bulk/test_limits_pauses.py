@@ -118,3 +118,29 @@ def test_an_answer_does_not_end_a_pause() -> None:
     single = driver.limits.start(driver.now, bulk=False, fresh=True)
     driver.end(single)
     assert driver.wait() == pytest.approx(10.0)
+
+
+def test_a_pause_counts_as_time_without_a_good_answer() -> None:
+    driver = after(throttled("rate", 60.0), others=0)
+    driver.now += driver.wait()
+    driver.ask(throttled("rate"))
+    assert driver.limits.without_answer_for(driver.now) > 60.0
+
+
+def test_a_good_answer_in_a_pause_begins_the_time_without_one() -> None:
+    driver = Driver()
+    refused, good = driver.start(), driver.start()
+    driver.end(refused, throttled("rate", 60.0))
+    driver.now += 1.0
+    driver.end(good)
+    driver.now += driver.wait()
+    driver.ask(throttled("rate"), takes=1.0)
+    assert driver.limits.without_answer_for(driver.now) == pytest.approx(60.0)
+
+
+def test_time_in_which_nobody_asks_is_no_time_without_a_good_answer() -> None:
+    driver = Driver()
+    driver.ask(unavailable())
+    driver.now += 3_600.0
+    driver.ask(unavailable())
+    assert driver.limits.without_answer_for(driver.now) < 1.0

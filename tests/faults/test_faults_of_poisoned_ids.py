@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from collections.abc import Collection
@@ -122,6 +123,19 @@ def test_row_48_ids_that_always_fail_have_their_attempts_and_no_more(
     assert_only_the_poisoned_ids_fail(outcome, poisoned)
     healthy = gather(count - len(poisoned), NOBODY, poison.step)
     assert outcome.seconds < healthy.seconds + len(poisoned) * ATTEMPTS * poison.seconds + 10.0
+
+
+def test_row_45_an_id_at_the_start_of_a_run_long_after_one_that_found_nothing() -> None:
+    async def use(client: PhoneNumberClient) -> None:
+        await client.gather(ids(1))
+        await asyncio.sleep(3_600.0)
+        lookups = await client.gather(ids(20))
+        assert [isinstance(lookup, Found) for lookup in lookups] == [False] + [True] * 19
+
+    def serve(url: str) -> Step:
+        return After(0.01, refused(500, "internal")) if id_of(url) == "phnum_0" else good(url)
+
+    use_client(serve, use, retry=RetryPolicy.none())
 
 
 # Row 46: many ids

@@ -149,6 +149,8 @@ def run_takes(world: World, run: Run, paused: float) -> float:
     if world.server.throttles_from is not None:
         # Single lookups come first, and one attempt may cost a pause.
         for_time += LONGEST_BUSY_PAUSE * world.client.attempts * sum(gets.ids.size for gets in world.gets)
+        # A pause before the first of these refusals counts as time without a good answer.
+        paused = min(paused, LONGEST_PAUSE)
     return (
         callers_own_time(world, run)
         + work_takes(world)
