@@ -220,11 +220,13 @@ class Limits:
         self._pause(now, seconds, error)
 
     def _busy(self, permit: Permit, now: float, error: RateLimitError) -> None:
-        if error.retry_after is not None:
-            self._pause(now, error.retry_after, error)
-        elif permit.started >= self.resumes_at:
-            self._pause(now, self._busy_pause, error)
+        pause = error.retry_after or 0.0
+        if permit.started >= self.resumes_at:
+            # The server knows best, until it refuses again though it got what it asked for.
+            if error.retry_after is None or self._busy_pause > _FIRST_BUSY_PAUSE:
+                pause = max(pause, self._busy_pause)
             self._busy_pause = min(2 * self._busy_pause, _LAST_BUSY_PAUSE)
+        self._pause(now, pause, error)
 
     def _pause(self, now: float, seconds: float, error: StatusError) -> None:
         # Only ever forward: whoever waits for the later moment must not start at the earlier one.

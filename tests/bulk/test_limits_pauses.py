@@ -59,6 +59,24 @@ def test_a_busy_service_that_names_no_time_is_left_alone_for_longer_and_longer()
     assert driver.wait() == pytest.approx(0.25)
 
 
+def test_a_busy_service_that_asks_for_no_wait_again_and_again_gets_one() -> None:
+    driver = Driver()
+    waits: list[float] = []
+    for _ in range(4):
+        driver.ask(throttled("busy", 0.0), takes=0.001)
+        waits.append(driver.wait())
+        driver.now += waits[-1]
+    assert waits == pytest.approx([0.0, 0.5, 1.0, 2.0])
+
+
+def test_a_busy_service_that_names_a_longer_time_gets_it() -> None:
+    driver = Driver()
+    for _ in range(3):
+        driver.ask(throttled("busy", 5.0), takes=0.001)
+        assert driver.wait() == pytest.approx(5.0)
+        driver.now += driver.wait()
+
+
 def test_several_that_hear_of_the_same_busy_spell_are_one_pause() -> None:
     driver = Driver()
     permits = driver.fill()

@@ -52,12 +52,10 @@ def refusals_are_bounded(evidence: Evidence) -> Iterator[str]:
 
     Once a server refuses everybody, four a second and 100, and the attempts of single lookups; four
     for each of a fixed number in flight. A client with more of these than the server's limit is
-    left out: it was told to ask for more. So is a server that asks for a wait of no time at all.
+    left out: it was told to ask for more.
     """
     server, client = evidence.world.server, evidence.world.client
     clients = len({run.client for run in evidence.world.runs} | {0})
-    if server.retry_after is not None and not server.retry_after.seconds:
-        return
     if client.concurrency is not None and clients * client.concurrency > server.lowest_limit:
         return
     ever = server.throttles_from if server.throttles_from is not None else float("inf")
