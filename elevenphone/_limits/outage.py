@@ -141,8 +141,8 @@ class OutageGate:
             if usual ** (self._streak / self._suspicion) >= _CHANCE:
                 return False
             self.close(now, newest)
-            # With an id found before at hand, a probe tells first whether this is an outage.
-            return (not reached and self._confirm()) or not self.known_good
+            # Six ids that fail may be bad ids: a probe tells first whether this is an outage.
+            return not reached and self._confirm()
         is_proof = permit.probe_url is not None or not reached
         if not is_proof or permit.number <= self._closed_by:
             return False

@@ -162,6 +162,7 @@ class Dispatcher:
     async def _probe(self, url: str, job: Job[_T], slot: Slot, watch: Watch) -> None:
         """Ask for an id that was found before, to find out whether the server is there."""
         permit = slot.permit
+        job.has_probed = True
         self._probes += 1
         watch.until(min(permit.started + job.timeout, job.expires))
         try:
