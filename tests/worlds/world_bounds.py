@@ -69,8 +69,9 @@ def attempt_takes(world: World, ids: Ids) -> float:
 
 
 def slots(world: World) -> float:
-    """Requests in flight that a client is sure to find out that it may have."""
-    return min(world.server.lowest_limit, world.client.concurrency or math.inf, _USABLE_SLOTS)
+    """Requests in flight that a client is sure to find out that it may have: of a shared limit, half."""
+    share = world.server.lowest_limit / len({run.client for run in world.runs} | {0})
+    return max(1.0, min(share, world.client.concurrency or math.inf, _USABLE_SLOTS))
 
 
 def outage_seconds(world: World) -> float:

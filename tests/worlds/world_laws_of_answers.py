@@ -55,7 +55,7 @@ def every_id_has_one_lookup(evidence: Evidence) -> Iterator[str]:
 def what_is_raised_reaches_the_caller(evidence: Evidence) -> Iterator[str]:
     """What the source or the consumer raises reaches the caller, and nothing else foreign does.
 
-    A run on a closed client may end with the `ConfigurationError` instead of reading its source.
+    A run on a closed client may end with the `ConfigurationError` instead of waiting for its source.
     What a source raises that a group inside it has cancelled may be that group's exception or the
     cancellation, by where its reader was at that moment; and it may come before the consumer has
     got all that was read, since the group fails ahead of it.
@@ -64,13 +64,14 @@ def what_is_raised_reaches_the_caller(evidence: Evidence) -> Iterator[str]:
         if run.ended < 0 or not evidence.is_finished:
             continue
         expected = _expected_error(run)
-        if run.cancelled is not None or (_was_closed(evidence, run) and run.error is None):
+        if run.cancelled is not None:
+            continue
+        if _was_closed(evidence, run) and isinstance(run.error, ConfigurationError | None):
             continue
         if run.plan.source.kind == "failing task group" and _is_expected(run.error, "failing task group"):
             continue
         if expected is None and run.error is not None:
-            if not (_was_closed(evidence, run) and isinstance(run.error, ConfigurationError)):
-                yield f"{run.plan.name}: raised {run.error!r}"
+            yield f"{run.plan.name}: raised {run.error!r}"
         elif expected is not None and not _is_expected(run.error, expected):
             yield f"{run.plan.name}: {expected} should have come, not {run.error!r}"
         elif expected == run.plan.source.kind and run.plan.kind != "gather":
