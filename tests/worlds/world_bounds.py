@@ -13,6 +13,9 @@ LONGEST_PAUSE = 60.0
 LONGEST_BUSY_PAUSE = 8.0
 """Seconds that a client waits at most where the service is busy as a whole and names no time."""
 
+LONGEST_PAUSE_ALONE = 0.4
+"""The same where a request is refused though its client has no other in flight."""
+
 _NEVER_BY_CHANCE = 1e-9
 # Where only bad ids are left to ask for, each of them is a probe.
 _SLACK, _PROBES_EVERY = 10.0, 0.5
