@@ -342,7 +342,8 @@ class PhoneNumberClient:
         """Close the client; a second call does nothing.
 
         Lookups under way end at once with a `ConfigurationError`, and so does what is left
-        of a run. Connections are closed, but for those of a session that you gave.
+        of a run. A run whose source has no id at hand raises it then: nobody knows what is
+        left. Connections are closed, but for those of a session that you gave.
         Nothing is remembered any more.
         """
         try:

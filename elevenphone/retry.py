@@ -3,7 +3,7 @@
 A policy is a value and its answers are values; the one loop that sleeps is the
 client's. The wait before attempt n + 1 is drawn evenly from 0 to
 `min(wait_max, wait_initial * 2 ** (n - 1))` seconds ("full jitter"); a server's
-Retry-After takes its place, lengthened by up to `wait_initial` so that those who
+Retry-After is the least wait, lengthened by up to `wait_initial` so that those who
 were told the same moment do not all come back in it.
 """
 
@@ -87,10 +87,12 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         Returns:
             Seconds.
         """
-        if (retry_after := retry_after_of(error)) is not None:
-            return min(retry_after, self.retry_after_max) + random() * self.wait_initial
+        fraction = random()
         # Past 2**60 the cap has long been reached, and a float may overflow.
-        return random() * min(self.wait_max, self.wait_initial * 2.0 ** min(attempts - 1, 60))
+        wait = fraction * min(self.wait_max, self.wait_initial * 2.0 ** min(attempts - 1, 60))
+        if (retry_after := retry_after_of(error)) is None:
+            return wait
+        return max(wait, min(retry_after, self.retry_after_max) + fraction * self.wait_initial)
 
 
 class RetryQuota:

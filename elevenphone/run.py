@@ -82,6 +82,7 @@ class Run(AsyncIterator[Lookup]):
         self._workers: set[asyncio.Task[None]] = set()
         self._standby: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
+        self._closed_by: ElevenPhoneError | None = None
         self._refused_in_a_row = 0
         self._source: Source
         self._lane: Lane
@@ -175,6 +176,12 @@ class Run(AsyncIterator[Lookup]):
             self._settle(new.phone_number_id, Failed(new.position, new.phone_number_id, 0, 0.0, error))
         self._room.wake()
 
+    def close(self, error: ElevenPhoneError) -> None:
+        """Stop, and wait for no more ids: nobody knows those that the source does not have at hand."""
+        self.stop(error)
+        self._closed_by = error
+        self._source.end()
+
     def __repr__(self) -> str:
         return (
             f"<Run {self._state}, {self._settled} of {self._read} ids answered, "
@@ -197,6 +204,8 @@ class Run(AsyncIterator[Lookup]):
             self._failure = self._failure or error  # for the consumer, after the lookups under way
         finally:
             await self._source.aclose()
+        if self._source.is_cut and isinstance(self._failure, asyncio.CancelledError | None):
+            self._failure = self._closed_by
         self._is_reading = False
         if self._is_complete():
             self._end()

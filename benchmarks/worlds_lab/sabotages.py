@@ -78,8 +78,8 @@ SABOTAGES = (
     Sabotage(
         "The gate never closes",
         "_limits/outage.py",
-        "            self.close(now, newest)\n            # With",
-        "            # With",
+        "            self.close(now, newest)\n            # Six",
+        "            # Six",
     ),
     Sabotage(
         "A Retry-After has an effect for a day",
@@ -120,7 +120,7 @@ SABOTAGES = (
     Sabotage(
         "Closing the client ends no run",
         "_lookup/dispatcher.py",
-        "                run.stop(_closed())\n",
+        "                run.close(_closed())\n",
         "                pass\n",
     ),
     Sabotage(
@@ -132,8 +132,8 @@ SABOTAGES = (
     Sabotage(
         "Retries do not wait",
         "retry.py",
-        "        return random() * min(self.wait_max, self.wait_initial * 2.0 ** min(attempts - 1, 60))\n",
-        "        return 0.0\n",
+        "        wait = fraction * min(self.wait_max, self.wait_initial * 2.0 ** min(attempts - 1, 60))\n",
+        "        wait = 0.0\n",
     ),
     Sabotage(
         "A 429 uses up an attempt in bulk",

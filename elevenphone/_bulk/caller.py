@@ -39,7 +39,7 @@ class BulkCaller:
             ElevenPhoneError: The job's own error, if it has turned out to be final.
         """
         slots = self._dispatcher.slots
-        fresh = not job.attempts
+        fresh = not job.attempts and not job.has_probed  # it had its turn: new ids come later
         while True:
             slot = slots.take_now(self.lane, fresh=fresh) or await slots.take(self.lane, fresh=fresh)
             if not job.in_doubt or slot.permit.probe_url is not None or job.error is None:

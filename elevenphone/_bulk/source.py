@@ -21,13 +21,14 @@ class Source(AsyncIterator[str]):
 
     Attributes:
         is_abandoned: Whether the run has been left, so that a cancellation is the run's.
+        is_cut: Whether it had no id at hand when it was ended.
 
     Raises:
         TypeError: The ids cannot be iterated over.
     """
 
     def __init__(self, ids: Iterable[str] | AsyncIterable[str]) -> None:
-        self.is_abandoned = False
+        self.is_abandoned = self.is_cut = False
         self._asynchronous: AsyncIterator[str] | None = None
         self._synchronous: Iterator[str] = iter(())
         if isinstance(ids, AsyncIterable):
@@ -36,6 +37,8 @@ class Source(AsyncIterator[str]):
             self._synchronous = iter(ids)
         self._cancellation: asyncio.CancelledError | None = None
         self._loop = asyncio.get_running_loop()
+        self._is_ended = False
+        self._waiting: asyncio.Task[object] | None = None  # the reader, inside of the source
         self._taken = 0
         self._breathe_at = 0.0
 
@@ -48,9 +51,25 @@ class Source(AsyncIterator[str]):
                 return phone_number_id
             raise StopAsyncIteration
         cancellation, self._cancellation = self._cancellation, None
-        if cancellation is not None and isinstance(self._asynchronous, AsyncGenerator):
-            return await cast("AsyncGenerator[str]", self._asynchronous).athrow(cancellation)
-        return await anext(self._asynchronous)
+        self._waiting = asyncio.current_task(self._loop)
+        if self._is_ended:
+            self._loop.call_soon(self._cut)  # comes too late if an id is at hand
+        try:
+            if cancellation is not None and isinstance(self._asynchronous, AsyncGenerator):
+                return await cast("AsyncGenerator[str]", self._asynchronous).athrow(cancellation)
+            return await anext(self._asynchronous)
+        finally:
+            self._waiting = None
+
+    def end(self) -> None:
+        """Take what is at hand, but wait for no id any more: a source that has none is cancelled."""
+        self._is_ended = True
+        self._cut()
+
+    def _cut(self) -> None:
+        if self._waiting is not None:
+            self.is_cut = True
+            self._waiting.cancel()
 
     async def pause(self, until: Awaitable[None]) -> None:
         """Wait between two ids."""

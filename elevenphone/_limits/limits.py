@@ -115,6 +115,8 @@ class Limits:
             A permit, which goes back with `end` or `withdraw`.
         """
         if not self.in_flight and now - self._last_end > _FORGOTTEN_AFTER:
+            if now - self.resumes_at > _FORGOTTEN_AFTER:  # nobody wanted to ask
+                self._quiet_since = math.inf
             self._known_good = self.gate.known_good  # what was found once is worth a probe later
             self._begin_anew()
         self.in_flight += 1
@@ -166,11 +168,13 @@ class Limits:
                 self._answered(permit, now)
                 self.gate.answered(permit, self._newest, subject, found=False)
             case "throttled":
+                self._quiet_since = min(self._quiet_since, now)
                 # A server that counts requests is not away.
                 self.gate.answered(permit, self._newest, subject, found=False, final=False)
                 if isinstance(error, RateLimitError):
                     self._throttled(permit, now, error)
             case "failing":
+                self._quiet_since = min(self._quiet_since, now)
                 away = self.gate.failed(permit, self._newest, now, subject, reached=meaning.sent)
                 if away or (self.gate.closed_at is None and self.gate.failing_share > _MOSTLY_FAILING):
                     self.concurrency.failing(permit, now)
@@ -180,7 +184,8 @@ class Limits:
     def _answered(self, permit: Permit, now: float) -> None:
         self.concurrency.answered(permit, now)
         self._pace.answered(now)
-        self._quiet_since = math.inf
+        # In a pause somebody may wait who cannot ask.
+        self._quiet_since = now if now < self.resumes_at else math.inf
         self._busy_pause = _FIRST_BUSY_PAUSE
         self._alone_pause = _FIRST_ALONE_PAUSE
         self._refused_in_a_row = 0
@@ -216,11 +221,13 @@ class Limits:
         self._pause(now, seconds, error)
 
     def _busy(self, permit: Permit, now: float, error: RateLimitError) -> None:
-        if error.retry_after is not None:
-            self._pause(now, error.retry_after, error)
-        elif permit.started >= self.resumes_at:
-            self._pause(now, self._busy_pause, error)
+        pause = error.retry_after or 0.0
+        if permit.started >= self.resumes_at:
+            # The server knows best, until it refuses again though it got what it asked for.
+            if error.retry_after is None or self._busy_pause > _FIRST_BUSY_PAUSE:
+                pause = max(pause, self._busy_pause)
             self._busy_pause = min(2 * self._busy_pause, _LAST_BUSY_PAUSE)
+        self._pause(now, pause, error)
 
     def _pause(self, now: float, seconds: float, error: StatusError) -> None:
         # Only ever forward: whoever waits for the later moment must not start at the earlier one.

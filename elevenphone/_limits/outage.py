@@ -72,7 +72,8 @@ class OutageGate:
         self.failing_share: float = 0.0
         self._closed_by = 0  # number of the newest request when it closed
         self._newest_answered = 0
-        self._excused_up_to = 0  # requests up to this number were sent before the end of an outage
+        # Requests up to these numbers were sent before the end of an outage, or of what may have been one.
+        self._excused_up_to = self._in_question_up_to = 0
         self._outages = self._learned = 0
         self._streak = 0
         self._streak_number = 1
@@ -140,8 +141,8 @@ class OutageGate:
             if usual ** (self._streak / self._suspicion) >= _CHANCE:
                 return False
             self.close(now, newest)
-            # With an id found before at hand, a probe tells first whether this is an outage.
-            return (not reached and self._confirm()) or not self.known_good
+            # Six ids that fail may be bad ids: a probe tells first whether this is an outage.
+            return not reached and self._confirm()
         is_proof = permit.probe_url is not None or not reached
         if not is_proof or permit.number <= self._closed_by:
             return False
@@ -173,6 +174,8 @@ class OutageGate:
             self._excused_up_to = newest
         else:
             self._suspicion = min(2 * self._suspicion, _MOST_SUSPICION)
+            if self._failed_probes:
+                self._in_question_up_to = newest
         self.closed_at = None
         self.confirmed = False
 
@@ -243,6 +246,8 @@ class OutageGate:
             return "try again"
         if self.closed_at is not None:
             return "find out"
+        if subject.last_request <= self._in_question_up_to:
+            return "try again"  # a probe failed at about the same time: one more attempt tells
         if self._newest_answered > subject.last_request or not self.known_good:
             return "give up"
         self.close(now, newest)

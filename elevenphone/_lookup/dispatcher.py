@@ -38,8 +38,8 @@ that failed, its error, and the seconds until the next attempt."""
 class BulkRun(Protocol):
     """A bulk run, as far as closing the client concerns it."""
 
-    def stop(self, error: ElevenPhoneError) -> None:
-        """Send nothing more; what is left fails with this error."""
+    def close(self, error: ElevenPhoneError) -> None:
+        """Send nothing more, and wait for no more ids; what is left fails with this error."""
         ...
 
 
@@ -162,6 +162,7 @@ class Dispatcher:
     async def _probe(self, url: str, job: Job[_T], slot: Slot, watch: Watch) -> None:
         """Ask for an id that was found before, to find out whether the server is there."""
         permit = slot.permit
+        job.has_probed = True
         self._probes += 1
         watch.until(min(permit.started + job.timeout, job.expires))
         try:
@@ -244,7 +245,7 @@ class Dispatcher:
         self._is_closed = True
         if self._is_bound and not self.loop.is_closed():
             for run in list(self.runs):
-                run.stop(_closed())
+                run.close(_closed())
             self.watchdog.end(_closed())
             self.watchdog.close()
             self.slots.close()

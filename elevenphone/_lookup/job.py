@@ -104,6 +104,7 @@ class Job(msgspec.Struct, Generic[_T], eq=False):
     counted_in: int = 0
     excused_in: int = -1
     in_doubt: bool = False
+    has_probed: bool = False  # a slot of its own went to a probe
 
     def begin(self, permit: Permit) -> None:
         """Count an attempt; the first starts the deadline."""

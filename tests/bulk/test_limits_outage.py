@@ -315,6 +315,32 @@ def test_a_lookup_that_failed_in_an_outage_begins_again() -> None:
     assert lookup.failures == 0
 
 
+def test_a_probe_that_failed_gives_a_lookup_in_doubt_one_more_attempt() -> None:
+    driver = Driver()
+    driver.rounds(1.0)
+    # Where some requests fail by chance, a single failed probe proves no outage.
+    for _ in range(20):
+        lookup = driver.lookup()
+        driver.ask(unavailable(), lookup=lookup)
+        driver.ask(lookup=lookup)
+    lookup = driver.lookup()
+    while driver.limits.verdict(lookup, 3, driver.now) == "try again":
+        driver.ask(unavailable(), lookup=lookup)
+        driver.now += driver.wait()
+
+    def probe(error: ElevenPhoneError | None) -> str:
+        driver.now += driver.wait()
+        driver.end(driver.start(fresh=False), error)
+        return driver.limits.verdict(lookup, 3, driver.now)
+
+    assert probe(unavailable()) == "find out"
+    assert not driver.limits.gate.confirmed
+    assert probe(None) == "try again"
+    driver.ask(unavailable(), lookup=lookup)
+    assert driver.limits.verdict(lookup, 3, driver.now) == "find out"
+    assert probe(None) == "give up"
+
+
 def test_if_nothing_was_found_before_a_lookup_has_its_attempts() -> None:
     driver = Driver()
     lookup = driver.lookup()

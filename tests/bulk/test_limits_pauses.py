@@ -59,6 +59,24 @@ def test_a_busy_service_that_names_no_time_is_left_alone_for_longer_and_longer()
     assert driver.wait() == pytest.approx(0.25)
 
 
+def test_a_busy_service_that_asks_for_no_wait_again_and_again_gets_one() -> None:
+    driver = Driver()
+    waits: list[float] = []
+    for _ in range(4):
+        driver.ask(throttled("busy", 0.0), takes=0.001)
+        waits.append(driver.wait())
+        driver.now += waits[-1]
+    assert waits == pytest.approx([0.0, 0.5, 1.0, 2.0])
+
+
+def test_a_busy_service_that_names_a_longer_time_gets_it() -> None:
+    driver = Driver()
+    for _ in range(3):
+        driver.ask(throttled("busy", 5.0), takes=0.001)
+        assert driver.wait() == pytest.approx(5.0)
+        driver.now += driver.wait()
+
+
 def test_several_that_hear_of_the_same_busy_spell_are_one_pause() -> None:
     driver = Driver()
     permits = driver.fill()
@@ -118,3 +136,29 @@ def test_an_answer_does_not_end_a_pause() -> None:
     single = driver.limits.start(driver.now, bulk=False, fresh=True)
     driver.end(single)
     assert driver.wait() == pytest.approx(10.0)
+
+
+def test_a_pause_counts_as_time_without_a_good_answer() -> None:
+    driver = after(throttled("rate", 60.0), others=0)
+    driver.now += driver.wait()
+    driver.ask(throttled("rate"))
+    assert driver.limits.without_answer_for(driver.now) > 60.0
+
+
+def test_a_good_answer_in_a_pause_begins_the_time_without_one() -> None:
+    driver = Driver()
+    refused, good = driver.start(), driver.start()
+    driver.end(refused, throttled("rate", 60.0))
+    driver.now += 1.0
+    driver.end(good)
+    driver.now += driver.wait()
+    driver.ask(throttled("rate"), takes=1.0)
+    assert driver.limits.without_answer_for(driver.now) == pytest.approx(60.0)
+
+
+def test_time_in_which_nobody_asks_is_no_time_without_a_good_answer() -> None:
+    driver = Driver()
+    driver.ask(unavailable())
+    driver.now += 3_600.0
+    driver.ask(unavailable())
+    assert driver.limits.without_answer_for(driver.now) < 1.0

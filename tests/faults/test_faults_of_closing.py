@@ -15,7 +15,7 @@ from fault_helpers import KEY, Serve, connect, ids, until
 from misbehaving_server import Behaviour, MisbehavingServer, drip, number, silence, whole
 from stub_transport import After, Hang, Step, StubTransport, refused
 from stub_transport import found as found_step
-from virtual_client import now, use_client
+from virtual_client import good, now, use_client
 
 from elevenphone import (
     ConfigurationError,
@@ -221,6 +221,57 @@ def test_row_40_closed_while_a_run_waits_for_the_server_to_come_back() -> None:
             assert isinstance(lookup.error, ConfigurationError)
 
     use_client(lambda _url: ConnectionFailedError("refused"), use)
+
+
+async def waiting(count: int, *, awaits: float = 0.0) -> AsyncGenerator[str]:
+    """Yield so many ids, and wait for ever for the next one."""
+    for each in ids(count):
+        await asyncio.sleep(awaits)
+        yield each
+    await asyncio.get_running_loop().create_future()
+
+
+@pytest.mark.parametrize("how", ["gather", "stream", "ordered stream"])
+@pytest.mark.parametrize("step", [After(0.1, found_step()), Hang()], ids=["none in flight", "all in flight"])
+@pytest.mark.parametrize("awaits", [0.0, 0.5], ids=["late", "slow"])
+def test_row_40_closed_while_a_source_waits_for_its_next_id(how: str, step: Step, awaits: float) -> None:
+    lookups: list[Lookup] = []
+
+    async def run(client: PhoneNumberClient) -> None:
+        source = waiting(5, awaits=awaits)
+        if how == "gather":
+            await client.gather(source)
+            return
+        async with client.stream(source, ordered=how == "ordered stream") as stream:
+            async for lookup in stream:
+                lookups.append(lookup)  # noqa: PERF401 - the loop raises, and these are kept
+
+    async def use(client: PhoneNumberClient) -> None:
+        under_way = asyncio.create_task(run(client))
+        await asyncio.sleep(1.9)
+        await client.aclose()
+        with pytest.raises(ConfigurationError, match="closed"):
+            await under_way
+        assert now() == pytest.approx(1.9)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    use_client(lambda _url: step, use)
+    if how != "gather":
+        assert sorted(lookup.index for lookup in lookups) == list(range(5 if not awaits else 3))
+
+
+def test_row_40_closed_before_the_source_waits() -> None:
+    async def close_after_one(client: PhoneNumberClient) -> None:
+        async with client.stream(waiting(3_000)) as stream:
+            async for _ in stream:
+                await client.aclose()
+
+    async def use(client: PhoneNumberClient) -> None:
+        with pytest.raises(ConfigurationError, match="closed"):
+            await close_after_one(client)
+        assert now() < 1.0
+
+    use_client(good, use)
 
 
 # Row 41

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from collections.abc import Collection
@@ -27,6 +28,8 @@ from elevenphone import (
 
 ATTEMPTS = RetryPolicy().attempts
 TIMEOUT = 10.0
+FIRST_LIMIT = 8
+"""Requests in flight with which a client begins."""
 
 
 class Outcome(NamedTuple):
@@ -105,11 +108,33 @@ def test_row_45_twenty_ids_of_three_thousand(start: int, poison: Poison, concurr
     assert outcome.seconds < healthy.seconds + their_attempts + 10.0
 
 
-@pytest.mark.parametrize("concurrency", [None, 4])
-def test_row_45_twenty_ids_that_never_get_an_answer(concurrency: int | None) -> None:
-    outcome = gather(3_000, range(20), Hang(), concurrency)
-    assert_only_the_poisoned_ids_fail(outcome, range(20))
-    assert outcome.seconds < 20 * ATTEMPTS * TIMEOUT
+@pytest.mark.parametrize("concurrency", [None, 4, 30])
+@pytest.mark.parametrize(
+    ("count", "start"),
+    [(3_000, 0), (3_000, 1_490), (3_000, 2_980), (20, 0)],
+    ids=["at the start", "in the middle", "at the end", "alone"],
+)
+def test_row_45_twenty_ids_that_never_get_an_answer(count: int, start: int, concurrency: int | None) -> None:
+    poisoned = range(start, start + 20)
+    outcome = gather(count, poisoned, Hang(), concurrency)
+    assert_only_the_poisoned_ids_fail(outcome, poisoned)
+    healthy = gather(count - 20, NOBODY, Hang(), concurrency)
+    slots = min(concurrency or FIRST_LIMIT, 20)
+    assert outcome.seconds < healthy.seconds + 20 * ATTEMPTS * TIMEOUT / slots + 10.0
+
+
+def test_row_45_an_id_whose_turn_went_to_a_probe_comes_before_later_ids() -> None:
+    poisoned = range(1_490, 1_510)
+
+    async def use(client: PhoneNumberClient) -> None:
+        await client.gather(ids(3_000))
+
+    transport = StubTransport(
+        lambda url: Hang() if int(id_of(url).removeprefix("phnum_")) in poisoned else good(url)
+    )
+    use_client(transport, use, concurrency=2)
+    first_asked = [int(id_of(url).removeprefix("phnum_")) for url in dict.fromkeys(transport.urls)]
+    assert all(abs(place - number) < 30 for place, number in enumerate(first_asked))
 
 
 @pytest.mark.parametrize("poison", POISONS.values(), ids=list(POISONS))
@@ -122,6 +147,19 @@ def test_row_48_ids_that_always_fail_have_their_attempts_and_no_more(
     assert_only_the_poisoned_ids_fail(outcome, poisoned)
     healthy = gather(count - len(poisoned), NOBODY, poison.step)
     assert outcome.seconds < healthy.seconds + len(poisoned) * ATTEMPTS * poison.seconds + 10.0
+
+
+def test_row_45_an_id_at_the_start_of_a_run_long_after_one_that_found_nothing() -> None:
+    async def use(client: PhoneNumberClient) -> None:
+        await client.gather(ids(1))
+        await asyncio.sleep(3_600.0)
+        lookups = await client.gather(ids(20))
+        assert [isinstance(lookup, Found) for lookup in lookups] == [False] + [True] * 19
+
+    def serve(url: str) -> Step:
+        return After(0.01, refused(500, "internal")) if id_of(url) == "phnum_0" else good(url)
+
+    use_client(serve, use, retry=RetryPolicy.none())
 
 
 # Row 46: many ids

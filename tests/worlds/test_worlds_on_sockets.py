@@ -90,7 +90,7 @@ async def play(world: SmallWorld) -> None:
         client = PhoneNumberClient(emulator.api_key, base_url=emulator.base_url, timeout=5.0, retry=_RETRY)
         async with asyncio.timeout(_ENDS_WITHIN):
             async with client, asyncio.TaskGroup() as group:
-                runs = [group.create_task(_run(client, emulator, *run)) for run in world.runs]
+                runs = [group.create_task(_run(client, emulator, *run, world)) for run in world.runs]
                 for n in range(world.gets):
                     group.create_task(_get(client, emulator.ids[n]))
                 if world.cancels:
@@ -108,15 +108,18 @@ async def play(world: SmallWorld) -> None:
 
 
 async def _run(
-    client: PhoneNumberClient, emulator: Emulator, size: int, kind: str
+    client: PhoneNumberClient, emulator: Emulator, size: int, kind: str, world: SmallWorld
 ) -> tuple[list[str], list[Lookup], bool]:
     """Do a bulk run; return the ids, the lookups, and whether these should be all of them."""
     ids = [*emulator.ids[:size], *emulator.unknown_ids, *emulator.ids[: size // 10]]
     if kind == "gather":
         return ids, await client.gather(ids), True
-    if kind == "waiting gather":
-        return ids, await client.gather(_slowly(ids)), True
     lookups: list[Lookup] = []
+    if kind == "waiting gather":
+        try:
+            return ids, await client.gather(_slowly(ids)), True
+        except ConfigurationError:  # it was closed while the source waited
+            return ids, [], not world.closes
     async with client.stream(ids, ordered=kind == "ordered stream") as stream:
         async for lookup in stream:
             lookups.append(lookup)

@@ -13,6 +13,9 @@ LONGEST_PAUSE = 60.0
 LONGEST_BUSY_PAUSE = 8.0
 """Seconds that a client waits at most where the service is busy as a whole and names no time."""
 
+LONGEST_PAUSE_ALONE = 0.4
+"""The same where a request is refused though its client has no other in flight."""
+
 _NEVER_BY_CHANCE = 1e-9
 # Where only bad ids are left to ask for, each of them is a probe.
 _SLACK, _PROBES_EVERY = 10.0, 0.5
@@ -69,8 +72,9 @@ def attempt_takes(world: World, ids: Ids) -> float:
 
 
 def slots(world: World) -> float:
-    """Requests in flight that a client is sure to find out that it may have."""
-    return min(world.server.lowest_limit, world.client.concurrency or math.inf, _USABLE_SLOTS)
+    """Requests in flight that a client is sure to find out that it may have: of a shared limit, half."""
+    share = world.server.lowest_limit / len({run.client for run in world.runs} | {0})
+    return max(1.0, min(share, world.client.concurrency or math.inf, _USABLE_SLOTS))
 
 
 def outage_seconds(world: World) -> float:
@@ -149,6 +153,8 @@ def run_takes(world: World, run: Run, paused: float) -> float:
     if world.server.throttles_from is not None:
         # Single lookups come first, and one attempt may cost a pause.
         for_time += LONGEST_BUSY_PAUSE * world.client.attempts * sum(gets.ids.size for gets in world.gets)
+        # A pause before the first of these refusals counts as time without a good answer.
+        paused = min(paused, LONGEST_PAUSE)
     return (
         callers_own_time(world, run)
         + work_takes(world)

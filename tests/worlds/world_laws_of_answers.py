@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Literal, cast
 
-from world_bounds import LONGEST_PAUSE, chance_of_failing, ends_runs_for_time
+from world_bounds import LONGEST_PAUSE, LONGEST_PAUSE_ALONE, chance_of_failing, ends_runs_for_time
 from world_callers import ConsumerError, GetReport, RunReport, SourceError
 from world_evidence import Evidence, is_good, lost
 from world_plan import INVALID_IDS, WAIT_INITIAL, WAIT_MAX, fault_of
@@ -55,7 +55,7 @@ def every_id_has_one_lookup(evidence: Evidence) -> Iterator[str]:
 def what_is_raised_reaches_the_caller(evidence: Evidence) -> Iterator[str]:
     """What the source or the consumer raises reaches the caller, and nothing else foreign does.
 
-    A run on a closed client may end with the `ConfigurationError` instead of reading its source.
+    A run on a closed client may end with the `ConfigurationError` instead of waiting for its source.
     What a source raises that a group inside it has cancelled may be that group's exception or the
     cancellation, by where its reader was at that moment; and it may come before the consumer has
     got all that was read, since the group fails ahead of it.
@@ -64,13 +64,14 @@ def what_is_raised_reaches_the_caller(evidence: Evidence) -> Iterator[str]:
         if run.ended < 0 or not evidence.is_finished:
             continue
         expected = _expected_error(run)
-        if run.cancelled is not None or (_was_closed(evidence, run) and run.error is None):
+        if run.cancelled is not None:
+            continue
+        if _was_closed(evidence, run) and isinstance(run.error, ConfigurationError | None):
             continue
         if run.plan.source.kind == "failing task group" and _is_expected(run.error, "failing task group"):
             continue
         if expected is None and run.error is not None:
-            if not (_was_closed(evidence, run) and isinstance(run.error, ConfigurationError)):
-                yield f"{run.plan.name}: raised {run.error!r}"
+            yield f"{run.plan.name}: raised {run.error!r}"
         elif expected is not None and not _is_expected(run.error, expected):
             yield f"{run.plan.name}: {expected} should have come, not {run.error!r}"
         elif expected == run.plan.source.kind and run.plan.kind != "gather":
@@ -215,12 +216,12 @@ def gets_are_found(evidence: Evidence) -> Iterator[str]:
     """A single lookup of a good id is found, but for reasons that the caller has agreed to.
 
     These are: its attempts are used up, 429s and outages included; the next wait, or the one that
-    the server asks for, would pass its deadline; the deadline has passed; the server refuses
-    everybody; it asked for more
-    than 60 s; the retries of all single lookups together are used up
-    (500 tokens, 5 each).
+    the server asks for, would pass its deadline, or after a refusal a pause of the client itself; the
+    deadline has passed; the server refuses everybody; it asked for more than 60 s; the retries of all
+    single lookups together are used up (500 tokens, 5 each).
     """
     retries = sum(max(0, len(evidence.requests[get.phone_number_id]) - 1) for get in evidence.played.gets)
+    retries += sum(get.cancelled for get in evidence.played.gets)  # each may have waited for one
     for get in evidence.played.gets:
         error = get.outcome
         if get.cancelled or not isinstance(error, ElevenPhoneError) or fault_of(get.phone_number_id):
@@ -246,6 +247,8 @@ def _get_may_fail(evidence: Evidence, get: GetReport, error: ElevenPhoneError, r
         return True
     asked = max((request.retry_after or 0.0 for request in log), default=0.0)
     wait = asked + WAIT_INITIAL if asked else min(WAIT_MAX, WAIT_INITIAL * 2.0 ** (len(log) - 1))
+    if log[-1].outcome == "refused":
+        wait = max(wait, LONGEST_PAUSE_ALONE)
     expires = log[0].at + get.deadline
     return (
         asked > LONGEST_PAUSE

@@ -50,14 +50,12 @@ def refusals_are_bounded(evidence: Evidence) -> Iterator[str]:
     """Few requests are answered 429: 50, an eighth of all, and 20 for each change of the limit.
     Two clients that share a limit find each other by being refused: six a second.
 
-    Once a server refuses everybody, four a second and 100, and the attempts of single lookups; four
-    for each of a fixed number in flight. A client with more of these than the server's limit is
-    left out: it was told to ask for more. So is a server that asks for a wait of no time at all.
+    Once a server refuses everybody, four a second from each client and 100, and the attempts of single
+    lookups; four for each of a fixed number in flight. A client with more of these than the server's limit is
+    left out: it was told to ask for more.
     """
     server, client = evidence.world.server, evidence.world.client
     clients = len({run.client for run in evidence.world.runs} | {0})
-    if server.retry_after is not None and not server.retry_after.seconds:
-        return
     if client.concurrency is not None and clients * client.concurrency > server.lowest_limit:
         return
     ever = server.throttles_from if server.throttles_from is not None else float("inf")
@@ -69,7 +67,7 @@ def refusals_are_bounded(evidence: Evidence) -> Iterator[str]:
     late = sum(request.outcome == "refused" and request.at >= ever for request in evidence.log)
     singles = sum(get.ids.size for get in evidence.world.gets) * client.attempts
     bound = (
-        100 + singles + 4 * (client.concurrency or 1) * max(0.0, evidence.played.ended - ever)
+        100 + singles + 4 * clients * (client.concurrency or 1) * max(0.0, evidence.played.ended - ever)
         if late
         else 0.0
     )

@@ -44,7 +44,7 @@ def runs_end_in_time(evidence: Evidence) -> Iterator[str]:
 def ends_at_once_when_told_to(evidence: Evidence) -> Iterator[str]:
     """What is cancelled ends in the same moment, and so does all that a closed client was doing.
 
-    Where a source or a consumer takes its time, only its own time may pass after closing.
+    Where a consumer takes its time, only its own time may pass after closing; a source is not waited for.
     """
     played, closes_at = evidence.played, evidence.world.closes_at
     for run in played.runs:
@@ -52,9 +52,8 @@ def ends_at_once_when_told_to(evidence: Evidence) -> Iterator[str]:
             yield f"{run.plan.name}: ended {run.ended - run.cancelled:.3f} s after it was cancelled"
         if closes_at is None or run.plan.client or run.called > closes_at:
             continue
-        own = run.plan.source.waits(len(run.ids)) + run.plan.pause * len(run.ids)
-        quick = run.plan.source.kind in ("list", "generator") and not run.plan.pause
-        if run.ended > closes_at + own + (_EXACT if quick else 1.0):
+        own = run.plan.pause * len(run.ids)
+        if run.ended > closes_at + own + (1.0 if own else _EXACT):
             yield f"{run.plan.name}: ended {run.ended - closes_at:.3f} s after the client was closed"
     for get in played.gets:
         if closes_at is not None and get.called <= closes_at and get.ended > closes_at + _EXACT:
