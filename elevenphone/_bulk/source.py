@@ -13,6 +13,8 @@ _BREATH_IDS, _BREATH_SECONDS = 100, 0.002
 class Source(AsyncIterator[str]):
     """An iterable or an async iterable, read in the task that first asks for an id.
 
+    Of an iterable, all ids are in `plain`; to iterate over this one has those of an async iterable.
+
     A timeout or a task group inside an async generator cancels the task that runs
     the generator, even between two ids. `pause` hands such a cancellation to it.
 
@@ -20,6 +22,7 @@ class Source(AsyncIterator[str]):
         ids: What to read.
 
     Attributes:
+        plain: The ids of an iterable, which can be had without waiting.
         is_abandoned: Whether the run has been left, so that a cancellation is the run's.
 
     Raises:
@@ -29,11 +32,11 @@ class Source(AsyncIterator[str]):
     def __init__(self, ids: Iterable[str] | AsyncIterable[str]) -> None:
         self.is_abandoned = False
         self._asynchronous: AsyncIterator[str] | None = None
-        self._synchronous: Iterator[str] = iter(())
+        self.plain: Iterator[str] = iter(())
         if isinstance(ids, AsyncIterable):
             self._asynchronous = aiter(ids)
         else:
-            self._synchronous = iter(ids)
+            self.plain = iter(ids)
         self._cancellation: asyncio.CancelledError | None = None
         self._loop = asyncio.get_running_loop()
         self._taken = 0
@@ -44,8 +47,6 @@ class Source(AsyncIterator[str]):
 
     async def __anext__(self) -> str:
         if self._asynchronous is None:
-            for phone_number_id in self._synchronous:
-                return phone_number_id
             raise StopAsyncIteration
         cancellation, self._cancellation = self._cancellation, None
         if cancellation is not None and isinstance(self._asynchronous, AsyncGenerator):
