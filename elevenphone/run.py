@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from types import TracebackType
-from typing import Literal, NamedTuple, Self
+from typing import Literal, Self
 
 from msgspec.structs import replace
 
@@ -35,12 +35,6 @@ _MAX_WORKERS = 1_000
 _LEAST_AHEAD = 2
 # A server that gives no good answer for this part of a lookup's deadline is away, or refuses everything.
 _AWAY_SHARE = 0.9
-
-
-class _NewId(NamedTuple):
-    position: int
-    phone_number_id: str
-    url: str
 
 
 class Run(AsyncIterator[Lookup]):
@@ -73,7 +67,7 @@ class Run(AsyncIterator[Lookup]):
         self._terms = terms
         self._window = window
         self._state: Literal["new", "entered", "left"] = "new"
-        self._new_ids: deque[_NewId] = deque()
+        self._new_ids: deque[Job[PhoneNumber]] = deque()
         self._equal_ids = EqualIds(remembered)
         self._results = InOrder() if ordered else AsCompleted()
         self._read = self._settled = self._handed_over = 0
@@ -170,10 +164,11 @@ class Run(AsyncIterator[Lookup]):
         if self._caller.stopped_by is not None:
             return
         self._caller.stopped_by = error
-        self._dispatcher.watchdog.end(error, lambda watch: watch.owner is self._lane and not watch.sending)
+        self._dispatcher.watchdog.end(error, lambda lookup: lookup.owner is self._lane and not lookup.sending)
         while self._new_ids:
-            new = self._new_ids.popleft()
-            self._settle(new.phone_number_id, Failed(new.position, new.phone_number_id, 0, 0.0, error))
+            job = self._new_ids.popleft()
+            phone_number_id = job.phone_number_id or ""
+            self._settle(phone_number_id, Failed(job.index, phone_number_id, 0, 0.0, error))
         self._room.wake()
 
     def close(self, error: ElevenPhoneError) -> None:
@@ -192,12 +187,14 @@ class Run(AsyncIterator[Lookup]):
 
     async def _read_ids(self) -> None:
         try:
+            for phone_number_id in self._source.plain:
+                self._accept(phone_number_id)
+                if self._source.needs_breath() or not self._has_room():
+                    await self._pause()
             async for phone_number_id in self._source:
                 self._accept(phone_number_id)
-                while not self._has_room():
-                    await self._source.pause(self._room.wait())
-                if self._source.needs_breath():
-                    await self._source.pause(asyncio.sleep(0))
+                if self._source.needs_breath() or not self._has_room():
+                    await self._pause()
         except (Exception, asyncio.CancelledError) as error:
             if self._state == "left":
                 raise
@@ -209,6 +206,13 @@ class Run(AsyncIterator[Lookup]):
         self._is_reading = False
         if self._is_complete():
             self._end()
+
+    async def _pause(self) -> None:
+        """Wait for room for the next id, or at least let others use the event loop."""
+        if self._has_room():
+            await self._source.pause(asyncio.sleep(0))
+        while not self._has_room():
+            await self._source.pause(self._room.wait())
 
     def _accept(self, phone_number_id: str) -> None:
         """Take an id: it is answered at once, or a worker will ask for it."""
@@ -226,18 +230,21 @@ class Run(AsyncIterator[Lookup]):
             elif (reason := self._caller.stopped_by) is not None:
                 self._settle(phone_number_id, Failed(index, phone_number_id, 0, 0.0, reason))
             else:
-                self._new_ids.append(_NewId(index, phone_number_id, url))
-                self._stand_by()
+                _, timeout, deadline, retry = self._terms
+                job = Job(self._caller, phone_number_id, url, parse, timeout, deadline, retry, index)
+                self._new_ids.append(job)
+                if self._standby is None:
+                    self._stand_by()
 
     def _has_room(self) -> bool:
         """Say whether one more id may be read."""
-        ahead = max(_LEAST_AHEAD, 2 * self._lane.in_flight)
+        ahead = 2 * self._lane.in_flight or _LEAST_AHEAD
         return len(self._new_ids) < ahead and self._read - self._handed_over < self._window
 
     def _wake_reader(self) -> None:
         """Let the reader go on, but not for each single id."""
         if (
-            self._room
+            self._room.waiters
             and len(self._new_ids) <= self._lane.in_flight
             and self._read - self._handed_over < self._window
         ):
@@ -262,16 +269,17 @@ class Run(AsyncIterator[Lookup]):
         slots, lane = self._dispatcher.slots, self._lane
         slot: Slot | None = await slots.take(lane, fresh=True)
         self._standby = None
-        _, timeout, deadline, retry = self._terms
+        new_ids, look_up = self._new_ids, self._dispatcher.look_up
         try:
-            while slot is not None and self._new_ids:
-                new = self._new_ids.popleft()
-                self._stand_by()
-                self._wake_reader()
-                job = Job(self._caller, new.phone_number_id, new.url, parse, timeout, deadline, retry)
-                await self._dispatcher.look_up(job, slot)
-                self._finish(new, job)
-                slot = slots.take_now(lane, fresh=True) if self._new_ids else None
+            while slot is not None and new_ids:
+                job = new_ids.popleft()
+                if self._standby is None:
+                    self._stand_by()
+                if self._room.waiters:
+                    self._wake_reader()
+                await look_up(job, slot)
+                self._finish(job)
+                slot = slots.take_now(lane, fresh=True) if new_ids else None
             if slot is not None:
                 slot.give_back()  # another worker has taken the id
         except BaseException as error:
@@ -279,13 +287,13 @@ class Run(AsyncIterator[Lookup]):
                 self._break_off(error)
             raise
 
-    def _finish(self, new: _NewId, job: Job[PhoneNumber]) -> None:
-        index, phone_number_id, _ = new
+    def _finish(self, job: Job[PhoneNumber]) -> None:
+        phone_number_id = job.phone_number_id or ""  # every lookup of a run has an id
         if job.error is None:
             self._refused_in_a_row = 0
-            lookup: Lookup = Found(index, phone_number_id, job.attempts, job.elapsed, job.outcome())
+            lookup: Lookup = Found(job.index, phone_number_id, job.attempts, job.elapsed, job.result)
         else:
-            lookup = Failed(index, phone_number_id, job.attempts, job.elapsed, job.error)
+            lookup = Failed(job.index, phone_number_id, job.attempts, job.elapsed, job.error)
             self._judge(job.error)
         self._settle(phone_number_id, lookup)
 
@@ -312,7 +320,7 @@ class Run(AsyncIterator[Lookup]):
     def _put(self, lookup: Lookup) -> None:
         self._results.put(lookup)
         self._settled += 1
-        if self._progress:
+        if self._progress.waiters:
             self._progress.wake()
         if self._settled == self._read and not self._is_reading:
             self._end()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 
 import aiohttp
@@ -29,6 +30,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("worlds", "tests/worlds: the client in worlds drawn from seeds")
     group.addoption("--worlds", type=int, default=1_000, help="how many worlds are played; default 1,000")
     group.addoption("--world-seed", type=int, help="play this world alone, and show what happens in it")
+    group = parser.getgroup("event loop")
+    group.addoption(
+        "--event-loop",
+        choices=["asyncio", "uvloop"],
+        default="asyncio",
+        help="the event loop of all tests that have no loop of their own; default asyncio",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Run the tests in the event loop that was asked for."""
+    if config.getoption("event_loop") == "uvloop":
+        config.pluginmanager.register(_InUvloop())
+
+
+class _InUvloop:
+    """A plugin that makes pytest-asyncio use uvloop."""
+
+    def pytest_asyncio_loop_factories(self) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+        import uvloop  # noqa: PLC0415 - an extra
+
+        return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

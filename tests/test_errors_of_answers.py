@@ -21,7 +21,7 @@ from elevenphone import (
     StatusError,
     UnprocessableEntityError,
 )
-from elevenphone._protocol.answers import concurrency_hint, parse, status_error
+from elevenphone._protocol.answers import concurrency_hint, concurrency_stated, parse, status_error
 
 PAYLOADS = {path.stem: path.read_bytes() for path in Path(__file__).parent.glob("payloads/errors/*.json")}
 
@@ -267,31 +267,31 @@ def test_any_error_body_makes_an_error(status: int, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "message", "hint"),
+    ("value", "hint"),
+    [("6", 6), ("many", None), ("0", None), ("-5", None), ("5.5", None), ("9" * 5_000, None), ("५", None)],
+)
+def test_the_limit_is_read_from_the_header(value: str, hint: int | None) -> None:
+    assert concurrency_hint({"maximum-concurrent-requests": value}) == hint
+    assert concurrency_hint({}) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "stated"),
     [
-        ({}, "Your plan has a maximum of 4 concurrent requests (running in parallel).", 4),
-        ({"maximum-concurrent-requests": "6"}, "a maximum of 4 concurrent requests", 6),
-        ({"maximum-concurrent-requests": "many"}, "a maximum of 4 concurrent requests", 4),
-        ({"maximum-concurrent-requests": "6"}, "", 6),
-        ({}, "Slow down", None),
-        ({}, "a maximum of 0 concurrent requests", None),
-        ({}, f"a maximum of {'9' * 5_000} concurrent requests", None),
-        ({"maximum-concurrent-requests": "0"}, "", None),
-        ({"maximum-concurrent-requests": "-5"}, "", None),
-        ({"maximum-concurrent-requests": "5.5"}, "", None),
-        ({"maximum-concurrent-requests": "9" * 5_000}, "", None),
-        ({"maximum-concurrent-requests": "५"}, "", None),
+        ("Your plan has a maximum of 4 concurrent requests (running in parallel).", 4),
+        ("", None),
+        ("Slow down", None),
+        ("a maximum of 0 concurrent requests", None),
+        (f"a maximum of {'9' * 5_000} concurrent requests", None),
     ],
 )
-def test_the_limit_is_read_from_the_header_or_else_from_the_message(
-    headers: Mapping[str, str], message: str, hint: int | None
-) -> None:
-    assert concurrency_hint(headers, message) == hint
+def test_the_limit_is_read_from_the_message_of_a_429(message: str, stated: int | None) -> None:
+    assert concurrency_stated(message) == stated
 
 
 def test_the_captured_429_states_its_limit() -> None:
     error = status_error(Response(429, {}, PAYLOADS["429_too_many_concurrent_requests"]))
-    assert concurrency_hint({}, error.message) == 5
+    assert concurrency_stated(error.message) == 5
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 305, 307, 308])

@@ -143,14 +143,14 @@ SABOTAGES = (
     ),
     Sabotage(
         "The deadline does not end an attempt",
-        "_lookup/dispatcher.py",
-        "watch.until(ends if ends < job.expires else job.expires)",
-        "watch.until(ends)",
+        "_lookup/job.py",
+        "return ends if ends < self.expires else self.expires",
+        "return ends",
     ),
     Sabotage(
         "A timeout is never noticed",
         "_lookup/watchdog.py",
-        "            watch.end()\n",
+        "            lookup.end()\n",
         "            pass\n",
     ),
 )

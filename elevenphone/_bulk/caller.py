@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TypeVar
 
 from elevenphone._limits.slots import Lane, Slot
 from elevenphone._lookup.dispatcher import Dispatcher
 from elevenphone._lookup.job import Job
 from elevenphone._meaning import meaning_of
-from elevenphone.errors import ElevenPhoneError
+from elevenphone.errors import DeadlineExceededError, ElevenPhoneError
 
 _T = TypeVar("_T")
 
@@ -72,8 +71,5 @@ class BulkCaller:
                     wait = 0.0
                 case "try again":
                     pass
-        return wait if now + wait < job.expires else None
-
-    async def sleep(self, seconds: float) -> None:
-        """Sleep until the next attempt."""
-        await asyncio.sleep(seconds)
+        # The clock may still stand just before the deadline that has passed: uvloop's counts milliseconds.
+        return wait if now + wait < job.expires and not isinstance(error, DeadlineExceededError) else None

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from elevenphone.lookups import Lookup
 
 
 class AsCompleted:
-    """Lookups in the order in which they end."""
+    """Lookups in the order in which they end.
+
+    Attributes:
+        put: Adds one.
+    """
+
+    put: Callable[[Lookup], None]
 
     def __init__(self) -> None:
         self._ready: deque[Lookup] = deque()
-
-    def put(self, lookup: Lookup) -> None:
-        """Add one."""
-        self._ready.append(lookup)
+        self.put = self._ready.append
 
     def take(self) -> Lookup | None:
         """Take the next one, if it is there."""

@@ -13,6 +13,8 @@ _BREATH_IDS, _BREATH_SECONDS = 100, 0.002
 class Source(AsyncIterator[str]):
     """An iterable or an async iterable, read in the task that first asks for an id.
 
+    Of an iterable, all ids are in `plain`; to iterate over this one has those of an async iterable.
+
     A timeout or a task group inside an async generator cancels the task that runs
     the generator, even between two ids. `pause` hands such a cancellation to it.
 
@@ -20,6 +22,7 @@ class Source(AsyncIterator[str]):
         ids: What to read.
 
     Attributes:
+        plain: The ids of an iterable, which can be had without waiting.
         is_abandoned: Whether the run has been left, so that a cancellation is the run's.
         is_cut: Whether it had no id at hand when it was ended.
 
@@ -30,11 +33,11 @@ class Source(AsyncIterator[str]):
     def __init__(self, ids: Iterable[str] | AsyncIterable[str]) -> None:
         self.is_abandoned = self.is_cut = False
         self._asynchronous: AsyncIterator[str] | None = None
-        self._synchronous: Iterator[str] = iter(())
+        self.plain: Iterator[str] = iter(())
         if isinstance(ids, AsyncIterable):
             self._asynchronous = aiter(ids)
         else:
-            self._synchronous = iter(ids)
+            self.plain = iter(ids)
         self._cancellation: asyncio.CancelledError | None = None
         self._loop = asyncio.get_running_loop()
         self._is_ended = False
@@ -47,8 +50,6 @@ class Source(AsyncIterator[str]):
 
     async def __anext__(self) -> str:
         if self._asynchronous is None:
-            for phone_number_id in self._synchronous:
-                return phone_number_id
             raise StopAsyncIteration
         cancellation, self._cancellation = self._cancellation, None
         self._waiting = asyncio.current_task(self._loop)

@@ -168,7 +168,9 @@ class Slots:
         now = self._loop.time()
         if limits.ready_at(lane.bulk) > now:
             return None
-        if lane.bulk and (limits.gate.closed_at is not None or not self._comes_first(lane)):
+        if lane.bulk and (
+            limits.gate.closed_at is not None or (len(self._runs) > 1 and not self._comes_first(lane))
+        ):
             return None  # who may probe at a closed gate is decided among all who wait
         return self._give(lane, now, fresh=fresh)
 
@@ -284,8 +286,6 @@ class Slots:
 
     def _comes_first(self, lane: Lane) -> bool:
         """Say whether every other run that waits holds more slots."""
-        if len(self._runs) == 1:
-            return True
         held = lane.in_flight
         return not any(
             run.in_flight <= held and (run.retries or run.starts) for run in self._runs if run is not lane

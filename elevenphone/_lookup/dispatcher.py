@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias, TypeVar
 
 from elevenphone._limits.limits import Limits
+from elevenphone._limits.permit import Permit
 from elevenphone._limits.slots import Slot, Slots
 from elevenphone._lookup.job import Job
 from elevenphone._lookup.store import Store
-from elevenphone._lookup.watchdog import Watch, Watchdog
-from elevenphone._protocol.answers import concurrency_hint
+from elevenphone._lookup.watchdog import Watchdog
+from elevenphone._protocol.answers import concurrency_hint, concurrency_stated
 from elevenphone.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -99,27 +100,42 @@ class Dispatcher:
             job: The lookup. It holds the result or the error afterwards.
             slot: The slot for its first attempt; by default it waits for one.
         """
-        caller = job.caller
+        caller, watchdog = job.caller, self.watchdog
+        watchdog.watch(job, caller.lane)
         try:
-            with self.watchdog.watch(caller.lane) as watch:
-                while True:
-                    with slot or await caller.may_begin(job) as place:
-                        slot = None
-                        if (probe_url := place.permit.probe_url) is not None:
-                            await self._probe(probe_url, job, place, watch)
-                            continue
-                        await self._attempt(job, place, watch)
-                    if job.error is None:
-                        break
-                    if (wait := caller.next_wait(job, job.error)) is None:
-                        break
-                    self._announce_retry(job, job.error, wait)
-                    watch.until(job.expires)
-                    await caller.sleep(wait)
+            while True:
+                with slot or await caller.may_begin(job) as place:
+                    slot = None
+                    if (probe_url := place.permit.probe_url) is not None:
+                        await self._probe(probe_url, job, place)
+                        continue
+                    self._retries += job.attempts > 0
+                    watchdog.until(job, job.begin(place.permit))
+                    try:
+                        job.response = response = await self._transport.send(job.url)
+                        if (maximum := concurrency_hint(response.headers)) is not None:
+                            self.limits.hint(maximum, place.permit.started)
+                        job.result = job.parse(response)
+                    except BaseException as caught:
+                        self._attempt_failed(job, place, self._own_error(caught, job, place.permit.started))
+                    else:
+                        self._attempt_succeeded(job, place)
+                if job.error is None:
+                    break
+                if (wait := caller.next_wait(job, job.error)) is None:
+                    break
+                self._announce_retry(job, job.error, wait)
+                watchdog.until(job, job.expires)
+                await asyncio.sleep(wait)
         except ElevenPhoneError as error:
             job.error = error
-        except TimeoutError:
-            job.error = DeadlineExceededError("the lookup's deadline passed between attempts", job.error)
+        except asyncio.CancelledError:
+            if not job.is_ended():
+                raise
+            passed = "the lookup's deadline passed between attempts"
+            job.error = job.reason or DeadlineExceededError(passed, job.error)
+        finally:
+            watchdog.forget(job)
         if job.error is None:
             self._found += 1
             self.quota.refund()
@@ -129,55 +145,49 @@ class Dispatcher:
         if self.store is not None:
             self.store.learn(job)
 
-    async def _attempt(self, job: Job[_T], slot: Slot, watch: Watch) -> None:
-        """Send one request, and note in the job and in the limits what became of it."""
-        permit = slot.permit
-        self._retries += job.attempts > 0
-        job.begin(permit)
-        ends = permit.started + job.timeout
-        error: ElevenPhoneError | None = None
-        watch.sending = True
-        watch.until(ends if ends < job.expires else job.expires)  # noqa: FURB136 - a call costs more
-        try:
-            job.response = response = await self._transport.send(job.url)
-            self._hint(concurrency_hint(response.headers), permit.started)
-            job.result = job.parse(response)
-        except BaseException as caught:
-            error = self._own_error(caught, job, permit.started, watch)
+    def _attempt_succeeded(self, job: Job[_T], slot: Slot) -> None:
+        """Note in the job and in the limits that there is a result."""
         now = self.loop.time()
-        watch.sending = False
-        if error is None:
-            job.error = None
-            job.elapsed = now - job.started
-            slot.found(now, job)
-        else:
-            job.failed(error, permit.started, now)
-            slot.failed(now, error, job)
-            self._note_refusal(error, permit.started)
+        job.sending = False
+        job.error = None
+        job.elapsed = now - job.started
+        slot.found(now, job)
         if _log.isEnabledFor(logging.DEBUG):
-            outcome = "found" if error is None else error
-            milliseconds = (now - permit.started) * 1000
-            _log.debug("GET %s, attempt %d, %.0f ms: %s", job.url, job.attempts, milliseconds, outcome)
+            self._log_attempt(job, slot.permit, now)
 
-    async def _probe(self, url: str, job: Job[_T], slot: Slot, watch: Watch) -> None:
+    def _attempt_failed(self, job: Job[_T], slot: Slot, error: ElevenPhoneError) -> None:
+        """Note in the job and in the limits how a request ended."""
+        now = self.loop.time()
+        started = slot.permit.started
+        job.sending = False
+        job.failed(error, started, now)
+        slot.failed(now, error, job)
+        self._note_refusal(error, started)
+        if _log.isEnabledFor(logging.DEBUG):
+            self._log_attempt(job, slot.permit, now)
+
+    def _log_attempt(self, job: Job[_T], permit: Permit, now: float) -> None:
+        milliseconds = (now - permit.started) * 1000
+        outcome = job.error or "found"
+        _log.debug("GET %s, attempt %d, %.0f ms: %s", job.url, job.attempts, milliseconds, outcome)
+
+    async def _probe(self, url: str, job: Job[_T], slot: Slot) -> None:
         """Ask for an id that was found before, to find out whether the server is there."""
-        permit = slot.permit
+        started = slot.permit.started
         job.has_probed = True
         self._probes += 1
-        watch.until(min(permit.started + job.timeout, job.expires))
+        self.watchdog.until(job, min(started + job.timeout, job.expires))
         try:
             job.parse(await self._transport.send(url))
         except BaseException as caught:
-            error = self._own_error(caught, job, permit.started, watch)
+            error = self._own_error(caught, job, started)
             slot.failed(self.loop.time(), error, None)
-            self._note_refusal(error, permit.started)
+            self._note_refusal(error, started)
         else:
             slot.found(self.loop.time(), None)
-        watch.until(job.expires)
+        self.watchdog.until(job, job.expires)
 
-    def _own_error(
-        self, error: BaseException, job: Job[_T], started: float, watch: Watch
-    ) -> ElevenPhoneError:
+    def _own_error(self, error: BaseException, job: Job[_T], started: float) -> ElevenPhoneError:
         """Make an error of this package of whatever ended a request.
 
         Raises:
@@ -187,9 +197,9 @@ class Dispatcher:
             case ElevenPhoneError():
                 return error
             case asyncio.CancelledError():
-                if watch.time_is_over():
+                if job.time_is_over():
                     return _timed_out(job, started)
-                if watch.is_cancelled():
+                if job.is_cancelled():
                     raise error
                 return ConnectionFailedError("the transport cancelled the request")
             case Exception():
@@ -202,11 +212,8 @@ class Dispatcher:
     def _note_refusal(self, error: ElevenPhoneError, started: float) -> None:
         if isinstance(error, RateLimitError):
             self._throttled += 1
-            self._hint(concurrency_hint({}, error.message), started)
-
-    def _hint(self, maximum: int | None, started: float) -> None:
-        if maximum is not None:
-            self.limits.hint(maximum, started)
+            if (maximum := concurrency_stated(error.message)) is not None:
+                self.limits.hint(maximum, started)
 
     def _announce_retry(self, job: Job[_T], error: ElevenPhoneError, wait: float) -> None:
         if self._on_retry is None:

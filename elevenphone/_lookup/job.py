@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Generic, NamedTuple, Protocol, TypeVar, cast
 
-import msgspec
-
 from elevenphone._limits.permit import Permit
 from elevenphone._limits.slots import Lane, Slot
+from elevenphone._lookup.watchdog import Watched
 from elevenphone.errors import Attempt, DecodeError, ElevenPhoneError, StatusError
 from elevenphone.retry import RetryPolicy
 from elevenphone.transport import Response
@@ -35,7 +34,7 @@ class Terms(NamedTuple):
 
 
 class Caller(Protocol):
-    """Who awaits a lookup: a single caller, or a bulk run. They differ in three answers.
+    """Who awaits a lookup: a single caller, or a bulk run. They differ in two answers.
 
     Attributes:
         lane: Whose slots the lookup takes.
@@ -51,12 +50,8 @@ class Caller(Protocol):
         """How long until the next attempt, in seconds? `None`: there is none."""
         ...
 
-    async def sleep(self, seconds: float) -> None:
-        """Sleep until the next attempt."""
-        ...
 
-
-class Job(msgspec.Struct, Generic[_T], eq=False):
+class Job(Watched, Generic[_T], eq=False):
     """One lookup under way.
 
     Attributes:
@@ -67,6 +62,7 @@ class Job(msgspec.Struct, Generic[_T], eq=False):
         timeout: Seconds for one attempt.
         deadline: Seconds for all attempts, or `None`.
         retry: What to retry, and when.
+        index: Its position in the input of a run.
         remember: Whether the result is added to the client's memory.
         attempts: Attempts begun.
         throttled: Those of them that were answered 429.
@@ -75,7 +71,7 @@ class Job(msgspec.Struct, Generic[_T], eq=False):
         expires: The moment at which the deadline passes.
         elapsed: Seconds from the first attempt to the end.
         response: The last answer.
-        result: What `parse` made of it.
+        result: What `parse` made of it; of the type of the result only where `error` is `None`.
         error: What the last attempt ended with; `None` if there is a result.
         history: The failed attempts.
     """
@@ -87,6 +83,7 @@ class Job(msgspec.Struct, Generic[_T], eq=False):
     timeout: float
     deadline: float | None
     retry: RetryPolicy
+    index: int = 0
     remember: bool = False
     attempts: int = 0
     throttled: int = 0
@@ -95,7 +92,7 @@ class Job(msgspec.Struct, Generic[_T], eq=False):
     expires: float = math.inf
     elapsed: float = 0.0
     response: Response | None = None
-    result: _T | None = None
+    result: _T = cast("_T", None)
     error: ElevenPhoneError | None = None
     history: tuple[Attempt, ...] = ()
     # What `OutageGate` notes about it; see `_limits.outage.Subject`.
@@ -106,8 +103,12 @@ class Job(msgspec.Struct, Generic[_T], eq=False):
     in_doubt: bool = False
     has_probed: bool = False  # a slot of its own went to a probe
 
-    def begin(self, permit: Permit) -> None:
-        """Count an attempt; the first starts the deadline."""
+    def begin(self, permit: Permit) -> float:
+        """Count an attempt; the first starts the deadline.
+
+        Returns:
+            The moment at which it ends at the latest.
+        """
         now = permit.started
         if not self.attempts:
             self.started = now
@@ -116,6 +117,9 @@ class Job(msgspec.Struct, Generic[_T], eq=False):
         self.asked = now
         self.attempts += 1
         self.last_request = permit.number
+        self.sending = True
+        ends = now + self.timeout
+        return ends if ends < self.expires else self.expires  # noqa: FURB136 - a call costs more
 
     def failed(self, error: ElevenPhoneError, began: float, now: float) -> None:
         """Note how an attempt failed."""
@@ -129,7 +133,7 @@ class Job(msgspec.Struct, Generic[_T], eq=False):
         """Return the result, or raise the error."""
         if self.error is not None:
             raise self.error.with_traceback(None)
-        return cast("_T", self.result)
+        return self.result
 
     def finish(self, error: ElevenPhoneError, now: float) -> None:
         """Fail for good; the error gets the history of the attempts that led to it."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from typing import TypeVar
 
 from elevenphone._limits.slots import Patience, Slot
 from elevenphone._lookup.dispatcher import Dispatcher
 from elevenphone._lookup.job import Job
-from elevenphone.errors import ElevenPhoneError
+from elevenphone.errors import DeadlineExceededError, ElevenPhoneError
 
 _T = TypeVar("_T")
 
@@ -31,6 +30,8 @@ class SingleCaller:
 
     def next_wait(self, job: Job[_T], error: ElevenPhoneError) -> float | None:
         """Follow the policy, as long as the deadline and the retries of all single lookups allow."""
+        if isinstance(error, DeadlineExceededError):
+            return None  # though the clock may still stand just before it: uvloop's counts milliseconds
         wait = job.retry.wait(error, job.attempts)
         if wait is None or self._dispatcher.loop.time() + wait >= self.patience(job).expires:
             return None
@@ -39,7 +40,3 @@ class SingleCaller:
     def patience(self, job: Job[_T]) -> Patience:
         """Say how long a pause of the server the lookup accepts."""
         return Patience(job.expires, math.inf if job.deadline is None else job.deadline)
-
-    async def sleep(self, seconds: float) -> None:
-        """Sleep until the next attempt."""
-        await asyncio.sleep(seconds)

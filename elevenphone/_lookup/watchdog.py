@@ -11,8 +11,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
@@ -23,10 +21,12 @@ _LOOK_TAKES = 1e-7
 _REST = 10
 
 
-class Watch(msgspec.Struct, eq=False):
-    """A lookup under way, and what may end it from outside; see `Watchdog.watch`.
+class Watched(msgspec.Struct, eq=False, kw_only=True):
+    """What may end a lookup from outside; a `Job` is one.
 
     Attributes:
+        task: The task that does it, while it is watched.
+        cancelling: How often that was cancelled before.
         owner: Whose lookup it is: the lane of its run, or that of the single lookups.
         moment: When to end what it does now, on the event loop's clock.
         sending: Whether a request is in flight.
@@ -34,20 +34,13 @@ class Watch(msgspec.Struct, eq=False):
         timed_out: Whether `moment` has passed.
     """
 
-    _watchdog: Watchdog
-    _task: asyncio.Task[object]
-    _cancelling: int
-    owner: object
+    task: asyncio.Task[object] | None = None
+    cancelling: int = 0
+    owner: object = None
     moment: float = math.inf
     sending: bool = False
     reason: ElevenPhoneError | None = None
     timed_out: bool = False
-
-    def until(self, moment: float) -> None:
-        """Bound what comes next."""
-        self.moment = moment
-        if moment < self._watchdog.alarm_at:
-            self._watchdog.set_alarm(moment)
 
     def end(self, reason: ElevenPhoneError | None = None) -> None:
         """Cancel what it waits for; its own code turns that into an error.
@@ -55,8 +48,8 @@ class Watch(msgspec.Struct, eq=False):
         Args:
             reason: The error; `None` if its time is over.
         """
-        if self.reason is None and not self.timed_out:
-            self._task.cancel()
+        if self.task is not None and self.reason is None and not self.timed_out:
+            self.task.cancel()
         if reason is None:
             self.timed_out = True
         else:
@@ -71,49 +64,38 @@ class Watch(msgspec.Struct, eq=False):
         if not self.timed_out or self.reason is not None:
             return False
         self.timed_out = False
-        return self._task.uncancel() <= self._cancelling
+        return self.task is not None and self.task.uncancel() <= self.cancelling
+
+    def is_ended(self) -> bool:
+        """Say whether a cancellation means no more than that this has ended from outside."""
+        ended = self.timed_out or self.reason is not None
+        return ended and self.task is not None and self.task.cancelling() <= self.cancelling + 1
 
     def is_cancelled(self) -> bool:
         """Say whether anybody has cancelled the task, so that a cancellation is not the transport's own."""
-        return self._task.cancelling() > self._cancelling
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._watchdog.watches.pop(self, None)
-        if self.reason is None and not self.timed_out:
-            return
-        ours = self._task.uncancel() <= self._cancelling
-        if ours and kind is asyncio.CancelledError:
-            raise TimeoutError if self.reason is None else self.reason.with_traceback(None) from None
+        return self.task is not None and self.task.cancelling() > self.cancelling
 
 
 class Watchdog:
     """Ends lookups that take too long, or all of them.
 
     Attributes:
-        watches: The lookups under way.
+        watched: The lookups under way.
         alarm_at: The moment of the timer.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self.watches: dict[Watch, None] = {}  # in order of arrival, so that a simulation can be repeated
+        self.watched: dict[Watched, None] = {}  # in order of arrival, so that a simulation can be repeated
         self.alarm_at: float = math.inf
         self._alarm: asyncio.TimerHandle | None = None
 
-    def watch(self, owner: object) -> Watch:
-        """Watch over what the current task does inside a `with` block.
+    def watch(self, lookup: Watched, owner: object) -> None:
+        """Watch over a lookup, which the current task does, until it is forgotten.
 
         Args:
+            lookup: It is cancelled when its time is over, or by `end`.
             owner: Whose lookup it is.
-
-        Returns:
-            A context manager, to be entered at once. It raises the reason of `Watch.end`
-            instead of the cancellation, or `TimeoutError` if the time was over.
 
         Raises:
             RuntimeError: There is no current task.
@@ -121,14 +103,28 @@ class Watchdog:
         task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("a lookup must be awaited inside a task")
-        watch = Watch(self, task, task.cancelling(), owner)
-        self.watches[watch] = None
-        return watch
+        lookup.task = task
+        lookup.cancelling = task.cancelling()
+        lookup.owner = owner
+        self.watched[lookup] = None
 
-    def end(self, reason: ElevenPhoneError, applies: Callable[[Watch], bool] = lambda _watch: True) -> None:
+    def until(self, lookup: Watched, moment: float) -> None:
+        """Bound what a lookup does next."""
+        lookup.moment = moment
+        if moment < self.alarm_at:
+            self.set_alarm(moment)
+
+    def forget(self, lookup: Watched) -> None:
+        """Watch over a lookup no longer, and take back the cancellation by which it was ended."""
+        del self.watched[lookup]
+        if lookup.task is not None and (lookup.timed_out or lookup.reason is not None):
+            lookup.task.uncancel()
+        lookup.task = None
+
+    def end(self, reason: ElevenPhoneError, applies: Callable[[Watched], bool] = lambda _: True) -> None:
         """End the lookups to which this applies, each with the same error."""
-        for watch in [watch for watch in self.watches if applies(watch)]:
-            watch.end(reason)
+        for lookup in [lookup for lookup in self.watched if applies(lookup)]:
+            lookup.end(reason)
 
     def close(self) -> None:
         """Cancel the timer."""
@@ -146,8 +142,8 @@ class Watchdog:
     def _look(self) -> None:
         # The loop may call a little early, by the resolution of its clock.
         now = max(self._loop.time(), self.alarm_at)
-        for watch in [watch for watch in self.watches if watch.moment <= now]:
-            watch.moment = math.inf
-            watch.end()
-        earliest = min((watch.moment for watch in self.watches), default=math.inf)
-        self.set_alarm(max(earliest, now + _REST * _LOOK_TAKES * len(self.watches)))
+        for lookup in [lookup for lookup in self.watched if lookup.moment <= now]:
+            lookup.moment = math.inf
+            lookup.end()
+        earliest = min((lookup.moment for lookup in self.watched), default=math.inf)
+        self.set_alarm(max(earliest, now + _REST * _LOOK_TAKES * len(self.watched)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -47,19 +48,34 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
     return with_escaped_bytes(request_id) if request_id else None
 
 
-def concurrency_hint(headers: Mapping[str, str], message: str = "") -> int | None:
+def concurrency_hint(headers: Mapping[str, str]) -> int | None:
     """Read how many requests in flight the server says it allows.
 
     Args:
         headers: The headers of the answer.
-        message: The message of a 429, which may state the limit as well.
 
     Returns:
-        A number from 1 up, or `None`. The header comes first.
+        A number from 1 up, or `None`.
     """
     value = headers.get("maximum-concurrent-requests")
-    if value is not None and _COUNT.fullmatch(value):
-        return int(value)
+    return None if value is None else _count(value)
+
+
+@lru_cache(maxsize=16)
+def _count(text: str) -> int | None:
+    """Read a number; the same one stands in nearly all answers."""
+    return int(text) if _COUNT.fullmatch(text) else None
+
+
+def concurrency_stated(message: str) -> int | None:
+    """Read how many requests in flight are allowed from the message of a 429, if it states that.
+
+    Args:
+        message: The message.
+
+    Returns:
+        A number from 1 up, or `None`.
+    """
     stated = _STATED_COUNT.search(message)
     return None if stated is None else int(stated[1])
 

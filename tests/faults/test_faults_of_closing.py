@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import aiohttp
 import pytest
-from fault_helpers import KEY, Serve, connect, ids, until
+from fault_helpers import KEY, Serve, connect, ids, in_uvloop, until
 from misbehaving_server import Behaviour, MisbehavingServer, drip, number, silence, whole
 from stub_transport import After, Hang, Step, StubTransport, refused
 from stub_transport import found as found_step
@@ -278,6 +278,8 @@ def test_row_40_closed_before_the_source_waits() -> None:
 
 
 async def test_row_41_closed_during_name_resolution(monkeypatch: pytest.MonkeyPatch) -> None:
+    if in_uvloop():
+        pytest.skip("uvloop resolves names by itself")
     asked, may_answer = threading.Event(), threading.Event()
 
     def slow_resolver(*_args: object, **_kwargs: object) -> None:
