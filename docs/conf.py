@@ -108,6 +108,7 @@ if _REPOSITORY:
     }
 
 _NUMBER = re.compile(r"(?<!\w)\d+(?!\w)")
+_OUTSIDE = re.compile(r"\]\((?:\.\./)+(?=tests/|benchmarks/)")
 _FENCE = re.compile(r"^(?P<indent>\s*)```(?P<language>\w*)$")
 
 
@@ -197,8 +198,15 @@ def defaults_of_fields(
         lines[end] = f"{lines[end].rstrip('.')}. Default `{default!r}`."
 
 
+def links_to_the_repository(_app: Sphinx, _page: str, source: list[str]) -> None:
+    """Lead links to files outside of the pages to the repository, instead of offering a copy."""
+    source[0] = _OUTSIDE.sub(f"]({_REPOSITORY}/blob/HEAD/", source[0])
+
+
 def setup(app: Sphinx) -> None:
     """Register the hooks, and call attributes by their name."""
+    if _REPOSITORY:
+        app.connect("source-read", links_to_the_repository)
     app.connect(
         "autodoc-process-docstring", fences_to_blocks, priority=400
     )  # before napoleon's

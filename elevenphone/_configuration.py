@@ -13,16 +13,16 @@ from elevenphone.region import Region
 from elevenphone.retry import RetryPolicy
 
 _PRINTABLE_ASCII = re.compile(r"[\x21-\x7e]+")
-# RFC 3986, 2: no other character, a backslash among them, can stand in an address.
+# RFC 3986, 2: an address has no other characters, so no backslash either.
 _OF_A_URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(:[0-9]*)?")
-# No machine has as many ports.
+# More connections than any machine has ports.
 _MOST_CONCURRENCY = 1_000_000
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 
 
 class Secret:
-    """Hides a value wherever values are shown, such as in tracebacks with locals."""
+    """Hides a value in everything that shows values, such as tracebacks with local variables."""
 
     __slots__ = ("value",)
 
@@ -37,7 +37,7 @@ def resolve_api_key(api_key: Secret) -> str:
     """Find the key, and check its form.
 
     Args:
-        api_key: The key; `None` inside it stands for the variable `ELEVENLABS_API_KEY`.
+        api_key: The key. If its value is `None`, the variable `ELEVENLABS_API_KEY` has it.
 
     Returns:
         A key that fits into a header.
@@ -57,12 +57,12 @@ def resolve_api_key(api_key: Secret) -> str:
     if not api_key.value:
         raise ConfigurationError(f"the API key in {origin} is empty")
     raise ConfigurationError(
-        f"the API key in {origin} holds a space, a line break or another character that no key has"
+        f"the API key in {origin} has a space, a line break or another character that no key has"
     )
 
 
 def resolve_base_url(region: Region | None, base_url: str | None) -> str:
-    """Find the address to which the path is appended.
+    """Find the address of the API.
 
     Args:
         region: A region, or `None`.
@@ -74,8 +74,8 @@ def resolve_base_url(region: Region | None, base_url: str | None) -> str:
 
     Raises:
         ConfigurationError: Both arguments are given, or the address is not an HTTP
-            address, uses plain `http` beyond loopback, or has a user name, a query or
-            a fragment.
+            address, uses plain `http` for another host than loopback, or has a user name,
+            a query or a fragment.
     """
     if region is not None:
         if base_url is not None:
@@ -95,14 +95,14 @@ def resolve_base_url(region: Region | None, base_url: str | None) -> str:
 
 def _problem_of(base_url: str) -> str | None:
     if not isinstance(base_url, str):
-        return f"an address is a str, not {type(base_url).__name__}"
+        return f"an address must be a str, not {type(base_url).__name__}"
     try:
         url = urlsplit(base_url)
         port = url.port
     except ValueError:  # not shown: it may hold a password
-        return "is not an address such as 'https://api.elevenlabs.io'"
+        return "this is not an address such as 'https://api.elevenlabs.io'"
     if url.username is not None or url.password is not None:
-        return "has a user name or password, which belong in the settings of a session of your own"
+        return "the address has a user name or a password: put them into a session, and pass that"
     # urlsplit silently drops some characters that would still be sent.
     if not _OF_A_URL.fullmatch(base_url):
         return f"{shown(base_url)} has characters that an address cannot have"
@@ -110,7 +110,7 @@ def _problem_of(base_url: str) -> str | None:
     if not is_http or not url.hostname or port == 0:
         return f"{shown(base_url)} is not an address such as 'https://api.elevenlabs.io'"
     if "?" in base_url or "#" in base_url:
-        return f"{shown(base_url)} has a query or a fragment; only a path can be kept"
+        return f"{shown(base_url)} has a query or a fragment: an address may only have a path"
     if url.scheme == "http" and not _LOOPBACK.fullmatch(url.hostname):
         return f"{shown(base_url)} would send the key in the clear: use https, or http to a loopback address"
     return None
@@ -134,7 +134,7 @@ def check_seconds(name: str, seconds: float | None, *, optional: bool = True) ->
 
 
 def check_concurrency(concurrency: int | None) -> None:
-    """Refuse a number of requests in flight that makes no sense; `None` is allowed.
+    """Refuse anything but a possible number of requests in flight; `None` is allowed.
 
     Raises:
         ConfigurationError: It is not a whole number from 1 to a million.
@@ -162,7 +162,7 @@ def check_retry(retry: object) -> None:
 
 
 def check_cache(cache: object) -> None:
-    """Refuse anything but a cache; `None` passes.
+    """Refuse anything but a cache; `None` is allowed.
 
     Raises:
         ConfigurationError: It is not a `Cache`.
@@ -172,17 +172,17 @@ def check_cache(cache: object) -> None:
 
 
 def check_on_retry(on_retry: object) -> None:
-    """Refuse a hook that cannot be called; `None` passes.
+    """Refuse a hook that is not a function; `None` is allowed.
 
     Raises:
-        ConfigurationError: It cannot be called.
+        ConfigurationError: It is not a function.
     """
     if on_retry is not None and not callable(on_retry):
         raise ConfigurationError(f"on_retry must be a function, not {shown(on_retry)}")
 
 
 def check_transport(transport: object) -> None:
-    """Refuse a transport without the two methods of one; `None` passes.
+    """Refuse a transport without its two methods; `None` is allowed.
 
     Raises:
         ConfigurationError: `send` or `aclose` is missing.

@@ -13,7 +13,7 @@ from elevenphone.lookups import Failed, Found, Lookup
 from elevenphone.models import OtherPhoneNumber, PhoneNumber
 
 Status: TypeAlias = Literal["found", "not_found", "failed"]
-"""The outcome of a lookup in one word."""
+"""The status of a lookup, in one word."""
 
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -22,10 +22,10 @@ class ErrorDocument(msgspec.Struct, frozen=True):
     """The reason why a lookup has no number.
 
     Attributes:
-        kind: The class of the error, such as `not_found`.
-        http_status: The status of the answer, or `None` if there was no answer.
+        kind: The name of the error's class for scripts, such as `not_found`.
+        http_status: The HTTP status, or `None` if there was no answer.
         code: The API's word for the error, or `None`.
-        message: A sentence.
+        message: The error in a sentence.
         request_id: The id of the request, for ElevenLabs' support, or `None`.
     """
 
@@ -37,16 +37,16 @@ class ErrorDocument(msgspec.Struct, frozen=True):
 
 
 def status_of(lookup: Lookup) -> Status:
-    """Say the outcome of a lookup in one word."""
+    """Return the status of a lookup, in one word."""
     if isinstance(lookup, Found):
         return "found"
     return "not_found" if isinstance(lookup.error, NotFoundError) else "failed"
 
 
 def row_of(lookup: Lookup | PhoneNumber) -> dict[str, object]:
-    """Turn a lookup into a row: its fields without the index, and those of its number or of its error.
+    """Turn a lookup into a row: its fields without the index, and those of its number or error.
 
-    A number of a listing becomes the row of a lookup that needed no request.
+    A number of a listing becomes a row with `found` and 0 attempts.
     """
     if not isinstance(lookup, Found | Failed):
         lookup = Found(0, lookup.phone_number_id, 0, 0.0, lookup)
@@ -71,7 +71,7 @@ def row_of(lookup: Lookup | PhoneNumber) -> dict[str, object]:
 
 
 def error_document(error: ElevenPhoneError) -> ErrorDocument:
-    """Turn an error into the document that replaces the number."""
+    """Turn an error into the document that stands in the place of the number."""
     answered = error if isinstance(error, StatusError) else None
     return ErrorDocument(
         kind=kind_of(type(error)),
@@ -83,12 +83,12 @@ def error_document(error: ElevenPhoneError) -> ErrorDocument:
 
 
 def kind_of(error: type[ElevenPhoneError]) -> str:
-    """Name a class of errors for scripts, without `Error`: `not_found`, for example."""
+    """Return the name of an error's class for scripts, such as `not_found`."""
     return _CAPITAL.sub("_", error.__name__.removesuffix("Error")).lower()
 
 
 def message_of(error: ElevenPhoneError) -> str:
-    """Return the sentence of an error, without its status and its hint."""
+    """Return the message of an error, without its status and its hint."""
     if isinstance(error, DecodeError):
         return error.message if error.path is None else f"{error.message} at {error.path}"
     return error.message if isinstance(error, StatusError) else str(error)

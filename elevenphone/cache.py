@@ -11,18 +11,18 @@ from elevenphone.errors import ConfigurationError
 class Cache(msgspec.Struct, frozen=True, kw_only=True):
     """For how long `get` may answer from memory, in the terms of RFC 9111 and RFC 5861.
 
-    The age of an answer counts from the moment at which its request started. Both
-    windows begin where `max_age` ends.
+    The age of an answer counts from the start of its request. The other two times begin
+    when `max_age` ends.
 
     Attributes:
         max_age: Seconds for which an answer is fresh: `get` returns it and sends nothing.
-            With 0, only lookups that are under way are shared.
-        stale_while_revalidate: Seconds for which an older answer is still returned at
-            once, while a lookup in the background refreshes it.
-        stale_if_error: Seconds for which an older answer is returned instead of an error
-            that may pass: no connection, a timeout, a 429, a 5xx, the deadline. Where the
-            server is known to be away, it is returned at once.
-        entries: The most answers to remember; the least recently used are dropped first.
+            With 0, calls only share lookups that are under way.
+        stale_while_revalidate: Seconds for which `get` returns an older answer at once,
+            while a lookup in the background refreshes it.
+        stale_if_error: Seconds for which `get` returns an older answer instead of an error
+            that a retry may help: no connection, a timeout, a 429, a 5xx, the deadline.
+            After three failed attempts in a row it returns that answer at once.
+        entries: The most answers to remember. The least recently used is forgotten first.
 
     Raises:
         ConfigurationError: A time is negative or not a number, or `entries` is not a

@@ -1,4 +1,4 @@
-"""`PhoneNumberClient`: the async session manager, as its users see it."""
+"""`PhoneNumberClient`: looks phone numbers up, and lists them."""
 
 from __future__ import annotations
 
@@ -47,32 +47,35 @@ class PhoneNumberClient:
     """Looks phone numbers up by id, one at a time or in bulk, and lists them.
 
     One client belongs to one event loop and serves any number of tasks. Make it once,
-    for the life of the service. It opens its connections at the first request;
-    `aclose` or `async with` closes them.
+    for the life of the service. It opens connections when it needs them, and `aclose`
+    or `async with` closes them.
 
     Args:
-        api_key: The `xi-api-key`; default: the environment variable
-            `ELEVENLABS_API_KEY`, read now.
+        api_key: The API key; default: the environment variable `ELEVENLABS_API_KEY`,
+            read now.
         region: Selects the host; default: `Region.GLOBAL`.
-        base_url: Any other host, with a path prefix if it has one; default: the
+        base_url: Another address, such as a gateway's, perhaps with a path; default: the
             environment variable `ELEVENLABS_BASE_URL`. Plain `http` is accepted for
             loopback addresses only.
         timeout: Seconds for one attempt, including its body. The wait for a slot does
             not count.
         deadline: Seconds for one lookup from the start of its first attempt, including
             retries and waits; `None` for no deadline.
-        retry: What to retry, and when.
+        retry: How often to retry, and how long to wait before each retry.
         concurrency: The most requests in flight; `None` adapts to what the server accepts.
         rate: The most requests started per second; `None` for no such limit.
         session: Your own session, for proxies, TLS contexts, tracing or middlewares. The
             client uses it and never closes it.
-        http: What speaks HTTP. `"auto"`: httptools, if the extra `speed` is installed, no
-            session was given, and nobody has replaced methods of aiohttp's session, as
-            mocks and instrumentation do; otherwise aiohttp.
-        cache: For how long `get` may answer from memory; `None`: it always asks.
-        on_retry: Called before each wait for the next attempt with the id, the number of
-            the attempt that failed, its error, and the wait in seconds. If it raises, the
-            exception is logged and the lookup goes on.
+        http: What speaks HTTP: `"httptools"` (needs the extra `speed`), `"aiohttp"`, or
+            `"auto"`. With `"auto"`, each request uses httptools if it is installed, you
+            have passed no session, and no mock or instrumentation has replaced a method
+            of aiohttp's session. Otherwise it uses aiohttp.
+        cache: For how long `get` may answer from memory; `None`: it always sends a
+            request.
+        on_retry: A function that the client calls before each retry. It gets the id
+            (`None` for a page of a listing), the number of the attempt that failed, its
+            error, and the wait in seconds. It must not block. If it raises an exception,
+            the client logs it and goes on.
         transport: Sends the requests instead of aiohttp, for tests or another HTTP
             library. `api_key` and `session` are not used then.
 
@@ -137,28 +140,33 @@ class PhoneNumberClient:
     ) -> PhoneNumber:
         """Look one number up, or answer from memory if the client has a cache.
 
-        With a cache, equal calls at the same time share one lookup. Each keeps its own
-        deadline, and the lookup lasts until the last one. A call with a `timeout` or
-        `retry` of its own asks alone.
+        With a cache, equal calls at the same time share one lookup. Each call keeps its
+        own deadline, and the lookup goes on until the last of them. A call with its own
+        `timeout` or `retry` shares no lookup.
 
         Args:
             phone_number_id: Its id, such as `phnum_01jxaeyg3feh3tmx39d4ky63rd`.
             timeout: Seconds for one attempt; default: the client's.
             deadline: Seconds for the lookup, `None` for no deadline; default: the client's.
-            retry: Default: the client's.
-            fresh: Whether to ask although an answer is remembered, and to accept no stale
-                answer. The new one is remembered.
+            retry: The retry policy; default: the client's.
+            fresh: Whether to send a request even if the client remembers an answer. The
+                client remembers the new answer.
 
         Returns:
             The number.
 
         Raises:
             InvalidPhoneNumberIdError: The text cannot be an id; nothing was sent.
-            StatusError: The server refused or failed; the subclass says why.
+            StatusError: The server refused the request, or failed; the subclass says why.
             TransportError: No complete answer arrived.
             DecodeError: The answer is not a phone number.
             DeadlineExceededError: `deadline` passed before an answer arrived.
             ConfigurationError: The client is closed, or belongs to another event loop.
+
+        Example:
+            ```python
+            number = await client.get(phone_number_id, timeout=1.0, deadline=2.0)
+            ```
         """
         terms = self._terms_of_call(timeout, deadline, retry)
         if self._memory is not None:
@@ -178,22 +186,31 @@ class PhoneNumberClient:
         deadline: float | UnsetType | None = UNSET,
         retry: RetryPolicy | UnsetType = UNSET,
     ) -> RawResponse:
-        """Look one number up, and return the bytes of the answer, whatever they are.
+        """Look one number up, and return the answer undecoded, with any status.
+
+        Retries are the same as in `get`.
 
         Args:
             phone_number_id: Its id.
             timeout: Seconds for one attempt; default: the client's.
             deadline: Seconds for the lookup, `None` for no deadline; default: the client's.
-            retry: Default: the client's. An error that may pass is retried as in `get`.
+            retry: The retry policy; default: the client's.
 
         Returns:
-            The last answer, with any status. Its `decode()` does what `get` does.
+            The last answer. Its `decode()` returns the number or raises the error of `get`.
 
         Raises:
             InvalidPhoneNumberIdError: The text cannot be an id; nothing was sent.
             TransportError: No complete answer arrived.
             DeadlineExceededError: `deadline` passed before an answer arrived.
             ConfigurationError: The client is closed, or belongs to another event loop.
+
+        Example:
+            ```python
+            raw = await client.get_raw(phone_number_id)
+            if raw.status == 200:
+                archive.write(raw.body)
+            ```
         """
         job = self._job(phone_number_id, self._terms_of_call(timeout, deadline, retry))
         await self._look_up(job)
@@ -206,13 +223,13 @@ class PhoneNumberClient:
     ) -> builtins.list[Lookup]:
         """Look many numbers up, and return the result of each.
 
-        The failure of a lookup is not raised. If the key is refused, the quota is used
-        up, or the server is away for longer than `deadline`, the run stops: the remaining
-        ids are `Failed` with that error, and no request was sent for them.
+        A lookup that fails raises nothing; it is `Failed`. If the key is refused, the
+        quota is used up, or the server is away for longer than `deadline`, the run stops.
+        Then the remaining ids are `Failed` with that error, and nothing is sent for them.
 
         Args:
-            ids: Any iterable or async iterable, read as needed. Equal ids are asked for
-                once.
+            ids: Any iterable or async iterable; the client reads it as needed. Equal ids
+                take one request.
             deadline: Seconds for each lookup from the start of its first attempt; `None`
                 for no deadline.
 
@@ -220,8 +237,15 @@ class PhoneNumberClient:
             One lookup for each id, in the same order.
 
         Raises:
-            ConfigurationError: The client is closed, or belongs to another event loop.
-            Exception: Whatever reading `ids` raised.
+            ConfigurationError: `ids` is a single id, `deadline` is not a positive number,
+                the client is closed, or it belongs to another event loop.
+            Exception: The exception that reading `ids` raised.
+
+        Example:
+            ```python
+            lookups = await client.gather(ids)
+            numbers = [lookup.number for lookup in lookups if isinstance(lookup, Found)]
+            ```
         """
         async with self._run(ids, deadline, ordered=True, remembered=None, window=float("inf")) as run:
             return await run.collect()
@@ -235,23 +259,30 @@ class PhoneNumberClient:
     ) -> Run:
         """Look many numbers up, and iterate over the results as they arrive.
 
-        A stream holds a bounded number of lookups, whatever the length of the input. A
-        slow consumer slows it down.
+        A stream holds at most 2,000 lookups, whatever the length of the input. If your
+        loop is slow, the stream slows down with it.
 
         Args:
-            ids: Any iterable or async iterable, read as needed. Equal ids are asked for
-                once if they are within a thousand of each other.
-            ordered: Whether to yield in the order of the input instead of the order in
-                which the lookups end.
+            ids: Any iterable or async iterable; the client reads it as needed. Equal ids
+                take one request if they are within a thousand ids of each other.
+            ordered: Whether the lookups come in the order of the input instead of the
+                order in which they end.
             deadline: Seconds for each lookup from the start of its first attempt; `None`
                 for no deadline.
 
         Returns:
-            An async context manager and async iterator. Leaving its block cancels
-            everything that is under way.
+            An async context manager and async iterator. When you leave its block, it
+            cancels everything that is under way.
 
         Raises:
             ConfigurationError: `ids` is a single id, or `deadline` is not a positive number.
+
+        Example:
+            ```python
+            async with client.stream(ids) as lookups:
+                async for lookup in lookups:
+                    print(lookup.phone_number_id, lookup.attempts)
+            ```
         """
         return self._run(ids, deadline, ordered=ordered, remembered=REMEMBERED, window=WINDOW)
 
@@ -270,29 +301,30 @@ class PhoneNumberClient:
         page_size: int = 100,
         deadline: float = 60.0,
     ) -> Listing:
-        """Iterate over the numbers of the key's workspace, without knowing their ids.
+        """Iterate over the numbers of the key's workspace.
 
-        A page is requested when the iteration needs it, behind single lookups, and retried
-        until its deadline. A number has to match all filters; `None` leaves a filter out.
+        The client requests a page when the iteration needs it, and retries until the
+        page's deadline. Single lookups go first. A number has to match all filters; `None`
+        leaves a filter out.
 
         Args:
             search: A whole id, or a part of the label or of the telephone number.
             label: A part of the label.
             phone_number: The telephone number, such as `+12125550100`.
-            provider: The provider's name on the wire.
+            provider: The provider's name in the API, such as `twilio`.
             supports_outbound: Whether the number places calls.
             agent_id: The id of the agent that answers the number.
             branch_id: The id of the agent's branch.
-            sort_by: What to sort by; default: the server's own order.
-            sort_direction: Ascending or descending.
+            sort_by: The field to sort by; default: the server's own order.
+            sort_direction: Ascending or descending; default: the server's choice.
             page_size: Numbers on a page, from 1 to 1,000.
             deadline: Seconds for each page from the start of its first attempt.
 
         Returns:
-            An async iterator of numbers. Nothing has to be closed if it is left early.
+            An async iterator of numbers. You may stop early; there is nothing to close.
 
         Raises:
-            ConfigurationError: An argument is of a wrong type or out of range.
+            ConfigurationError: An argument has a wrong type or is out of range.
 
         Example:
             ```python
@@ -317,21 +349,32 @@ class PhoneNumberClient:
 
     @property
     def stats(self) -> ClientStats:
-        """A snapshot of the client's counters."""
+        """A snapshot of the client's counters.
+
+        Example:
+            ```python
+            print(client.stats.requests, client.stats.retries)
+            ```
+        """
         stats = self._dispatcher.stats()
         return stats if self._memory is None else self._memory.counted(stats)
 
     def forget(self, phone_number_id: str | UnsetType = UNSET) -> None:
-        """Drop what is remembered: one answer, or all. Without a cache there is nothing to drop.
+        """Forget one answer, or all. Without a cache this does nothing.
 
-        The answer of a lookup that is under way is not remembered either, and later calls
-        do not join it.
+        The client does not remember the answer of a lookup that is under way either, and
+        later calls do not share that lookup.
 
         Args:
             phone_number_id: The id; default: all ids.
 
         Raises:
             InvalidPhoneNumberIdError: The text cannot be an id.
+
+        Example:
+            ```python
+            client.forget(phone_number_id)  # your service has changed this number
+            ```
         """
         if phone_number_id is not UNSET:
             path_segment(phone_number_id)
@@ -341,10 +384,10 @@ class PhoneNumberClient:
     async def aclose(self) -> None:
         """Close the client; a second call does nothing.
 
-        Lookups under way end at once with a `ConfigurationError`, and so does what is left
-        of a run. A run whose source has no id at hand raises it then: nobody knows what is
-        left. Connections are closed, but for those of a session that you gave.
-        Nothing is remembered any more.
+        Single lookups that are under way raise a `ConfigurationError` at once. In a run,
+        the lookups that have not ended are `Failed` with that error; a run whose source has
+        no id ready raises it. The client closes its connections, but not a session that you
+        passed, and forgets all answers.
         """
         try:
             await self._dispatcher.aclose()

@@ -1,7 +1,7 @@
-"""Every exception that this package raises, and what each one means.
+"""Every exception that this package raises.
 
-All are subclasses of `ElevenPhoneError`. They carry plain data, never a response
-or a socket, and they can be pickled. None of them holds the API key.
+All are subclasses of `ElevenPhoneError`. They hold plain data, never a response or a
+socket, and can be pickled. None of them contains the API key.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias
 
 RateLimitKind: TypeAlias = Literal["concurrency", "rate", "busy", "quota", "unknown"]
-"""The reason of a 429; see `RateLimitError.kind`."""
+"""The reason for a 429; see `RateLimitError.kind`."""
 
 Scope: TypeAlias = Literal["lookup", "account"]
 """Whether an error concerns one lookup, or every lookup of the client."""
@@ -32,11 +32,11 @@ class Attempt(NamedTuple):
 
 
 class ElevenPhoneError(Exception):
-    """The root of everything that this package raises.
+    """The base class of all exceptions of this package.
 
     Attributes:
-        history: The failed attempts that led to this error, oldest first: the last 16.
-            Empty if nothing was sent.
+        history: The last 16 failed attempts of the lookup, oldest first. Empty if
+            nothing was sent.
 
     Example:
         ```python
@@ -69,8 +69,9 @@ class ElevenPhoneError(Exception):
 class ConfigurationError(ElevenPhoneError, ValueError):
     """The client was set up or used in a wrong way; nothing was sent.
 
-    A missing or malformed key, a plain `http` address, a closed client, a client
-    that belongs to another event loop.
+    Examples: the key is missing or malformed, an address is plain `http`, the client is
+    closed or belongs to another event loop. A lookup that is under way when the client is
+    closed gets this error too.
     """
 
 
@@ -83,11 +84,11 @@ class TransportError(ElevenPhoneError):
 
 
 ConnectionStage: TypeAlias = Literal["connect", "certificate", "response"]
-"""When a connection failed; see `ConnectionFailedError.stage`."""
+"""How far a connection came; see `ConnectionFailedError.stage`."""
 
 
 class ConnectionFailedError(TransportError):
-    """The connection could not be made, or broke before the answer was whole.
+    """The connection could not be made, or broke before the answer was complete.
 
     Attributes:
         stage: `"connect"`: nothing was sent, because the name did not resolve, the
@@ -107,18 +108,18 @@ class RequestTimeoutError(TransportError, TimeoutError):
 
 
 class ProtocolError(TransportError):
-    """The server sent something that is not valid HTTP, or HTTP that was not asked for."""
+    """The answer is not valid HTTP, or has an encoding that the client did not ask for."""
 
 
 class ResponseTooLargeError(TransportError):
-    """The answer is larger than any phone number can be; the client stopped reading."""
+    """The answer is larger than 4 MiB; the client stopped reading."""
 
 
 class DeadlineExceededError(ElevenPhoneError, TimeoutError):
     """The lookup's `deadline` passed.
 
     Attributes:
-        last_error: The error of the previous attempt, or `None` if there was none.
+        last_error: The error of the attempt before, or `None` if there was no such attempt.
     """
 
     def __init__(self, message: str, last_error: ElevenPhoneError | None = None) -> None:
@@ -137,9 +138,9 @@ class StatusError(ElevenPhoneError):
 
     Attributes:
         status: The HTTP status, such as 404.
-        code: The API's word for the error, such as `phone_number_not_found`,
-            or `None` if the body has none.
-        message: The API's sentence, or one made from the status.
+        code: The API's word for the error, such as `phone_number_not_found`, or `None` if
+            the body has no such word.
+        message: The API's message, or one that the client made from the status.
         request_id: The id of the request, for ElevenLabs' support, or `None`.
         retry_after: Seconds that the server asks to wait, or `None`.
         body: The first 10,000 bytes of the body.
@@ -182,7 +183,7 @@ class StatusError(ElevenPhoneError):
         return f"{text} {self.hint}" if text.endswith((".", "?", "!")) else f"{text}. {self.hint}"
 
 
-_START_AGAIN = "The numbers have changed, or the listing took too long: call `list` again to start anew."
+_START_AGAIN = "The numbers have changed, or the listing took too long: call `list` again."
 _OTHER_REGION = "A key is valid in the region of its workspace only: check `region` or `base_url`."
 
 
@@ -204,7 +205,7 @@ class AuthenticationError(StatusError):
 
 
 class PermissionDeniedError(StatusError):
-    """403: the key has no access to this."""
+    """403: the key, the plan or the workspace does not allow this request."""
 
 
 class NotFoundError(StatusError):
@@ -217,12 +218,12 @@ class NotFoundError(StatusError):
 
 
 class FieldError(NamedTuple):
-    """One entry of a 422 body.
+    """One invalid field, as a 422 names it.
 
     Attributes:
         location: The place of the error, such as `("path", "phone_number_id")`.
-        message: What is wrong.
-        type: The validator's word for it, such as `missing`.
+        message: The server's message.
+        type: The server's word for the error, such as `missing`.
     """
 
     location: tuple[str | int, ...]
@@ -255,9 +256,9 @@ class RateLimitError(StatusError):
     """429: too many requests, or the quota is used up.
 
     Attributes:
-        kind: `"concurrency"` (too many in flight), `"rate"` (too many a second),
-            `"busy"` (the whole service is busy), `"quota"` (the quota is used up:
-            waiting does not help) or `"unknown"`.
+        kind: The reason: `"concurrency"` (too many requests in flight), `"rate"` (too
+            many requests a second), `"busy"` (the whole service is busy), `"quota"` (the
+            quota is used up, so waiting does not help) or `"unknown"`.
     """
 
     def __init__(
@@ -282,11 +283,11 @@ class DecodeError(ElevenPhoneError):
     """The body is not a phone number, or not a page of a listing.
 
     Attributes:
-        message: What is wrong.
+        message: The problem.
         path: The place in the body, such as `$.label`, or `None` if the body is not JSON.
-        status: The HTTP status of the answer, or `None` if the body did not come from one.
+        status: The HTTP status, or `None` if the body did not come from an answer.
         snippet: The first 200 bytes of the body.
-        truncated: Whether the body may have been cut short, so that a retry may help.
+        truncated: Whether the body may have been cut short. Then a retry may help.
     """
 
     _what_snippet_shows = "the body"
@@ -317,10 +318,10 @@ class DecodeError(ElevenPhoneError):
 
 
 class FaultyElementError(DecodeError):
-    """One element of a listing's page is not a phone number; the listing goes on with the next one.
+    """One element of a listing's page is not a phone number. The listing can go on.
 
     Attributes:
-        message: What is wrong.
+        message: The problem.
         path: The place on the page, such as `$.phone_numbers[3].label`.
         status: The HTTP status of the answer.
         snippet: The first 200 bytes of the element.

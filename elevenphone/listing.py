@@ -21,9 +21,9 @@ from elevenphone.transport import Response
 class Listing(AsyncIterator[PhoneNumber]):
     """The numbers of a workspace: an async iterator that requests a page when it needs one.
 
-    `PhoneNumberClient.list` makes it. It has no task of its own and holds one page, so it
-    can be left at any point, and there is nothing to close. An iteration that is cancelled
-    while it waits for a page can go on: the next step requests the same page.
+    `PhoneNumberClient.list` returns it. It holds one page and has no task of its own, so
+    you may stop at any number, and there is nothing to close. If an iteration is cancelled
+    while it waits for a page, the next step requests the same page.
 
     Example:
         ```python
@@ -36,7 +36,7 @@ class Listing(AsyncIterator[PhoneNumber]):
         self._dispatcher = dispatcher
         self._terms = terms
         if terms.retry.attempts > 1:
-            # Without this page there is no next one, so it has as many attempts as its deadline allows.
+            # There is no next page without this one, so it gets as many attempts as its deadline allows.
             self._terms = terms._replace(retry=replace(terms.retry, attempts=sys.maxsize))
         self._query = query
         self._page: Page | None = None
@@ -44,21 +44,22 @@ class Listing(AsyncIterator[PhoneNumber]):
         self._snippet = b""
         self._asked = 0.0  # the moment at which the page was requested
         self._taken = 0  # elements of the page
-        self._cursors: set[str | None] = set()  # of the pages that have been here
+        self._cursors: set[str | None] = set()  # the cursors of all pages so far
         self._is_over = self._is_busy = False
 
     async def __anext__(self) -> PhoneNumber:
-        """Return the next number, from the page at hand or the next page.
+        """Return the next number, after a request for the next page if necessary.
+
+        All errors except for `FaultyElementError` end the listing.
 
         Raises:
-            StopAsyncIteration: There are no more numbers, or an earlier step has ended the listing
-                with an error.
-            FaultyElementError: This element is not a phone number; the next step returns the next one.
-            StatusError: The server refused the page, or failed until the deadline; this and all
-                other errors end the listing.
+            StopAsyncIteration: There are no more numbers, or an error has ended the listing.
+            FaultyElementError: One element is not a phone number; the next step returns the
+                next number.
+            StatusError: The server refused the page, or failed until the deadline.
             TransportError: No complete answer arrived.
             DecodeError: The answer is not a page, or the listing would never end: a cursor
-                repeats, or a page is empty or without a cursor though more are to follow.
+                repeats or is missing, or a page is empty although more are to follow.
             DeadlineExceededError: The page's deadline passed.
             ConfigurationError: The client is closed, or belongs to another event loop.
             RuntimeError: Another task is waiting for the next number.
@@ -85,7 +86,7 @@ class Listing(AsyncIterator[PhoneNumber]):
         return number
 
     async def _turn_page(self) -> None:
-        """Put the next page in place of the one that has been handed out."""
+        """Replace the page, whose numbers have all been returned, by the next one."""
         cursor = None if self._page is None else self._cursor_after(self._page)
         job = await self._request(self._query if cursor is None else next_query(self._query, cursor))
         self._page = job.outcome()
@@ -108,7 +109,7 @@ class Listing(AsyncIterator[PhoneNumber]):
         raise DecodeError(f"{problem}, so the listing cannot go on", path, self._status, self._snippet)
 
     async def _request(self, query: str) -> Job[Page]:
-        """Look one page up; no lane stays open in between."""
+        """Look one page up, in a lane that is closed afterwards."""
         dispatcher = self._dispatcher
         dispatcher.bind()
         prefix, timeout, deadline, retry = self._terms

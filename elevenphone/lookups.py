@@ -1,4 +1,4 @@
-"""What a lookup returns: `Found` or `Failed` for each id of a bulk run, `RawResponse` for the bytes."""
+"""The results of lookups: `Found` or `Failed` for each id of a bulk run, and `RawResponse`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,17 @@ class Found(_Common, frozen=True, gc=False):
 
     Attributes:
         index: Position in the input, from 0.
-        phone_number_id: The id as it was given.
-        attempts: Requests it took; an equal id elsewhere in the input shows the same ones.
+        phone_number_id: The id, as you passed it.
+        attempts: Number of requests. Equal ids share their requests, and show the same
+            number.
         elapsed: Seconds from the first attempt to the answer, waits included.
         number: The number.
+
+    Example:
+        ```python
+        if isinstance(lookup, Found):
+            print(lookup.number.phone_number, "after", lookup.attempts, "requests")
+        ```
     """
 
     number: PhoneNumber
@@ -39,14 +46,20 @@ class Found(_Common, frozen=True, gc=False):
 
 
 class Failed(_Common, frozen=True, gc=True):
-    """A lookup that did not.
+    """A lookup that failed.
 
     Attributes:
         index: Position in the input, from 0.
-        phone_number_id: The id as it was given.
-        attempts: Requests it took; 0 where nothing was sent.
-        elapsed: Seconds from the first attempt to the last answer, waits included.
-        error: Why.
+        phone_number_id: The id, as you passed it.
+        attempts: Number of requests; 0 if nothing was sent.
+        elapsed: Seconds from the first attempt to the last failure, waits included.
+        error: The reason.
+
+    Example:
+        ```python
+        if isinstance(lookup, Failed) and lookup.error.retryable:
+            later.append(lookup.phone_number_id)
+        ```
     """
 
     error: ElevenPhoneError
@@ -61,19 +74,25 @@ class Failed(_Common, frozen=True, gc=True):
 
 
 Lookup: TypeAlias = Found | Failed
-"""One of both; `match` on the class, or call `.result()`."""
+"""The result of one id; `match` on the class, or call `.result()`."""
 
 
 class RawResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """The bytes of an answer as they came, whatever its status.
+    """An answer of the server, undecoded, with any status.
 
     Attributes:
         status: The HTTP status.
-        headers: By lower-case name; of a repeated one, the first.
+        headers: The headers by lower-case name; the first value of a repeated header.
         body: The body.
-        request_id: What to quote to ElevenLabs' support, or `None`.
-        attempts: Requests it took.
+        request_id: The id of the request, for ElevenLabs' support, or `None`.
+        attempts: Number of requests.
         elapsed: Seconds from the first attempt to the answer, waits included.
+
+    Example:
+        ```python
+        raw = await client.get_raw(phone_number_id)
+        print(raw.status, len(raw.body), raw.request_id)
+        ```
     """
 
     status: int
@@ -97,15 +116,15 @@ class RawResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def raw_response(response: Response, attempts: int, elapsed: float) -> RawResponse:
-    """Make plain data of an answer.
+    """Turn an answer into a `RawResponse`.
 
     Args:
         response: The answer.
-        attempts: Requests it took.
-        elapsed: Seconds it took.
+        attempts: Number of requests.
+        elapsed: Seconds.
 
     Returns:
-        The same, as a caller gets it.
+        The answer, as `get_raw` returns it.
     """
     headers: dict[str, str] = {}
     for name, value in response.headers.items():

@@ -1,7 +1,7 @@
-"""The phone numbers, and the one place where a body becomes one.
+"""The classes of phone numbers, and the functions that decode and encode them.
 
-Known providers are decoded strictly. A provider, an enumeration's value or a
-field that nobody knows yet never breaks a lookup.
+The numbers of known providers are decoded strictly. A new provider, a new value of an
+enumeration or a new field never breaks a lookup.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import msgspec
 from elevenphone._json import SHALLOW_BYTES, invalid, malformed, refuse_deep_nesting
 
 SIPTransport: TypeAlias = Literal["auto", "udp", "tcp", "tls"] | str
-"""How SIP messages travel; open, as the API may add values."""
+"""The transport of SIP messages. The API may add values."""
 
 MediaEncryption: TypeAlias = Literal["disabled", "allowed", "required"] | str
-"""Whether the media (SRTP) is encrypted; open, as the API may add values."""
+"""Whether the media is encrypted (SRTP). The API may add values."""
 
 LiveKitStack: TypeAlias = Literal["standard", "static"] | str
-"""The LiveKit stack that serves a SIP trunk; open, as the API may add values."""
+"""The LiveKit stack that serves a SIP trunk. The API may add values."""
 
 
 # gc=False throughout: these hold text and each other, so no reference cycle can pass through them, and the
@@ -30,8 +30,8 @@ class AssignedAgent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         agent_id: The agent's id.
         agent_name: The agent's name.
-        environment: The environment whose variables calls to this number use.
-        branch_id: The agent's branch that takes calls to this number.
+        environment: The environment whose variables calls to this number use, or `None`.
+        branch_id: The branch of the agent that answers this number, or `None`.
     """
 
     agent_id: str
@@ -41,18 +41,18 @@ class AssignedAgent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class OutboundTrunk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Where a SIP trunk sends calls to.
+    """The outbound side of a SIP trunk: the server that it sends calls to.
 
     Attributes:
-        address: Host name or IP address that the SIP INVITE is sent to.
-        transport: `auto`, `udp`, `tcp`, `tls`, or a value newer than this library.
+        address: Host name or IP address to which the SIP INVITE is sent.
+        transport: `auto`, `udp`, `tcp`, `tls`, or a newer value.
         media_encryption: `disabled`, `allowed`, `required`, or a newer value.
-        has_auth_credentials: Whether credentials are configured.
-        headers: SIP headers added to the INVITE.
-        attributes_to_headers: Dynamic variable name to SIP header name.
-        username: User name of the credentials, if there is one to show.
-        has_outbound_trunk: Whether LiveKit has an outbound trunk for it.
-        enabled_codecs: Codecs offered, such as `G722/8000`; empty means all.
+        has_auth_credentials: Whether the trunk has credentials.
+        headers: SIP headers that are added to the INVITE.
+        attributes_to_headers: Name of a dynamic variable to name of a SIP header.
+        username: User name of the credentials, or `None`.
+        has_outbound_trunk: Whether LiveKit has an outbound trunk for this number.
+        enabled_codecs: Codecs, such as `G722/8000`; empty if all are enabled.
     """
 
     address: str
@@ -67,17 +67,17 @@ class OutboundTrunk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class InboundTrunk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Whom a SIP trunk takes calls from.
+    """The inbound side of a SIP trunk: the servers from which it accepts calls.
 
     Attributes:
         allowed_addresses: IP addresses or CIDR blocks.
         allowed_numbers: Phone numbers, or `None` for any.
         media_encryption: `disabled`, `allowed`, `required`, or a newer value.
-        has_auth_credentials: Whether credentials are configured.
-        username: User name of the credentials, if there is one to show.
-        remote_domains: Domains of the remote SIP servers, checked against their
-            TLS certificates, or `None`.
-        attributes_to_headers: Dynamic variable name to SIP header name.
+        has_auth_credentials: Whether the trunk has credentials.
+        username: User name of the credentials, or `None`.
+        remote_domains: Domains that the TLS certificates of the remote SIP servers must
+            have, or `None`.
+        attributes_to_headers: Name of a dynamic variable to name of a SIP header.
     """
 
     allowed_addresses: tuple[str, ...]
@@ -102,8 +102,8 @@ class TwilioPhoneNumber(_Common, frozen=True, kw_only=True, gc=False, tag_field=
     """A number imported from Twilio.
 
     Attributes:
-        phone_number: The number as the account holds it; most, not all, are E.164.
-        label: The name given to it.
+        phone_number: The telephone number, as the account holds it; most are E.164, not all.
+        label: Its name in the account.
         phone_number_id: Its id.
         supports_inbound: Whether it takes calls.
         supports_outbound: Whether it places calls.
@@ -117,8 +117,8 @@ class ExotelPhoneNumber(_Common, frozen=True, kw_only=True, gc=False, tag_field=
     """A number imported from Exotel.
 
     Attributes:
-        phone_number: The number as the account holds it; most, not all, are E.164.
-        label: The name given to it.
+        phone_number: The telephone number, as the account holds it; most are E.164, not all.
+        label: Its name in the account.
         phone_number_id: Its id.
         supports_inbound: Whether it takes calls.
         supports_outbound: Whether it places calls.
@@ -134,17 +134,17 @@ class SIPTrunkPhoneNumber(
     """A number that reaches the platform over a SIP trunk.
 
     Attributes:
-        phone_number: The number as the account holds it; most, not all, are E.164.
-        label: The name given to it.
+        phone_number: The telephone number, as the account holds it; most are E.164, not all.
+        label: Its name in the account.
         phone_number_id: Its id.
         supports_inbound: Whether it takes calls.
         supports_outbound: Whether it places calls.
         assigned_agent: The agent that answers it, or `None`.
-        livekit_stack: `standard`, `static`, or a value newer than this library.
-        store_sip_messages: Whether SIP messages are kept.
-        provider_config: The outbound trunk under its old name; deprecated by the API.
-        outbound_trunk: Where calls are sent to, if configured.
-        inbound_trunk: Whom calls are taken from, if configured.
+        livekit_stack: `standard`, `static`, or a newer value.
+        store_sip_messages: Whether ElevenLabs keeps the SIP messages.
+        provider_config: The outbound trunk under its old name, which the API deprecates.
+        outbound_trunk: The outbound side of the trunk, or `None`.
+        inbound_trunk: The inbound side of the trunk, or `None`.
     """
 
     provider: ClassVar[Literal["sip_trunk"]] = "sip_trunk"
@@ -160,14 +160,14 @@ class OtherPhoneNumber(_Common, frozen=True, kw_only=True, gc=False):
     """A number of a provider that this library does not know yet.
 
     Attributes:
-        provider: The provider's name on the wire.
-        phone_number: The number as the account holds it.
-        label: The name given to it.
+        provider: The provider's name, as the API sends it.
+        phone_number: The telephone number, as the account holds it.
+        label: Its name in the account.
         phone_number_id: Its id.
         supports_inbound: Whether it takes calls.
         supports_outbound: Whether it places calls.
         assigned_agent: The agent that answers it, or `None`.
-        raw: The whole body as it came, for what only this provider has.
+        raw: The whole body, with the fields that only this provider has.
     """
 
     provider: str
@@ -175,7 +175,7 @@ class OtherPhoneNumber(_Common, frozen=True, kw_only=True, gc=False):
 
 
 PhoneNumber: TypeAlias = TwilioPhoneNumber | ExotelPhoneNumber | SIPTrunkPhoneNumber | OtherPhoneNumber
-"""What a lookup finds; `match` on the class, or on `.provider`."""
+"""The result of a successful lookup; `match` on the class, or on `.provider`."""
 
 _Known: TypeAlias = TwilioPhoneNumber | ExotelPhoneNumber | SIPTrunkPhoneNumber
 _KNOWN: msgspec.json.Decoder[_Known] = msgspec.json.Decoder(_Known)
@@ -193,13 +193,18 @@ def decode(body: bytes) -> PhoneNumber:
         body: JSON in UTF-8.
 
     Returns:
-        The number, its class chosen by `provider`. Where `provider` is absent or
-        null the number is a SIP trunk if the body has a field that only those
-        have, else Twilio. A provider not known here is an `OtherPhoneNumber`.
+        The number. `provider` decides its class. If `provider` is absent or null, the
+        number is a SIP trunk if the body has a field that only SIP trunks have, and
+        otherwise a Twilio number. A new provider gives an `OtherPhoneNumber`.
 
     Raises:
-        DecodeError: The body is no JSON object, or a field is missing or of a
-            wrong type; `path` names it.
+        DecodeError: The body is not a JSON object, or a field is missing or has a wrong
+            type; `path` names it.
+
+    Example:
+        ```python
+        number = decode(Path("number.json").read_bytes())
+        ```
     """
     try:
         if len(body) > SHALLOW_BYTES:
@@ -218,20 +223,25 @@ def decode(body: bytes) -> PhoneNumber:
 
 
 def encode(number: PhoneNumber) -> bytes:
-    """Encode a number as JSON, under the names of the wire.
+    """Encode a number as JSON, with the field names of the API.
 
     Args:
-        number: Any of the four classes.
+        number: The number, of any of the four classes.
 
     Returns:
-        A body that `decode` turns into an equal number; for an `OtherPhoneNumber`
-        the body it came in.
+        A body that `decode` turns into an equal number. For an `OtherPhoneNumber`, the
+        body that it was decoded from.
+
+    Example:
+        ```python
+        Path("number.json").write_bytes(encode(number))
+        ```
     """
     return number.raw if isinstance(number, OtherPhoneNumber) else _ENCODER.encode(number)
 
 
 def _decode_by_content(body: bytes) -> PhoneNumber:
-    """Decode what the tagged union refused: no provider, a new one, or a real fault."""
+    """Decode a body that the tagged union refused: no provider, a new one, or an invalid field."""
     refuse_deep_nesting(body, _WHAT)
     try:
         fields = _ANY_OBJECT.decode(body)

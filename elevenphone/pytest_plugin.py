@@ -1,7 +1,7 @@
-"""Fixtures for tests of code that uses this library; pytest finds them by itself.
+"""Two pytest fixtures, for tests of code that uses this library.
 
-Every run of pytest where this package is installed loads this module. So it
-imports only pytest until a test uses a fixture, and works without other plugins.
+pytest loads this module in every run if the package is installed. So it imports only
+pytest until a test uses a fixture, and works without other plugins.
 `elevenphone_client` is asynchronous: it needs a plugin that runs asynchronous
 fixtures, such as pytest-asyncio or anyio. `elevenphone_emulator` needs none.
 """
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from elevenphone.emulator import Emulator
 
 _NUMBERS = 100
-# In seconds. A service should wait longer before a retry; a test should not.
+# In seconds. A service should wait longer before a retry, but a test should be quick.
 _LONGEST_WAIT = 0.01
 
 
 @pytest.fixture
 def elevenphone_emulator() -> Iterator[Emulator]:
-    """An emulator of the API with 100 numbers, started for this test alone.
+    """An emulator of the API with 100 numbers, started for one test.
 
-    It runs in its own thread, so that it answers whichever event loop a test
-    runs in, and also while a test blocks or waits for another process. Its
-    settings may be changed at any time; a change takes effect before the next
-    line of the test runs. It records its requests in `requests`.
+    It runs in its own thread. So it works with every event loop, and also while a test
+    blocks or waits for another process. A test may change its settings at any time; a
+    change has taken effect before the next line of the test runs. The emulator keeps its
+    requests in `requests`.
 
     Yields:
         The emulator.
@@ -77,10 +77,10 @@ def _emulator_in(loop: asyncio.AbstractEventLoop, thread: Thread) -> Emulator:
 
 
 async def _client(elevenphone_emulator: Emulator) -> AsyncIterator[PhoneNumberClient]:
-    """A client on the emulator of this test; it waits 10 ms at most before a retry.
+    """A client for the emulator of this test, which waits at most 10 ms before a retry.
 
     Yields:
-        The client, closed after the test.
+        The client. It is closed after the test.
     """
     from elevenphone.client import PhoneNumberClient  # noqa: PLC0415 - as above
     from elevenphone.retry import RetryPolicy  # noqa: PLC0415
@@ -104,10 +104,10 @@ def _client_fixture(config: pytest.Config) -> object:
     if not config.pluginmanager.hasplugin("asyncio"):
         return pytest.fixture(_client, name="elevenphone_client")
     # In its strict mode, pytest-asyncio only runs fixtures that are made with its own decorator.
-    import pytest_asyncio  # noqa: PLC0415 - not everybody has it
+    import pytest_asyncio  # noqa: PLC0415 - it may not be installed
 
     try:
-        # The loop that tests run in: a client is closed where its connections are.
+        # The loop in which tests run: a client has to be closed in the loop of its connections.
         loop_scope = config.getini("asyncio_default_test_loop_scope")
     except (KeyError, ValueError):  # an older pytest-asyncio
         return pytest_asyncio.fixture(_client, name="elevenphone_client")

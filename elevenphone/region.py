@@ -6,10 +6,14 @@ from enum import Enum
 
 
 class Region(Enum):
-    """Where a workspace lives; its value is the host that serves it.
+    """The region of a workspace. The value is the region's host.
 
-    Each but `GLOBAL` and `US` is a data residency host with workspaces and keys
-    of its own.
+    `EU`, `IN` and `SG` are data residency regions, with their own workspaces and keys.
+
+    Example:
+        ```python
+        client = PhoneNumberClient(region=Region.EU)
+        ```
     """
 
     GLOBAL = "api.elevenlabs.io"

@@ -1,10 +1,9 @@
-"""What to ask again, and how long to wait before.
+"""Which failures to retry, and how long to wait before each retry.
 
-A policy is a value and its answers are values; the one loop that sleeps is the
-client's. The wait before attempt n + 1 is drawn evenly from 0 to
-`min(wait_max, wait_initial * 2 ** (n - 1))` seconds ("full jitter"); a server's
-Retry-After is the least wait, lengthened by up to `wait_initial` so that those who
-were told the same moment do not all come back in it.
+A policy is a value, and it never sleeps; only the client does. The wait after attempt n
+is a random number between 0 and `min(wait_max, wait_initial * 2 ** (n - 1))` seconds
+("full jitter"). A Retry-After is the shortest wait. It is lengthened by up to
+`wait_initial`, so that clients with the same Retry-After do not return at the same moment.
 """
 
 from __future__ import annotations
@@ -20,19 +19,25 @@ from elevenphone.errors import ConfigurationError, ElevenPhoneError, StatusError
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How often to try, and how long to wait in between.
+    """How many attempts a lookup gets, and how long the client waits between them.
 
     Attributes:
-        attempts: Tries in all, the first included. In bulk, where one slow answer
-            holds up nobody, it is the least: a lookup is tried on while others
-            fail too, until its deadline.
-        wait_initial: Seconds; the longest wait before the second try.
-        wait_max: Seconds; the longest wait that is not the server's wish.
-        retry_after_max: Seconds; a longer Retry-After is not waited for: a single
-            lookup raises at once, a bulk run asks again after this long.
+        attempts: The most attempts of a lookup, the first included. In bulk a lookup gets
+            more, until its deadline, while other lookups fail too.
+        wait_initial: The longest wait before the second attempt, in seconds.
+        wait_max: The longest wait, in seconds, unless the server asks for another.
+        retry_after_max: The longest Retry-After that the client waits for, in seconds.
+            After a longer one, a single lookup raises its error at once, and a bulk run
+            tries again after this time.
 
     Raises:
-        ConfigurationError: `attempts` below 1, or a wait that is negative or no number.
+        ConfigurationError: `attempts` is below 1, or a wait is negative or not a number.
+
+    Example:
+        ```python
+        patient = RetryPolicy(attempts=5, wait_initial=0.2, wait_max=10.0)
+        number = await client.get(phone_number_id, retry=patient)
+        ```
     """
 
     attempts: int = 3
@@ -52,21 +57,21 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def none(cls) -> RetryPolicy:
-        """Make a policy of one try."""
+        """Make a policy with one attempt and no retry."""
         return cls(attempts=1)
 
     def wait(
         self, error: ElevenPhoneError, attempts: int, random: Callable[[], float] = _random.random
     ) -> float | None:
-        """Say how long to wait before asking again.
+        """Return the wait before the next attempt, if there is one.
 
         Args:
-            error: What the last attempt ended with.
-            attempts: How many attempts there were.
-            random: Draws from [0, 1).
+            error: The error of the last attempt.
+            attempts: The number of attempts so far.
+            random: Draws a number from [0, 1).
 
         Returns:
-            Seconds, or `None`: do not ask again.
+            The wait in seconds, or `None` for no further attempt.
         """
         if attempts >= self.attempts or not meaning_of(error).retryable:
             return None
@@ -77,15 +82,15 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     def backoff(
         self, error: ElevenPhoneError, attempts: int, random: Callable[[], float] = _random.random
     ) -> float:
-        """Draw the wait after attempt number `attempts`, whether or not it is worth it.
+        """Draw the wait after attempt number `attempts`, without a limit on their number.
 
         Args:
-            error: What the attempt ended with.
-            attempts: How many attempts there were, at least 1.
-            random: Draws from [0, 1).
+            error: The error of the last attempt.
+            attempts: The number of attempts so far, at least 1.
+            random: Draws a number from [0, 1).
 
         Returns:
-            Seconds.
+            The wait in seconds.
         """
         fraction = random()
         # Past 2**60 the cap has long been reached, and a float may overflow.
@@ -96,10 +101,10 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetryQuota:
-    """A token bucket that keeps a broken server from being hammered by everybody's retries.
+    """A token bucket that all single lookups share, so that retries do not overload a broken server.
 
-    A retry takes 5 of its 500 tokens, a lookup that succeeds puts 1 back: where
-    fewer than five in six succeed, retries end as the bucket does.
+    A retry takes 5 of its 500 tokens, and a lookup that succeeds puts 1 back. If fewer
+    than five in six lookups succeed, the bucket runs empty and retries stop.
     """
 
     _CAPACITY = 500
@@ -109,25 +114,25 @@ class RetryQuota:
         self._tokens = self._CAPACITY
 
     def take(self) -> bool:
-        """Take the tokens of one retry, if there are as many."""
+        """Take the tokens of one retry; return whether there were enough."""
         if self._tokens < self._COST:
             return False
         self._tokens -= self._COST
         return True
 
     def refund(self) -> None:
-        """Put back what one success earns."""
+        """Put back the token of one success."""
         if self._tokens < self._CAPACITY:
             self._tokens += 1
 
 
 def retry_after_of(error: ElevenPhoneError) -> float | None:
-    """Read the wait that the server asked for.
+    """Return the wait that the server asked for.
 
     Args:
-        error: What an attempt ended with.
+        error: The error of an attempt.
 
     Returns:
-        Seconds, or `None` where it asked for none.
+        Seconds, or `None` if the server asked for no wait.
     """
     return error.retry_after if isinstance(error, StatusError) else None

@@ -40,9 +40,8 @@ _AWAY_SHARE = 0.9
 class Run(AsyncIterator[Lookup]):
     """A bulk run: an async context manager, and the async iterator of its lookups.
 
-    `PhoneNumberClient.stream` makes it. One task reads the ids. Workers look them up,
-    as many as there are slots: one always stands by for a slot that nobody else
-    takes, and the next stands by when it gets it. Leaving the block cancels everything.
+    `PhoneNumberClient.stream` returns it. When you leave the block, the run cancels
+    everything that is under way and waits until it has ended.
 
     Example:
         ```python
@@ -83,15 +82,15 @@ class Run(AsyncIterator[Lookup]):
         self._caller: BulkCaller
         self._reader: asyncio.Task[None]
 
-    # What its user sees
+    # The public part
 
     async def __aenter__(self) -> Self:
-        """Start to read the ids.
+        """Start the run.
 
         Raises:
             RuntimeError: The run was entered before.
             ConfigurationError: The client is closed, or belongs to another event loop.
-            TypeError: The ids cannot be iterated over.
+            TypeError: `ids` is not an iterable or async iterable.
         """
         if self._state != "new":
             raise RuntimeError("this stream was entered before: call client.stream for another one")
@@ -107,7 +106,7 @@ class Run(AsyncIterator[Lookup]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Cancel what is under way, and wait until it has ended."""
+        """Cancel everything that is under way, and wait until it has ended."""
         if self._state != "entered":
             return
         self._state = "left"
@@ -120,11 +119,13 @@ class Run(AsyncIterator[Lookup]):
         self._dispatcher.slots.close_lane(self._lane)
 
     async def __anext__(self) -> Lookup:
-        """Wait for the next lookup.
+        """Wait for the next lookup, and return it.
 
         Raises:
-            StopAsyncIteration: Every id has been answered.
-            RuntimeError: The run has not been entered yet, or it has been left.
+            StopAsyncIteration: There are no more lookups.
+            RuntimeError: The run is used outside of its `async with` block.
+            Exception: The exception that reading `ids` raised, after the lookups of the
+                ids before it.
         """
         if self._state != "entered":
             when = "before it was entered" if self._state == "new" else "after its block was left"
@@ -140,27 +141,31 @@ class Run(AsyncIterator[Lookup]):
         return lookup
 
     async def collect(self) -> list[Lookup]:
-        """Wait for all lookups of an ordered run, and hold them, however many there are.
+        """Wait for all lookups of an ordered run, without a bound on their number.
 
         Returns:
             The lookups, in the order of the input.
         """
         while not self._is_complete():
-            await self._completion.wait()  # nobody need be woken for each lookup
+            await self._completion.wait()  # one wake-up for all lookups
         if self._failure is not None:
             raise self._failure
         return self._results.take_all()
 
     @property
     def stopped_by(self) -> ElevenPhoneError | None:
-        """The error that stopped the run before its end; `None` if nothing has.
+        """The error that stopped the run early, or `None`.
 
-        Ids that had not been asked for by then are `Failed` with this error.
+        The ids for which nothing had been sent by then are `Failed` with this error.
         """
         return None if self._state == "new" else self._caller.stopped_by
 
     def stop(self, error: ElevenPhoneError) -> None:
-        """Send nothing more: requests in flight end, and everything else fails with this error."""
+        """Stop the run: requests in flight end normally, and the remaining ids are `Failed`.
+
+        Args:
+            error: The error of the remaining ids, and of `stopped_by`.
+        """
         if self._caller.stopped_by is not None:
             return
         self._caller.stopped_by = error

@@ -1,4 +1,4 @@
-"""What a client has done so far."""
+"""`ClientStats`: the counters of a client."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import msgspec
 
 
 class ClientStats(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client has done so far.
+    """The counters of a client at one moment.
 
     Attributes:
-        requests: Requests put on the wire, each resend and retry included.
-        retries: Attempts that were not a lookup's first.
+        requests: Requests sent, with all retries.
+        retries: Attempts after a lookup's first one.
         found: Lookups that found their number, and pages of listings.
-        failed: Lookups and pages that ended in an error.
-        throttled: Attempts answered 429.
-        probes: Requests for an id that was found before, sent to find out whether the
-            server is away. They belong to no lookup.
+        failed: Lookups and pages that ended with an error.
+        throttled: Attempts that the server answered with 429.
+        probes: Requests with an id that was found before, to find out whether the server
+            is away. They belong to no lookup.
         cache_hits: Calls of `get` that were answered from memory.
-        cache_stale: Those of them that got an answer older than `max_age`.
-        joined: Calls of `get` that joined a lookup of the same id.
+        cache_stale: Those of `cache_hits` whose answer was older than `max_age`.
+        joined: Calls of `get` that shared the lookup of another call.
         in_flight: Requests in flight now.
-        concurrency_limit: Most requests that may be in flight now.
-        waiting_at_server: Requests in flight that are estimated to wait in a queue of the server,
-            from how much longer answers take than without one.
-        held_by_queue: Whether the limit stays where it is because more requests would only wait there.
-        connections_opened: Connections made; 0 with a borrowed session.
+        concurrency_limit: The most requests that may be in flight now.
+        waiting_at_server: How many of the requests in flight wait in a queue of the server.
+            This is an estimate, from how much longer answers take than without a queue.
+        held_by_queue: Whether the limit does not grow because more requests would only wait
+            in that queue.
+        connections_opened: Connections opened; 0 with a session that you passed.
     """
 
     requests: int

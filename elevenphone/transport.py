@@ -1,4 +1,4 @@
-"""The seam between policy and sockets: `Transport`, and the `Response` that it returns."""
+"""`Transport`, which sends requests, and the `Response` that it returns."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import NamedTuple, Protocol
 
 
 class Response(NamedTuple):
-    r"""One HTTP answer, whole.
+    r"""One complete HTTP answer.
 
     Attributes:
         status: The HTTP status.
-        headers: Looked up by lower-case name. Bytes in them that are not UTF-8 are
-            escaped (`\xff`).
-        body: As it came, its transfer encoding undone.
+        headers: The headers by lower-case name. Bytes that are not UTF-8 are escaped
+            (`\xff`).
+        body: The body, without its transfer encoding.
     """
 
     status: int
@@ -22,29 +22,29 @@ class Response(NamedTuple):
 
 
 class Transport(Protocol):
-    """Sends requests; the seam between policy and sockets."""
+    """An object that sends requests. Write one to replace aiohttp, in tests for example."""
 
     @property
     def requests(self) -> int:
-        """Requests put on the wire so far, resends included."""
+        """Requests sent so far."""
         ...
 
     @property
     def connections_opened(self) -> int:
-        """Connections made so far."""
+        """Connections opened so far."""
         ...
 
     def send(self, url: str) -> Awaitable[Response]:
-        """GET a URL and read the answer whole; mostly an `async def`.
+        """Send a GET request, and read the whole answer. An `async def` fits.
 
         Args:
-            url: Absolute, percent-encoded.
+            url: The absolute URL, percent-encoded.
 
         Returns:
-            The answer, whatever its status.
+            The answer, with any status.
 
         Raises:
-            TransportError: There is none.
+            TransportError: There is no complete answer.
         """
         ...
 

@@ -304,7 +304,7 @@ def test_what_a_url_parser_overlooks_does_not_become_a_part_of_the_address(base_
     ["https://user:s3cret@gateway.example", "https://s3cret@gateway.example", "http://user:s3cret@localhost"],
 )
 def test_credentials_in_an_address_are_refused_and_not_shown(base_url: str) -> None:
-    with pytest.raises(ConfigurationError, match="user name or password") as caught:
+    with pytest.raises(ConfigurationError, match="user name or a password") as caught:
         PhoneNumberClient(KEY, base_url=base_url)
     assert "s3cret" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Lookups as Arrow tables, for Parquet and for the engines that spread work over machines.
+"""Lookups as Arrow tables, for Parquet files and for Ray, Dask and Spark.
 
 Needs the extra `arrow`: `pip install 'elevenphone[arrow]'`.
 """

@@ -1,4 +1,4 @@
-"""Record batches of ids to record batches of lookups, for callers that know no event loop."""
+"""Look up record batches of ids without an event loop."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from elevenphone.errors import ConfigurationError
 from elevenphone.region import Region
 from elevenphone.retry import RetryPolicy
 
-# Rows taken from the input and not yet handed over: enough that one slow lookup leaves the others work to do.
+# Rows that are read and not yet returned: enough that one slow lookup does not hold up the others.
 _LOOK_AHEAD = 2 * BATCH_ROWS
 
 
 class ClientOptions(TypedDict, total=False):
-    """What the client of a worker is made with; all of it pickles.
+    """The options of a worker's client. All of them can be pickled.
 
     Attributes:
-        region: Picks the host; default `Region.GLOBAL`.
-        base_url: Any other host; default the worker's own `ELEVENLABS_BASE_URL`.
-        timeout: Seconds for one attempt; default 10.
-        deadline: Seconds for each lookup from its first attempt, `None` for none;
-            default 300.
-        retry: What to try again, and when.
-        concurrency: Most requests in flight in this process; default: adapts to
-            what the server bears, and to the share that other processes leave.
-        rate: Most requests that this process starts a second; default no bound.
+        region: Selects the host; default: `Region.GLOBAL`.
+        base_url: Another address; default: `ELEVENLABS_BASE_URL` of the worker.
+        timeout: Seconds for one attempt; default: 10.
+        deadline: Seconds for each lookup from its first attempt, `None` for no deadline;
+            default: 300.
+        retry: How often to retry, and how long to wait before each retry.
+        concurrency: The most requests in flight in this process; default: adapts to what
+            the server accepts, and to the other processes.
+        rate: The most requests that this process starts per second; default: no limit.
     """
 
     region: Region | None
@@ -50,21 +50,27 @@ class ClientOptions(TypedDict, total=False):
 
 
 class BatchLookup:
-    """Looks up the ids of Arrow tables, in plain calls, with one client for all of them.
+    """Looks up the ids of Arrow tables in plain calls, with one client for all calls.
 
-    Fit for the workers of an engine: it pickles as the options that it was made
-    with, and opens its client, in an event loop of a thread of its own, at the first
-    call in the process where that happens. Calls from several threads share the
-    client. `close` or `with` ends it; a process that exits ends it too.
+    Use it in the workers of an engine. When it is pickled, only its options are. At its
+    first call in a process it starts a thread with an event loop, and makes the client
+    there. Calls from several threads share the client. `close`, `with`, or the end of
+    the process closes it.
 
     Args:
-        id_column: The column of the input that holds the ids.
-        api_key: The `xi-api-key`; default the worker's own `ELEVENLABS_API_KEY`. One
-            given here is pickled with the object, and shown nowhere.
+        id_column: The column of the input that has the ids.
+        api_key: The API key; default: `ELEVENLABS_API_KEY` of the worker. A key that you
+            pass is pickled with the object, and shown nowhere.
         **client_options: See `ClientOptions`.
 
     Raises:
-        TypeError: An option that there is none of.
+        TypeError: There is no such option.
+
+    Example:
+        ```python
+        with BatchLookup(timeout=5.0) as look_up:
+            lookups = look_up(pyarrow.table({"phone_number_id": ids}))
+        ```
     """
 
     def __init__(
@@ -75,7 +81,7 @@ class BatchLookup:
         **client_options: Unpack[ClientOptions],
     ) -> None:
         self._api_key = Secret(api_key)
-        del api_key  # from here on, no traceback that shows locals shows it
+        del api_key  # from here on, no traceback with local variables shows it
         if unknown := sorted(client_options.keys() - ClientOptions.__annotations__.keys()):
             raise TypeError(f"no such client option: {', '.join(unknown)}")
         self._id_column = id_column
@@ -89,14 +95,14 @@ class BatchLookup:
         """Look up the ids of a table.
 
         Args:
-            table: Has the column of ids; others are not looked at.
+            table: A table with the column of ids. Other columns are ignored.
 
         Returns:
-            A table of `SCHEMA`, row for row.
+            A table of `SCHEMA`, with a row for each row of the input, in the same order.
 
         Raises:
-            ConfigurationError: There is no key, no such column, or it holds no text; or
-                this is no table.
+            ConfigurationError: There is no key, `table` is not a table, or it has no such
+                column, or the column does not hold text.
         """
         if not isinstance(table, pyarrow.Table):
             raise ConfigurationError(
@@ -111,14 +117,15 @@ class BatchLookup:
         Holds at most 2,000 rows and one batch of the input, whatever the length of it.
 
         Args:
-            batches: Have the column of ids; pulled as needed, in the caller's thread.
+            batches: Batches with the column of ids, read as needed, in the caller's thread.
 
         Yields:
-            Batches of `SCHEMA` with at most 1,000 rows, the rows in the order of the input.
+            Batches of `SCHEMA` with at most 1,000 rows, in the order of the input.
 
         Raises:
-            ConfigurationError: There is no key, no such column, or it holds no text.
-            Exception: Whatever iterating over `batches` raised.
+            ConfigurationError: There is no key, no such column, or the column does not
+                hold text.
+            Exception: The exception that iterating over `batches` raised.
         """
         run = self._open().start_run(self._options.get("deadline", 300.0))
         waiting: deque[list[str | None]] = deque()
@@ -160,7 +167,7 @@ class BatchLookup:
         return _unpickled, (type(self), self._id_column, self._api_key, self._options)
 
     def _open(self) -> Session:
-        """Return the session of this process; a fork has the object of its parent, but not the thread."""
+        """Return the session of this process. A fork has its parent's object, but not its thread."""
         with self._opening:
             if self._closed:
                 raise ConfigurationError("this BatchLookup is closed: make a new one")
@@ -180,24 +187,31 @@ def lookup_batches(
     api_key: str | None = None,
     **client_options: Unpack[ClientOptions],
 ) -> Iterator[pyarrow.RecordBatch]:
-    """Look up the ids of record batches, with a client that lives as long as the iteration.
+    """Look up the ids of record batches, with one client for the whole iteration.
 
-    This is the function that Spark's `mapInArrow` takes. Where an engine calls a
-    function for each batch, use a `BatchLookup`, whose client serves all of them.
+    Spark's `mapInArrow` takes this function. If an engine calls a function for each
+    batch, use a `BatchLookup`, so that all calls share one client.
 
     Args:
-        batches: Have the column of ids; pulled as needed, at most 2,000 rows and one
-            batch ahead.
-        id_column: The column that holds the ids; others are not looked at.
-        api_key: The `xi-api-key`; default the variable `ELEVENLABS_API_KEY`.
+        batches: Batches with the column of ids, read as needed: at most 2,000 rows and
+            one batch ahead.
+        id_column: The column that has the ids. Other columns are ignored.
+        api_key: The API key; default: the variable `ELEVENLABS_API_KEY`.
         **client_options: See `ClientOptions`.
 
     Returns:
-        Batches of `SCHEMA` with at most 1,000 rows, the rows in the order of the input.
+        An iterator over batches of `SCHEMA` with at most 1,000 rows, in the order of the
+        input.
 
     Raises:
-        TypeError: An option that there is none of.
-        ConfigurationError: On iterating: there is no key, no such column, or it holds no text.
+        TypeError: There is no such option.
+        ConfigurationError: When you iterate: there is no key, no such column, or the
+            column does not hold text.
+
+    Example:
+        ```python
+        lookups = pyarrow.Table.from_batches(lookup_batches(table.to_batches()), SCHEMA)
+        ```
     """
     return _closing(BatchLookup(id_column=id_column, api_key=api_key, **client_options), batches)
 
@@ -214,11 +228,13 @@ def _unpickled(
 
 
 def _pieces(batches: Iterable[pyarrow.RecordBatch], id_column: str) -> Iterator[list[str | None]]:
-    """Take the ids out of batches, in pieces that are no larger than a batch of the result."""
+    """Take the ids out of batches, in pieces of at most one batch of the result."""
     for batch in batches:
         if batch.schema.names.count(id_column) != 1:
             names = ", ".join(map(repr, batch.schema.names)) or "none"
-            raise ConfigurationError(f"no one column {id_column!r}: pass id_column, one of {names}")
+            raise ConfigurationError(
+                f"the input must have one column {id_column!r}: pass id_column, one of {names}"
+            )
         for start in range(0, batch.num_rows, BATCH_ROWS):
             ids = cast("list[object]", batch.slice(start, BATCH_ROWS).column(id_column).to_pylist())
             for each in ids:
@@ -228,7 +244,7 @@ def _pieces(batches: Iterable[pyarrow.RecordBatch], id_column: str) -> Iterator[
 
 
 def _answers(run: FedRun, ids: list[str | None]) -> pyarrow.RecordBatch:
-    """Take the lookups of a piece; a null id stays null."""
+    """Return the lookups of a piece. A null id stays null."""
     rows = [row_of(lookup) for lookup in run.take(len(ids))]
     for row, phone_number_id in zip(rows, ids, strict=True):
         row["phone_number_id"] = phone_number_id

@@ -84,37 +84,48 @@ SCHEMA: pyarrow.Schema = pyarrow.schema(
     ],
     metadata={"elevenphone.schema_version": "1"},
 )
-"""What a row says of one lookup; its columns are described in the guide "Tables of lookups".
+"""The columns of a table of lookups. The guide "Tables of lookups" describes them.
 
-A new version only appends columns that may be null, and counts up
+A new version only appends columns that may be null, and increases
 `elevenphone.schema_version` in the schema's metadata.
 """
 
 BATCH_ROWS = 1_000
-"""Most rows of a batch that is made here."""
+"""The most rows of a batch."""
 
 
 def record_batch(lookups: Sequence[Lookup | PhoneNumber]) -> pyarrow.RecordBatch:
-    """Turn lookups, or numbers of a listing, into one Arrow record batch, a row for each in their order.
+    """Turn lookups, or numbers of a listing, into one Arrow record batch.
 
     Args:
-        lookups: What `gather` returned, or a piece of a stream or of a listing. The `index` of a
-            lookup is left out. A number of a listing is `found`, with 0 attempts.
+        lookups: The result of `gather`, or a part of a stream or of a listing. The `index`
+            of a lookup is left out. A number of a listing is `found`, with 0 attempts.
 
     Returns:
-        A batch of `SCHEMA`.
+        A batch of `SCHEMA`, with a row for each lookup, in the same order.
+
+    Example:
+        ```python
+        with pyarrow.parquet.ParquetWriter("lookups.parquet", SCHEMA) as writer:
+            writer.write_batch(record_batch(lookups))
+        ```
     """
     return batch_of([row_of(lookup) for lookup in lookups])
 
 
 def to_table(lookups: Iterable[Lookup | PhoneNumber]) -> pyarrow.Table:
-    """Turn lookups, or numbers of a listing, into one Arrow table, a row for each in their order.
+    """Turn lookups, or numbers of a listing, into one Arrow table.
 
     Args:
-        lookups: Any number of them; they are taken a thousand at a time.
+        lookups: Any number of lookups or numbers, read a thousand at a time.
 
     Returns:
-        A table of `SCHEMA`.
+        A table of `SCHEMA`, with a row for each lookup, in the same order.
+
+    Example:
+        ```python
+        table = to_table(await client.gather(ids))
+        ```
     """
     return pyarrow.Table.from_batches(map(record_batch, _pieces(lookups)), SCHEMA)
 
@@ -126,5 +137,5 @@ def _pieces(lookups: Iterable[Lookup | PhoneNumber]) -> Iterator[list[Lookup | P
 
 
 def batch_of(rows: list[dict[str, object]]) -> pyarrow.RecordBatch:
-    """Make a batch of rows; a column that a row leaves out is null."""
+    """Make a batch of rows. A column that a row does not have is null."""
     return pyarrow.RecordBatch.from_pylist(rows, schema=SCHEMA)

@@ -1,4 +1,4 @@
-"""A client in an event loop of a thread of its own, and its runs as plain calls."""
+"""A client in a thread with its own event loop, and its runs as plain calls."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _T = TypeVar("_T")
 
 
 class Session:
-    """Owns the client, the loop and the thread.
+    """Owns the client, the event loop and the thread.
 
     Attributes:
-        process: The process that it lives in; a fork of that has no such thread.
+        process: The id of its process. A fork of that process does not have the thread.
     """
 
     def __init__(self, client: PhoneNumberClient) -> None:
         self.process = os.getpid()
         self._client = client
         self._loop: asyncio.AbstractEventLoop
-        # Reentrant, as garbage collection may close this while its own thread holds it.
+        # Reentrant: garbage collection may close this while its own thread holds the lock.
         self._lock = threading.RLock()
         self._closed = False
         self._closing = asyncio.Event()
@@ -47,18 +47,18 @@ class Session:
             await self._closing.wait()
 
     def start_run(self, deadline: float | None) -> FedRun:
-        """Start a bulk run whose ids are fed to it.
+        """Start a bulk run that gets its ids by `feed`.
 
         Args:
-            deadline: Seconds for each lookup, `None` for no bound.
+            deadline: Seconds for each lookup, `None` for no deadline.
         """
         return FedRun(self, self._client, deadline)
 
     def call(self, coroutine: Coroutine[object, object, _T]) -> _T:
-        """Await in the loop, and return or raise what comes of it.
+        """Run a coroutine in the loop, and return its result or raise its exception.
 
         Raises:
-            ConfigurationError: The session was closed before or meanwhile.
+            ConfigurationError: The session was closed before the call or during it.
         """
         with self._lock:
             if self._closed:
@@ -70,10 +70,10 @@ class Session:
         except CancelledError:
             raise ConfigurationError("closed while lookups were under way") from None
         finally:
-            future.cancel()  # does nothing but where the caller was interrupted
+            future.cancel()  # has an effect only if the caller was interrupted
 
     def post(self, coroutine: Coroutine[object, object, object]) -> None:
-        """Run in the loop, and wait for nothing; of a closed session nothing is left to run it for."""
+        """Start a coroutine in the loop, and do not wait for it. A closed session ignores it."""
         with self._lock:
             if self._closed:
                 coroutine.close()
@@ -81,12 +81,12 @@ class Session:
                 asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def close(self) -> None:
-        """Close the client, and cancel what is under way."""
+        """Close the client, and cancel everything that is under way."""
         with self._lock:
             if not self._closed:
                 self._closed = True
                 self._loop.call_soon_threadsafe(self._closing.set)
-        # Garbage collection may call this in any thread, the session's own among them.
+        # Garbage collection may call this in any thread, also in the session's own.
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
@@ -103,14 +103,14 @@ class FedRun:
         return await client.stream(self._ids, ordered=True, deadline=deadline).__aenter__()
 
     def feed(self, ids: Sequence[str | None]) -> None:
-        """Add ids to the input; a null is refused by the run, as any id that is not text."""
+        """Add ids to the input. The run refuses a null, as every id that is not text."""
         self._session.post(self._ids.feed(cast("Sequence[str]", ids)))
 
     def take(self, count: int) -> list[Lookup]:
         """Wait for the next lookups.
 
         Args:
-            count: How many; at least as many ids have been fed and not taken.
+            count: Their number. At least as many ids must have been fed and not yet taken.
         """
         return self._session.call(self._take(count))
 
@@ -122,12 +122,12 @@ class FedRun:
         return lookups
 
     def leave(self) -> None:
-        """Cancel what is under way, and do not wait: a generator may be ended in any thread."""
+        """Cancel everything that is under way, and do not wait: a generator may end in any thread."""
         self._session.post(self._run.__aexit__(None, None, None))
 
 
 class _FedIds(AsyncIterator[str]):
-    """An input that waits for what is yet to be fed, and has no end: whoever has enough leaves the run."""
+    """An input without an end, which waits for more ids. Leaving the run ends it."""
 
     def __init__(self) -> None:
         self._ids: deque[str] = deque()

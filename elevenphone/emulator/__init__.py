@@ -1,7 +1,7 @@
-"""The API on loopback, for demonstrations, tests and benchmarks.
+"""The API on your machine, for demonstrations, tests and benchmarks.
 
-`Emulator` answers with bodies and errors of the shapes that ElevenLabs sends, and
-its settings switch faults and limits on. It has three routes:
+`Emulator` answers with bodies and errors in the form that ElevenLabs sends. Its settings
+switch faults and limits on. It has three routes:
 
 - `GET /v1/convai/phone-numbers/{phone_number_id}`: one number;
 - `GET /v1/convai/v2/phone-numbers`: one page of the numbers that match;

@@ -1,4 +1,4 @@
-"""The emulator itself: its settings, its start and its end."""
+"""`Emulator`: its settings, its start and its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from elevenphone.emulator._stats import Counters, EmulatorStats, RecordedRequest
 
 @dataclass(eq=False, repr=False)
 class Emulator(Settings):
-    """The API on loopback.
+    """The API on your machine.
 
     Example:
         ```python
@@ -25,80 +25,74 @@ class Emulator(Settings):
             client = PhoneNumberClient(emulator.api_key, base_url=emulator.base_url)
         ```
 
-    Every argument is an attribute too. Those from `latency` on may be set while
-    the emulator runs, and hold from the next request on. Probabilities are from
-    0 to 1, and together at most 1: a request has one fault at most. Faults
-    strike requests whose key is right and that are within the limits, in an
-    order fixed by `seed`, so that a run of one request after another can be
-    repeated.
+    Every argument is also an attribute. You may change those from `latency` on while the
+    emulator runs; a change applies from the next request on. A probability is a number
+    from 0 to 1, and their sum is at most 1, because a request has at most one fault.
+    Faults happen to requests with the right key that are within the limits. `seed` fixes
+    their order, so a run of one request after another can be repeated.
 
     Args:
-        numbers: How many phone numbers there are.
-        seed: What numbers, cursors, faults and latencies are made from.
-        api_key: The key that is accepted.
-        host: Address to listen on.
-        port: Port to listen on; 0 lets the system choose.
+        numbers: The number of phone numbers.
+        seed: The seed of the numbers, cursors, faults and latencies.
+        api_key: The key that the emulator accepts.
+        host: The address to listen on.
+        port: The port to listen on; 0 lets the system choose.
         ssl_context: A server-side context, for HTTPS.
         record: Whether to keep every request in `requests`.
-        latency: Time that an answer takes: seconds, or a `Latency`. A request
-            that is refused at once (wrong key, limit, outage, `busy`) takes none.
-        concurrency_limit: Most requests served at the same time. Any more wait in
-            the queue; if that is full, they are answered 429
+        latency: The time of an answer: seconds, or a `Latency`. A request that is refused
+            (wrong key, limit, outage, `busy`) is answered at once.
+        concurrency_limit: The most requests that are served at the same time. Further
+            requests wait in the queue. If the queue is full, they get a 429
             `too_many_concurrent_requests`. `None` for no limit.
-        queue: Places in the queue, where requests over `concurrency_limit` wait
-            and are served in order of arrival. 0 for no queue, `math.inf` for one
-            that is never full. A request leaves it when its client closes the
-            connection.
+        queue: Places in the queue, where requests over `concurrency_limit` wait. They are
+            served in the order of arrival. 0 for no queue, `math.inf` for one that is
+            never full. A request leaves the queue when its client closes the connection.
         concurrency_hint: Whether answers carry the headers
             `current-concurrent-requests` and, if there is a limit,
             `maximum-concurrent-requests`.
-        rate_limit: Most requests a second; any more are answered 429
+        rate_limit: The most requests per second. Further requests get a 429
             `rate_limit_exceeded`. `None` for no limit.
-        rate_burst: How many requests may come at once under `rate_limit`;
-            `None` for the requests of a tenth of a second, at least 1.
-        quota: How many requests are answered 200 before all others are answered
-            401 `quota_exceeded`. `None` for no quota.
-        missing_permission: Whether the key lacks the permission for the routes;
-            then requests are answered 401 `missing_permissions`.
-        retry_after: Header `retry-after` of every 429 and 503: seconds, or text
-            sent as it is. `None` for no header.
-        retry_after_ms: Header `retry-after-ms` of every 429 and 503.
+        rate_burst: The most requests at once under `rate_limit`; `None` for the requests
+            of a tenth of a second, at least 1.
+        quota: The number of answers with 200. After them, every request gets a 401
+            `quota_exceeded`. `None` for no quota.
+        missing_permission: Whether the key lacks the permission for the routes. Then
+            every request gets a 401 `missing_permissions`.
+        retry_after: The header `retry-after` of every 429 and 503: seconds, or a text
+            that is sent unchanged. `None` for no header.
+        retry_after_ms: The header `retry-after-ms` of every 429 and 503.
         busy: Probability of 429 `system_busy`.
         server_errors: Probability of `server_error_status`.
         server_error_status: A status from 500 to 599.
         outage: Whether there is an outage now, of the kind `outage_kind`.
-        outages: Outages to come, as (start, duration) in seconds; starts count
-            from the start of the emulator.
-        outage_kind: `unavailable` answers 503; `refused` drops all connections
-            and refuses new ones. The port stays the same.
+        outages: Future outages, as (start, duration) in seconds. The start counts from
+            the start of the emulator.
+        outage_kind: With `unavailable`, requests get a 503. With `refused`, the emulator
+            drops all connections and refuses new ones. The port stays the same.
         drops: Probability that the connection is closed without an answer.
         resets: Probability that the connection is reset (RST).
-        truncated: Probability that the connection is closed before the body
-            is as long as Content-Length says.
-        slow_bodies: Probability that the body comes byte by byte.
-        slow_body_seconds: How long such a body takes.
+        truncated: Probability that the connection is closed before the end of the body.
+        slow_bodies: Probability that the body arrives byte by byte.
+        slow_body_seconds: The time of such a body, in seconds.
         malformed: Probability that the body is the first half of the JSON.
         html_errors: Probability of a 502 with an HTML page.
         redirects: Probability of a 302 to `redirect_location`.
-        redirect_location: Target of the redirects; `None` for the request's own
-            path.
-        expired_cursors: Probability that a request with a cursor is answered 400
-            `invalid_cursor`, as an expired cursor is. This and the four that
-            follow strike listings alone; any other request is answered as usual.
-        repeated_cursors: Probability that the page for a cursor is followed by
-            the second page again: `next_cursor` is the one of the first page.
+        redirect_location: Target of the redirects; `None` for the request's own path.
+        expired_cursors: Probability that a request with a cursor gets a 400
+            `invalid_cursor`. This and the next four faults happen only to listings.
+        repeated_cursors: Probability that `next_cursor` of a page leads back to the second
+            page.
         missing_cursors: Probability that a page has `"has_more": true` and
             `"next_cursor": null`.
-        empty_pages: Probability that a page has no elements, `"has_more": true`
-            and a cursor for the page after it.
-        faulty_elements: Probability that the element in the middle of a page (or
-            of the array of the older route) has `"label": null`.
-        requests_per_connection: Requests after which a connection is closed,
-            though the last answer does not announce it. `None` for no end.
+        empty_pages: Probability that a page has no elements, but `"has_more": true` and a
+            cursor for the next page.
+        faulty_elements: Probability that the element in the middle of a page (or of the
+            array of the older route) has `"label": null`.
+        requests_per_connection: The number of requests after which the emulator closes a
+            connection without notice. `None` for no limit.
 
     Raises:
-        ValueError: An argument is out of its range, or an attribute that is set
-            later.
+        ValueError: An argument is out of its range, or an attribute that you set later.
     """
 
     def __post_init__(self) -> None:
@@ -123,8 +117,8 @@ class Emulator(Settings):
         """Start to listen.
 
         Raises:
-            RuntimeError: The emulator has been started already.
-            OSError: The address is in use, or not one of this machine.
+            RuntimeError: The emulator was started before.
+            OSError: The address is in use, or does not belong to this machine.
         """
         if self._listener is not None:
             raise RuntimeError("the emulator has been started already")
@@ -173,26 +167,26 @@ class Emulator(Settings):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of its numbers, as many as `numbers`."""
+        """The ids of all its numbers."""
         return self._dataset.ids
 
     @property
     def unknown_ids(self) -> tuple[str, ...]:
-        """Ids that look the same and are answered 404: one for every fifty numbers, at least one."""
+        """Ids that no number has, so that they get a 404: one for every fifty numbers, at least one."""
         return self._dataset.unknown_ids
 
     @property
     def stats(self) -> EmulatorStats:
-        """What the emulator has done so far."""
+        """A snapshot of the emulator's counters."""
         return self._counters.snapshot()
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The requests so far in order of arrival, if `record` is set; the list may be cleared."""
+        """The requests so far in order of arrival, if `record` is set. You may clear the list."""
         return self._responder.recorded
 
     def number(self, phone_number_id: str) -> models.PhoneNumber:
-        """Return the number that an id is answered with.
+        """Return the number that a lookup of this id finds.
 
         Args:
             phone_number_id: One of `ids`.

@@ -1,4 +1,4 @@
-"""How long answers take."""
+"""`Latency`: the time that answers take."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from typing import final
 class Latency(ABC):
     """A distribution of the time that answers take.
 
-    Use one of the constructors, or write a subclass with its own `sample`.
+    Use one of the three constructors, or write a subclass with its own `sample`.
+
+    Example:
+        ```python
+        Emulator(latency=Latency.lognormal(median=0.06, sigma=0.5))
+        ```
     """
 
     @abstractmethod
     def sample(self, random: Random) -> float:
-        """Draw the time that one answer takes.
+        """Draw the time of one answer.
 
         Args:
             random: The source of randomness.
 
         Returns:
-            Seconds, not negative.
+            The time in seconds, not negative.
         """
 
     @staticmethod
@@ -30,7 +35,7 @@ class Latency(ABC):
         """Make every answer take the same time.
 
         Args:
-            seconds: That time, in seconds.
+            seconds: The time, in seconds.
 
         Raises:
             ValueError: `seconds` is negative or not finite.
@@ -39,7 +44,7 @@ class Latency(ABC):
 
     @staticmethod
     def uniform(low: float, high: float) -> Latency:
-        """Make every time between two bounds equally likely.
+        """Make all times between two bounds equally likely.
 
         Args:
             low: The shortest time, in seconds.
@@ -57,9 +62,9 @@ class Latency(ABC):
         """Make most answers quick and a few very slow.
 
         Args:
-            median: The time, in seconds, that half of the answers take at most.
-            sigma: Standard deviation of the logarithm; at 0.5 one answer in a
-                hundred takes 3.2 times the median, at 1.0 ten times.
+            median: The time, in seconds, that half of the answers do not exceed.
+            sigma: The standard deviation of the logarithm. With 0.5, one answer in a
+                hundred takes more than 3.2 times the median; with 1.0, ten times.
 
         Raises:
             ValueError: An argument is negative or not finite.

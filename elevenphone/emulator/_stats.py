@@ -1,4 +1,4 @@
-"""What the emulator counts and keeps."""
+"""The counters of the emulator, and the requests that it records."""
 
 from __future__ import annotations
 
@@ -9,29 +9,33 @@ import msgspec
 
 
 class EmulatorStats(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What the emulator has done since it was made.
+    """The counters of the emulator at one moment.
 
-    A request counts once, by how it ended: as `answered`, `not_found`,
-    `unauthorized`, `throttled`, `server_errors` or `faults`. Requests answered
-    400, 405 or 422, requests whose client left the queue, and requests that
-    are not answered yet count in `requests` alone.
+    Each request counts once, by its end: as `answered`, `not_found`, `unauthorized`,
+    `throttled`, `server_errors` or `faults`. Three kinds count only in `requests`: requests
+    that got a 400, 405 or 422, those whose client left the queue, and those without an
+    answer yet.
 
     Attributes:
         requests: Requests received.
-        answered: Answered 200, with a number or a listing.
-        not_found: Answered 404.
-        unauthorized: Answered 401.
-        throttled: Answered 429.
-        server_errors: Answered 5xx, without those that are HTML pages.
-        faults: Dropped, reset, truncated, slow, malformed, answered with an HTML
-            page or redirected; and listings with a fault in their pages.
-        in_flight: Requests being served now, without those that wait.
-        peak_in_flight: The most requests served at the same time.
-        waiting: Requests that wait in the queue now.
-        peak_waiting: The most requests that waited at the same time.
-        seconds_waited: Seconds that requests have waited, added up when a wait
-            ends.
+        answered: Requests that got a 200, with a number or a listing.
+        not_found: Requests that got a 404.
+        unauthorized: Requests that got a 401.
+        throttled: Requests that got a 429.
+        server_errors: Requests that got a 5xx, except for HTML pages.
+        faults: Requests with a fault: dropped, reset, truncated, slow, malformed,
+            redirected, answered with an HTML page, or with a fault in a page of a listing.
+        in_flight: Requests that are being served now, without those in the queue.
+        peak_in_flight: The most requests that were served at the same time.
+        waiting: Requests in the queue now.
+        peak_waiting: The most requests that were in the queue at the same time.
+        seconds_waited: Seconds that requests have spent in the queue, all together.
         connections: Connections accepted.
+
+    Example:
+        ```python
+        assert emulator.stats.requests == 3  # the client tried three times
+        ```
     """
 
     requests: int = 0
@@ -53,13 +57,20 @@ class RecordedRequest(msgspec.Struct, kw_only=True):
     """One request, as it arrived.
 
     Attributes:
-        time: When it arrived, in seconds since the emulator was started.
-        method: Its HTTP method.
-        path: Its path and query as they were sent, with percent-encoding.
-        phone_number_id: The id asked for, decoded; `None` on any other route.
-        headers: Its headers by lower-case name; the last value of a repeated one.
-        status: The status of the answer; `None` until it is answered, and also
-            if the connection is closed without an answer.
+        time: The time of its arrival, in seconds since the emulator was started.
+        method: The HTTP method.
+        path: The path and the query, percent-encoded as they were sent.
+        phone_number_id: The requested id, decoded; `None` on the other routes.
+        headers: The headers by lower-case name; the last value of a repeated header.
+        status: The HTTP status of the answer, or `None` if there is no answer yet or the
+            connection was closed without one.
+
+    Example:
+        ```python
+        async with Emulator(record=True) as emulator:
+            ...
+            assert emulator.requests[0].headers["xi-api-key"] == emulator.api_key
+        ```
     """
 
     time: float

@@ -144,7 +144,7 @@ def test_text_of_any_kind_is_taken(emulator: Emulator, kind: pyarrow.DataType) -
 @pytest.mark.parametrize(
     ("table", "problem"),
     [
-        (table_of(["a"], "id"), "no one column 'phone_number_id': pass id_column, one of 'id'"),
+        (table_of(["a"], "id"), "must have one column 'phone_number_id': pass id_column, one of 'id'"),
         (pyarrow.table({"phone_number_id": [17]}), "'phone_number_id' holds 17: ids are text"),
         (pyarrow.table({"phone_number_id": [b"a"]}), "'phone_number_id' holds b'a': ids are text"),
         ({"phone_number_id": ["a"]}, "takes a pyarrow.Table, not a dict; .* batch_format='pyarrow'"),

@@ -144,7 +144,7 @@ def test_the_client_says_who_is_missing_where_no_plugin_runs_it(pytester: pytest
 def test_the_fixtures_are_listed_with_what_they_are(pytester: pytest.Pytester) -> None:
     done = run(pytester, "--fixtures", "-v")
     done.stdout.fnmatch_lines_random(["elevenphone_emulator*", "*An emulator of the API with 100 numbers*"])
-    done.stdout.fnmatch_lines_random(["elevenphone_client*", "*A client on the emulator of this test*"])
+    done.stdout.fnmatch_lines_random(["elevenphone_client*", "*A client for the emulator of this test*"])
 
 
 def test_a_run_that_asks_for_no_fixture_loads_neither_asyncio_nor_aiohttp(pytester: pytest.Pytester) -> None:
