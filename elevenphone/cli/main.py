@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from difflib import get_close_matches
 
 import click
 
 from elevenphone import __version__
 from elevenphone.cli.commands import completion, demo, doctor, emulator, fetch, get, listing
-from elevenphone.cli.endings import exit_code_of_exception
 from elevenphone.cli.exit_codes import MEANINGS, ExitCode, OutputError
 from elevenphone.cli.shell import Shell
 from elevenphone.errors import ElevenPhoneError
+
+_WIDEST_HELP = 80
 
 
 class _PipeClosedError(Exception):
@@ -31,8 +32,22 @@ def _endings_watched() -> Generator[None]:
         raise click.Abort from error
 
 
+class _HelpFormatter(click.HelpFormatter):
+    """Leaves room for what options mean in a narrow terminal."""
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write names and their meanings side by side."""
+        super().write_dl(rows, min(col_max, self.width // 3), col_spacing)
+
+
+class _Context(click.Context):
+    formatter_class = _HelpFormatter
+
+
 class _Group(click.Group):
     """The commands, in the order in which a newcomer needs them."""
+
+    context_class = _Context
 
     def make_context(
         self,
@@ -64,6 +79,16 @@ class _Group(click.Group):
             raise click.UsageError(f"No such command {args[0]!r}.{more}", ctx)
         return super().resolve_command(ctx, args)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List the commands, with what they do in whole sentences."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, command.get_short_help_str(formatter.width))
+                    for name, command in self.commands.items()
+                ]
+            )
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the exit codes, after the commands."""
         with formatter.section("Exit codes"):
@@ -84,6 +109,7 @@ for _command in (
     *(demo.command, get.command, listing.find_command, listing.list_command, fetch.command),
     *(doctor.command, emulator.command, completion.command),
 ):
+    _command.context_class = _Context
     elevenphone.add_command(_command)
 
 
@@ -97,7 +123,13 @@ def run(shell: Shell) -> ExitCode:
         The exit code.
     """
     try:
-        code = elevenphone.main(list(shell.arguments), "elevenphone", standalone_mode=False, obj=shell)
+        code = elevenphone.main(
+            list(shell.arguments),
+            "elevenphone",
+            standalone_mode=False,
+            obj=shell,
+            terminal_width=min(shell.width, _WIDEST_HELP) - 2,
+        )
         shell.flush()
     except (Exception, KeyboardInterrupt) as error:
         return _ended_by(shell, error)
@@ -105,6 +137,8 @@ def run(shell: Shell) -> ExitCode:
 
 
 def _ended_by(shell: Shell, error: BaseException) -> ExitCode:
+    from elevenphone.cli.show.verdicts import exit_code_of_exception, explained  # noqa: PLC0415 - `--help` needs neither
+
     if isinstance(error, _PipeClosedError):
         error = BrokenPipeError()
     code = exit_code_of_exception(error)
@@ -125,8 +159,6 @@ def _ended_by(shell: Shell, error: BaseException) -> ExitCode:
         case click.ClickException():
             _say(shell, error.format_message(), error)
         case ElevenPhoneError():
-            from elevenphone.cli.show.verdicts import explained  # noqa: PLC0415 - `--help` needs it not
-
             _say(shell, explained(error), error)
         case OutputError():
             _say(shell, str(error), error)

@@ -40,7 +40,7 @@ from elevenphone.cli.show.progress import BarProgress, LineProgress
 from elevenphone.cli.show.summary import outcome_table, provider_table
 from elevenphone.cli.show.table import RowTable
 from elevenphone.cli.show.tally import Tally
-from elevenphone.cli.show.verdicts import Complaints, exit_code_of_error
+from elevenphone.cli.show.verdicts import exit_code_of_error
 from elevenphone.cli.text import printable, printable_json, wrapped
 from elevenphone.emulator import Emulator
 
@@ -146,14 +146,14 @@ def test_text_is_broken_at_words_and_commands_are_not(columns: int) -> None:
 
 
 def test_equal_failures_are_explained_once() -> None:
-    complaints = Complaints()
-    for index in range(3):
-        complaints.add(Failed(index, f"phnum_{index}", 1, 0.1, NotFoundError(404, "x", "gone")))
-    complaints.add(Failed(3, "phnum_late", 1, 0.1, RequestTimeoutError("no complete answer within 10 s")))
+    tally = Tally()
+    for index in reversed(range(3)):
+        tally.add(Failed(index, f"phnum_{index}", 1, 0.1, NotFoundError(404, "x", "gone")))
+    tally.add(Failed(3, "phnum_late", 1, 0.1, RequestTimeoutError("no complete answer within 10 s")))
     odd = DecodeError("Expected `str`, got `null`", path="$.label")
-    complaints.add(Failed(4, "phnum_odd", 1, 0.1, odd))
-    complaints.add(Failed(5, "", 0, 0.0, InvalidPhoneNumberIdError("'' cannot be a phone number id")))
-    lines = complaints.lines()
+    tally.add(Failed(4, "phnum_odd", 1, 0.1, odd))
+    tally.add(Failed(5, "", 0, 0.0, InvalidPhoneNumberIdError("'' cannot be a phone number id")))
+    lines = tally.complaints()
     assert len(lines) == 4
     assert lines[0].startswith("phnum_0 and 2 more: gone (HTTP 404). ")
     assert "--timeout" in lines[1]

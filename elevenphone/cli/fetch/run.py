@@ -7,27 +7,33 @@ import shlex
 import signal
 import time
 from collections.abc import Generator
-from typing import NoReturn
+from pathlib import Path
+from typing import BinaryIO, NoReturn
 
 from elevenphone import ClientStats
 from elevenphone.cli.access import Access, ClientSettings
-from elevenphone.cli.endings import exit_code_of_exception
 from elevenphone.cli.event_loop import run
 from elevenphone.cli.exit_codes import ExitCode, OutputError, Refusal
-from elevenphone.cli.fetch.export import export
 from elevenphone.cli.fetch.fetching import Fetching, Sink
 from elevenphone.cli.fetch.journal import ChangedError, Header, Journal
 from elevenphone.cli.fetch.order import Order, check_places, finished, refuse_existing, refuse_same
 from elevenphone.cli.fetch.stream import StreamSink
-from elevenphone.cli.fetch.summary_json import summary_document, write_summary
-from elevenphone.cli.formats.rows import require
+from elevenphone.cli.formats.files import whole_file
+from elevenphone.cli.formats.rows import require, rows_of
 from elevenphone.cli.show.console import error_console
 from elevenphone.cli.show.progress import RunProgress, run_progress
-from elevenphone.cli.show.summary import headline, outcome_table, provider_table
+from elevenphone.cli.show.summary import (
+    headline,
+    outcome_table,
+    provider_table,
+    summary_document,
+    write_summary,
+)
 from elevenphone.cli.show.tally import Tally
-from elevenphone.cli.show.verdicts import Complaints, exit_code_of_counts
+from elevenphone.cli.show.verdicts import exit_code_of_counts, exit_code_of_exception
 from elevenphone.cli.text import counted
 from elevenphone.errors import ElevenPhoneError
+from elevenphone.lookups import Failed
 
 
 def run_fetch(access: Access, settings: ClientSettings, order: Order) -> ExitCode:
@@ -112,17 +118,16 @@ class _Fetch:
                     self._end_early(fetching)
                 if journal.count > fetching.count:
                     raise ChangedError("the input has changed: it has fewer ids than when the run was begun.")
-                results = export(journal, fetching.count, order.target, order.selection, order.failures)
-            if not results.passing:
+                self._export(journal, fetching.count)
+            if not self._tally.passing:
                 journal.remove()
-        self._tally = results.tally
-        self._show(results.complaints)
-        if results.passing:
+        self._show()
+        if self._tally.passing:
             self._say(
-                f"{counted(results.passing, 'id')} failed for a reason that may pass. To ask again:\n"
+                f"{counted(self._tally.passing, 'id')} failed for a reason that may pass. To ask again:\n"
                 f"  {self._resume_command()}"
             )
-        return exit_code_of_counts(results.tally.not_found, results.tally.failed)
+        return exit_code_of_counts(self._tally.not_found, self._tally.failed)
 
     def _to_stream(self) -> ExitCode:
         """Fetch, and write as the answers come."""
@@ -130,7 +135,7 @@ class _Fetch:
         survey = order.source.survey() if order.source.is_file() else None
         with StreamSink(self._shell, order.target, order.selection, order.failures) as sink:
             fetching = self._fetch(sink, None if survey is None else survey.size)
-        self._show(sink.complaints)
+        self._show()
         if not fetching.is_complete:
             self._end_early(fetching)
         return exit_code_of_counts(self._tally.not_found, self._tally.failed)
@@ -192,6 +197,24 @@ class _Fetch:
                 self._stats = client.stats
             return fetching
 
+    def _export(self, journal: Journal, count: int) -> None:
+        """Make the output of a journal that has all answers, and the file of what failed."""
+        order = self._order
+        with contextlib.ExitStack() as files:
+
+            def whole(path: Path) -> BinaryIO:
+                return files.enter_context(whole_file(path, replace=journal.may_replace, mark=journal.mark))
+
+            failed = None if order.failures is None else whole(order.failures)
+            file = whole(order.target.file)
+            rows = files.enter_context(rows_of(order.target.format, file, order.selection))
+            for line, lookup in journal.in_order(count):
+                if order.selection.takes(lookup):
+                    rows.add(lookup, line)
+                if failed is not None and isinstance(lookup, Failed):
+                    failed.write(line)
+        journal.note_export()
+
     def _end_early(self, fetching: Fetching) -> NoReturn:
         if fetching.interrupted or fetching.ended_by is None:
             raise KeyboardInterrupt
@@ -212,7 +235,7 @@ class _Fetch:
                 journal.remove()
             raise
 
-    def _show(self, complaints: Complaints) -> None:
+    def _show(self) -> None:
         if self._order.quiet:
             return
         if self._tally.done and self._stats is not None:
@@ -225,7 +248,7 @@ class _Fetch:
                 console.print()
         else:
             self._say(f"There are no ids in {self._order.source.name}.")
-        for complaint in complaints.lines():
+        for complaint in self._tally.complaints():
             self._say(complaint)
         if not self._order.target.is_stream:
             self._say(f"Written to {self._order.target.path}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 
-from elevenphone._records import kind_of, message_of
-from elevenphone.cli.exit_codes import ExitCode
-from elevenphone.cli.text import printable
+import click
+
+from elevenphone._records import message_of
+from elevenphone.cli.exit_codes import ExitCode, OutputError
 from elevenphone.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -62,6 +63,23 @@ def ends_run(failed: Failed, stopped_by: ElevenPhoneError | None) -> bool:
     if stopped_by is None or isinstance(failed.error, InvalidPhoneNumberIdError):
         return False
     return not failed.attempts or failed.error.scope == "account"
+
+
+def exit_code_of_exception(error: BaseException) -> ExitCode:
+    """Choose the exit code of a command that ends with an exception."""
+    match error:
+        case click.Abort() | KeyboardInterrupt():
+            return ExitCode.INTERRUPTED
+        case click.ClickException():
+            return ExitCode(error.exit_code) if error.exit_code != 1 else ExitCode.USAGE
+        case ElevenPhoneError():
+            return exit_code_of_error(error)
+        case BrokenPipeError():
+            return ExitCode.PIPE_CLOSED
+        case OutputError() | OSError():
+            return ExitCode.OUTPUT_FAILED
+        case _:
+            raise error
 
 
 def exit_code_of_error(error: ElevenPhoneError) -> ExitCode:
@@ -121,29 +139,6 @@ def explained(error: ElevenPhoneError) -> str:
     return problem if problem.endswith("looks it up") else f"{problem}. {advice(error)}".rstrip()
 
 
-class Complaints:
-    """What failed and what to do, with equal failures in one line."""
-
-    def __init__(self) -> None:
-        self._alike: dict[tuple[str, str | None, str], tuple[Failed, int]] = {}
-
-    def add(self, lookup: Lookup) -> None:
-        """Count a lookup, if it failed."""
-        if isinstance(lookup, Failed):
-            code = lookup.error.code if isinstance(lookup.error, StatusError) else None
-            beginning = lookup.phone_number_id[:1]
-            # An empty id and a telephone number have explanations of their own.
-            form = "id" if beginning not in ("", "+") else beginning
-            alike = kind_of(type(lookup.error)), code, form
-            first, count = self._alike.get(alike, (lookup, 0))
-            self._alike[alike] = first, count + 1
-
-    def lines(self) -> list[str]:
-        """Give the lines, the most frequent first."""
-        frequent = sorted(self._alike.values(), key=lambda each: -each[1])
-        return [_complaint(first, count) for first, count in frequent]
-
-
 def telephone_number_error(phone_number_id: str) -> InvalidPhoneNumberIdError | None:
     """Refuse a telephone number in the place of an id; `None` for everything else."""
     if not phone_number_id.startswith("+"):
@@ -152,10 +147,3 @@ def telephone_number_error(phone_number_id: str) -> InvalidPhoneNumberIdError | 
         f"{phone_number_id!r} is a telephone number, not an id; "
         f"`elevenphone find {shlex.quote(phone_number_id)}` looks it up"
     )
-
-
-def _complaint(first: Failed, count: int) -> str:
-    whose = first.phone_number_id or f"row {first.index + 1:,}"
-    if count > 1:
-        whose += f" and {count - 1:,} more"
-    return printable(f"{whose}: {explained(first.error) if first.phone_number_id else 'empty id.'}")
