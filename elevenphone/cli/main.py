@@ -15,6 +15,7 @@ from elevenphone.cli.shell import Shell
 from elevenphone.errors import ElevenPhoneError
 
 _WIDEST_HELP = 80
+_LONGEST_SUMMARY = 100
 
 
 class _PipeClosedError(Exception):
@@ -84,7 +85,7 @@ class _Group(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(
                 [
-                    (name, command.get_short_help_str(formatter.width))
+                    (name, command.get_short_help_str(_LONGEST_SUMMARY))
                     for name, command in self.commands.items()
                 ]
             )
