@@ -111,7 +111,7 @@ def test_which_failures_may_pass(kind: type[ElevenPhoneError]) -> None:
     assert may_pass(Failed(0, "p", 1, 0.1, error)) == (kind.__name__ in PASSING)
 
 
-def test_which_lookups_stand() -> None:
+def test_which_lookups_are_asked_for_again() -> None:
     assert not may_pass(Failed(0, "p", 1, 0.1, ServerError(501)))
     assert not may_pass(found(0))
 

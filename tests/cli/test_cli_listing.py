@@ -77,7 +77,7 @@ def test_a_file_has_the_columns_of_numbers_and_appears_when_it_is_whole(
         assert ids == api.ids
 
 
-def test_selected_fields_alone(api: Api) -> None:
+def test_select_shows_these_fields_alone(api: Api) -> None:
     ended = run("list", "--select", "label,phone_number", "--format", "csv", **api.variables)
     assert ended.code == 0
     assert ended.output.splitlines()[0] == "label,phone_number"

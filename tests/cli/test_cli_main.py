@@ -104,7 +104,7 @@ def test_a_misspelled_word_gets_a_suggestion(typed: tuple[str, ...], suggestion:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
-def test_completion(shell: str) -> None:
+def test_each_shell_has_a_script_for_completion(shell: str) -> None:
     ended = run("completion", shell)
     assert (ended.code, ended.errors) == (0, "")
     assert "_ELEVENPHONE_COMPLETE" in ended.output
