@@ -35,7 +35,7 @@ async def main(ids):
 
 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
     seconds, found = runner.run(main(open(sys.argv[1]).read().split()))
-print(json.dumps({"seconds": seconds, "found": found, "peak": peak_bytes()}))
+print(json.dumps({"seconds": seconds, "cpu": time.process_time(), "found": found, "peak": peak_bytes()}))
 """
 _FETCH = """
 import json, sys, time
@@ -44,7 +44,8 @@ from speed_lab.peak import peak_bytes
 
 started = time.perf_counter()
 code = main()
-print(json.dumps({"seconds": time.perf_counter() - started, "code": code, "peak": peak_bytes()}))
+seconds = time.perf_counter() - started
+print(json.dumps({"seconds": seconds, "cpu": time.process_time(), "code": code, "peak": peak_bytes()}))
 """
 
 
@@ -54,6 +55,7 @@ def measure(options: argparse.Namespace) -> Report:
     lookups = options.lookups or (2_000 if options.quick else 100_000)
     report = Report(benchmark="fetch")
     seconds: dict[str, list[float]] = {}
+    processor: dict[str, list[float]] = {}
     peaks: dict[str, list[float]] = {}
     with serve() as server, tempfile.TemporaryDirectory(prefix="fetch_", dir=options.folder) as name:
         report.server = server.name
@@ -67,9 +69,13 @@ def measure(options: argparse.Namespace) -> Report:
                 )
                 ended = _run(line, server.plain)
                 seconds.setdefault(subject, []).append(ended["seconds"])
+                processor.setdefault(subject, []).append(ended["cpu"])
                 peaks.setdefault(subject, []).append(ended["peak"] / 1e6)
     case = f"{lookups:,} ids"
-    report.figures = compare(case, "seconds", seconds, GATHER) + compare(case, "peak, MB", peaks, None)
+    report.figures = compare(case, "seconds", seconds, GATHER)
+    report.figures += compare(case, "processor, s", processor, GATHER) + compare(
+        case, "peak, MB", peaks, None
+    )
     for subject in options.formats:
         ratio = median_ratio(seconds, GATHER, subject)
         if ratio is not None:

@@ -13,6 +13,9 @@ from click.shell_completion import (
 
 from elevenphone.cli.shell import Shell
 
+VARIABLE = "_ELEVENPHONE_COMPLETE"
+"""The environment variable by which a shell asks for completions."""
+
 _POWERSHELL = """\
 Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
     param($word, $line, $cursor)
@@ -79,6 +82,6 @@ def command(surroundings: Shell, *, shell: str) -> int:
     completion = get_completion_class(shell)
     assert completion is not None  # noqa: S101 - the choices are those that click knows, and ours
     root = click.get_current_context().find_root()
-    source = completion(root.command, {}, "elevenphone", "_ELEVENPHONE_COMPLETE").source()
+    source = completion(root.command, {}, "elevenphone", VARIABLE).source()
     surroundings.output.write(f"{source}\n")
     return 0

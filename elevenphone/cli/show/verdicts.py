@@ -68,7 +68,7 @@ def ends_run(failed: Failed, stopped_by: ElevenPhoneError | None) -> bool:
 def exit_code_of_exception(error: BaseException) -> ExitCode:
     """Choose the exit code of a command that ends with an exception."""
     match error:
-        case click.Abort() | KeyboardInterrupt():
+        case KeyboardInterrupt():
             return ExitCode.INTERRUPTED
         case click.ClickException():
             return ExitCode(error.exit_code) if error.exit_code != 1 else ExitCode.USAGE
