@@ -122,7 +122,7 @@ def test_a_failure_that_may_pass_does_not_stand_and_the_last_answer_counts(tmp_p
     assert keep(path, found(1)) == [found(2)]
     assert keep(path, found(0)) == [found(1), found(2)]
     with closing(opened(path)) as journal:
-        assert [lookup for _, lookup in journal.in_order(3)] == [found(0), found(1), found(2)]
+        assert [decode_line(line) for line in journal.in_order(3)] == [found(0), found(1), found(2)]
         with pytest.raises(Refusal, match="lacks the answer to id 4"):
             list(journal.in_order(4))
     assert [each.name for each in tmp_path.iterdir()] == ["journal"]

@@ -7,7 +7,6 @@ and itself.
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import sqlite3
 import zlib
@@ -15,7 +14,7 @@ from array import array
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias
 
 from elevenphone._records import encodable
 from elevenphone.cli.exit_codes import Refusal
@@ -144,10 +143,13 @@ class Journal(BatchWriter[_Row]):
         """
         if self._begun is not None:
             _compare(self._begun, header)
-        for position, passes, _, lookup in self._rows():
-            if lookup is None:
+        for position, passes, line in self._rows():
+            try:
+                lookup = decode_line(line)
+            except ValueError:
                 self.damaged += 1
-            elif not passes:
+                continue
+            if not passes:
                 self._note(position, lookup)
                 yield lookup
 
@@ -181,26 +183,26 @@ class Journal(BatchWriter[_Row]):
                 self._file.connection.execute(_INSERT + places, [value for row in rows for value in row])
         self.kept += len(batch)
 
-    def in_order(self, count: int) -> Iterator[tuple[bytes, Lookup]]:
+    def in_order(self, count: int) -> Iterator[bytes]:
         """Iterate over all answers in the order of the input.
 
         Args:
             count: How many ids there are.
 
         Yields:
-            Each as a line, and as a lookup.
+            Each as a line, which `decode_line` reads.
 
         Raises:
             ChangedError: One is missing.
         """
         expected = 0
-        for position, _, line, lookup in self._rows():
-            if lookup is None:
+        for position, _, line in self._rows():
+            if not line:
                 continue
             if position != expected:
                 break
             expected += 1
-            yield line, lookup
+            yield line
         if expected != count:
             raise ChangedError(f"the journal lacks the answer to id {expected + 1:,}: --resume asks for it.")
 
@@ -217,18 +219,15 @@ class Journal(BatchWriter[_Row]):
         """Release it."""
         self._file.close()
 
-    def _rows(self) -> Iterator[tuple[int, bool, bytes, Lookup | None]]:
-        """Iterate over all rows by position; the lookup is `None` where a row has changed on the disk."""
+    def _rows(self) -> Iterator[tuple[int, bool, bytes]]:
+        """Iterate over all rows by position; the line is empty where a row has changed on the disk."""
         with self._file.errors_translated():
             rows = self._file.connection.execute(
                 "SELECT position, may_pass, checksum, line FROM answers ORDER BY position"
             )
             for position, passes, checksum, line in rows:
-                lookup = None
-                if isinstance(line, bytes) and checksum == _checksum(position, passes, line):
-                    with contextlib.suppress(ValueError):
-                        lookup = decode_line(line)
-                yield position, passes == 1, cast("bytes", line), lookup
+                is_whole = isinstance(line, bytes) and checksum == _checksum(position, passes, line)
+                yield position, passes == 1, line if is_whole else b""
 
     def _note(self, position: int, lookup: Lookup) -> None:
         if (lacking := position + 1 - len(self._answered)) > 0:

@@ -18,7 +18,9 @@ from elevenphone.cli.fetch.fetching import Fetching, Sink
 from elevenphone.cli.fetch.journal import ChangedError, Header, Journal
 from elevenphone.cli.fetch.order import Order, check_places, finished, refuse_existing, refuse_same
 from elevenphone.cli.fetch.stream import StreamSink
+from elevenphone.cli.formats.columns import Selection
 from elevenphone.cli.formats.files import whole_file
+from elevenphone.cli.formats.lines import decode_line
 from elevenphone.cli.formats.rows import require, rows_of
 from elevenphone.cli.show.console import error_console
 from elevenphone.cli.show.progress import RunProgress, run_progress
@@ -119,6 +121,7 @@ class _Fetch:
                 if journal.count > fetching.count:
                     raise ChangedError("the input has changed: it has fewer ids than when the run was begun.")
                 self._export(journal, fetching.count)
+                journal.note_export()
             if not self._tally.passing:
                 journal.remove()
         self._show()
@@ -208,12 +211,15 @@ class _Fetch:
             failed = None if order.failures is None else whole(order.failures)
             file = whole(order.target.file)
             rows = files.enter_context(rows_of(order.target.format, file, order.selection))
-            for line, lookup in journal.in_order(count):
+            if order.target.format == "jsonl" and order.selection == Selection() and failed is None:
+                file.writelines(journal.in_order(count))  # as they are
+                return
+            for line in journal.in_order(count):
+                lookup = decode_line(line)
                 if order.selection.takes(lookup):
                     rows.add(lookup, line)
                 if failed is not None and isinstance(lookup, Failed):
                     failed.write(line)
-        journal.note_export()
 
     def _end_early(self, fetching: Fetching) -> NoReturn:
         if fetching.interrupted or fetching.ended_by is None:
