@@ -233,6 +233,14 @@ def test_a_summary_as_json_says_how_the_run_ended(api: Api, tmp_path: Path) -> N
     providers = {api.emulator.number(each).provider for each in known}
     assert providers == set(msgspec.convert(first["providers"], dict[str, int]))
     assert read()["ended"] == "refused"
+    again = read("--resume")
+    assert [again[name] for name in ("ended", "done", "before", "found", "requests")] == [
+        "complete",
+        7,
+        7,
+        5,
+        0,
+    ]
     assert read("--force", ELEVENLABS_API_KEY="sk_a_wrong_key_of_length")["ended"] == "key_refused"
     assert read("--force", ELEVENLABS_BASE_URL="http://127.0.0.1:1")["ended"] == "server_away"
     shown = fetch(ids, "-o", "-", "--summary-json", "-", "-q", api=api)

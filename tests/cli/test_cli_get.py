@@ -211,6 +211,14 @@ def test_a_telephone_number_is_explained_and_not_sent(api: Api) -> None:
         assert len(ended.output.splitlines()) == 1 + len(others)
 
 
+@pytest.mark.parametrize("number", ["15551234567", "1 (555) 123-4567", "(0)20 7946 0123"])
+def test_digits_without_a_plus_are_a_telephone_number_too(api: Api, number: str) -> None:
+    sent = len(api.asked())
+    ended = run("get", number, **api.variables)
+    assert (ended.code, len(api.asked())) == (2, sent)
+    assert ended.errors.startswith(f"elevenphone: '{number}' is a telephone number, not an id; ")
+
+
 def test_selected_fields_stand_beside_id_and_status(api: Api) -> None:
     fields = "phone_number,assigned_agent.agent_id"
     ended = run("get", "--select", fields, api.ids[0], api.unknown_id, **api.variables)

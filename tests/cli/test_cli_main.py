@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_helpers import environment, run, run_process
+from cli_helpers import environment, run, run_process, run_shown
 
 import elevenphone
 from elevenphone.cli.exit_codes import MEANINGS
@@ -47,6 +47,15 @@ def test_the_help_has_commands_before_exit_codes_and_fits_a_small_terminal(
     assert all(f"\n  {command} " in commands for command in COMMANDS)
     assert all(f"{int(code)} {meaning}" in " ".join(codes.split()) for code, meaning in MEANINGS.items())
     assert "..." not in commands
+
+
+@pytest.mark.parametrize("arguments", [(), *((name,) for name in COMMANDS)])
+def test_the_help_fits_a_narrow_terminal(arguments: tuple[str, ...]) -> None:
+    ended = run_shown(*arguments, "--help", columns=40, variables={})
+    text, _, options = ended.output.partition("Options:")
+    assert max(map(len, options.splitlines())) <= 40
+    paragraphs = [line for line in text.splitlines() if not line.startswith("    ")]
+    assert max(map(len, paragraphs)) <= 40  # a command to copy is not broken
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -32,7 +32,7 @@ from elevenphone.cli.show.summary import (
     write_summary,
 )
 from elevenphone.cli.show.tally import Tally
-from elevenphone.cli.show.verdicts import exit_code_of_counts, exit_code_of_exception
+from elevenphone.cli.show.verdicts import exit_code_of_exception
 from elevenphone.cli.text import counted
 from elevenphone.errors import ElevenPhoneError
 from elevenphone.lookups import Failed
@@ -103,9 +103,14 @@ class _Fetch:
         order = self._order
         require(order.target.format)
         if (counts := finished(order)) is not None:
-            text = ", ".join(f"{counts[status]:,} {status.replace('_', ' ')}" for status in _STATUSES)
+            tally = self._tally
+            tally.found, tally.not_found, tally.failed = (
+                counts[each] for each in ("found", "not_found", "failed")
+            )
+            self._before = tally.done
+            text = f"{tally.found:,} found, {tally.not_found:,} not found, {tally.failed:,} failed"
             self._say(f"'{order.target.path}' is finished: {text}. --force starts over.")
-            return exit_code_of_counts(counts["not_found"], counts["failed"])
+            return tally.exit_code
         survey = order.source.survey() if order.source.is_file() else None
         header = Header.of(self._access.address, self._access.key(), survey)
         journal = Journal(order.target.journal, order.target.file, start_over=order.force)
@@ -130,7 +135,7 @@ class _Fetch:
                 f"{counted(self._tally.passing, 'id')} failed for a reason that may pass. To ask again:\n"
                 f"  {self._resume_command()}"
             )
-        return exit_code_of_counts(self._tally.not_found, self._tally.failed)
+        return self._tally.exit_code
 
     def _to_stream(self) -> ExitCode:
         """Fetch, and write as the answers come."""
@@ -141,7 +146,7 @@ class _Fetch:
         self._show()
         if not fetching.is_complete:
             self._end_early(fetching)
-        return exit_code_of_counts(self._tally.not_found, self._tally.failed)
+        return self._tally.exit_code
 
     def _open(self, journal: Journal, header: Header) -> None:
         order = self._order
@@ -267,6 +272,3 @@ class _Fetch:
         given = [argument for argument in self._shell.arguments if argument not in ("--force", "--resume")]
         command = shlex.join(["elevenphone", *given, "--resume"])
         return f"{command}   (with the same ids)" if "-" in given else command
-
-
-_STATUSES = ("found", "not_found", "failed")

@@ -6,7 +6,8 @@ from collections import Counter
 from operator import attrgetter
 
 from elevenphone._records import kind_of
-from elevenphone.cli.show.verdicts import explained, may_pass
+from elevenphone.cli.exit_codes import ExitCode
+from elevenphone.cli.show.verdicts import explained, may_pass, telephone_number_error
 from elevenphone.cli.text import printable
 from elevenphone.errors import NotFoundError, StatusError
 from elevenphone.lookups import Failed, Found, Lookup
@@ -34,12 +35,19 @@ class Tally:
         self.without_agent: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         # Of failures that are alike, the first of the input and their count.
-        self._alike: dict[tuple[str, str | None, str], tuple[Failed, int]] = {}
+        self._alike: dict[tuple[object, ...], tuple[Failed, int]] = {}
 
     @property
     def done(self) -> int:
         """Lookups counted."""
         return self.found + self.not_found + self.failed
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code of a run that came to its end."""
+        if self.failed:
+            return ExitCode.SOME_FAILED
+        return ExitCode.NOT_FOUND if self.not_found else ExitCode.ALL_FOUND
 
     def add(self, lookup: Lookup) -> None:
         """Count one."""
@@ -57,8 +65,7 @@ class Tally:
         else:
             self.failed += 1
         # An empty id and a telephone number have explanations of their own.
-        beginning = lookup.phone_number_id[:1]
-        form = beginning if beginning in ("", "+") else "id"
+        form = bool(lookup.phone_number_id), telephone_number_error(lookup.phone_number_id) is not None
         alike = kind_of(type(error)), error.code if isinstance(error, StatusError) else None, form
         first, count = self._alike.get(alike, (lookup, 0))
         self._alike[alike] = min(first, lookup, key=attrgetter("index")), count + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 import click
@@ -39,6 +40,8 @@ _EXPLANATIONS: tuple[tuple[type[ElevenPhoneError], str, str], ...] = (
     (DeadlineExceededError, "timed out", "Allow a lookup more time with --deadline."),
     (DecodeError, "not readable", "The answer is not a phone number: check --base-url."),
 )
+# With a plus, or of digits as spreadsheets keep them; every id has letters.
+_TELEPHONE_NUMBER = re.compile(r"\+.*|\(?\d[\d ().-]{6,}", re.DOTALL)
 _QUOTA = "quota used up"
 _CERTIFICATE = "not trusted"
 _SPECIAL_CODES = {"missing_permissions", "detected_unusual_activity"}
@@ -96,13 +99,6 @@ def exit_code_of_error(error: ElevenPhoneError) -> ExitCode:
     return ExitCode.SERVER_AWAY if error.retryable and not throttled else ExitCode.SOME_FAILED
 
 
-def exit_code_of_counts(not_found: int, failed: int) -> ExitCode:
-    """Choose the exit code of a run that came to its end."""
-    if failed:
-        return ExitCode.SOME_FAILED
-    return ExitCode.NOT_FOUND if not_found else ExitCode.ALL_FOUND
-
-
 def _is_quota(error: ElevenPhoneError) -> bool:
     if isinstance(error, RateLimitError) and error.kind == "quota":
         return True
@@ -141,7 +137,7 @@ def explained(error: ElevenPhoneError) -> str:
 
 def telephone_number_error(phone_number_id: str) -> InvalidPhoneNumberIdError | None:
     """Refuse a telephone number in the place of an id; `None` for everything else."""
-    if not phone_number_id.startswith("+"):
+    if not _TELEPHONE_NUMBER.fullmatch(phone_number_id):
         return None
     return InvalidPhoneNumberIdError(
         f"{phone_number_id!r} is a telephone number, not an id; "

@@ -15,7 +15,6 @@ from elevenphone.cli.lookup import look_up
 from elevenphone.cli.show.tally import Tally
 from elevenphone.cli.show.verdicts import (
     ends_run,
-    exit_code_of_counts,
     exit_code_of_error,
     telephone_number_error,
 )
@@ -71,7 +70,7 @@ class _Get:
                 await self._look_several_up(client)
         for complaint in self._tally.complaints():
             self._shell.say(f"elevenphone: {complaint}")
-        return self._ended or exit_code_of_counts(self._tally.not_found, self._tally.failed)
+        return self._ended or self._tally.exit_code
 
     async def _look_several_up(self, client: PhoneNumberClient) -> None:
         """Show each lookup as soon as it and all before it are settled."""
