@@ -110,7 +110,11 @@ class Access:
             try:
                 context.load_verify_locations(self.ca_file)
             except OSError as error:
-                problem = error.strerror or str(error)
+                problem = (
+                    "it holds no certificate in PEM form"
+                    if isinstance(error, ssl.SSLError)
+                    else error.strerror
+                )
                 raise Refusal(f"cannot use --ca-file '{self.ca_file}': {problem}.") from None
         return context
 

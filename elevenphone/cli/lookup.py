@@ -14,7 +14,7 @@ async def look_up(client: PhoneNumberClient, phone_number_id: str, index: int = 
     """Look one id up within the client's own deadline, where a bulk run would wait for an outage to end.
 
     Args:
-        client: The client; nothing else uses it at the same time.
+        client: The client.
         phone_number_id: The id.
         index: Its position in the input.
 
@@ -26,16 +26,13 @@ async def look_up(client: PhoneNumberClient, phone_number_id: str, index: int = 
     """
     if (refusal := telephone_number_error(phone_number_id)) is not None:
         return Failed(index, phone_number_id, 0, 0.0, refusal)
-    before = client.stats
     started = time.perf_counter()
     try:
         answer = await client.get_raw(phone_number_id)
     except ConfigurationError:
         raise
     except ElevenPhoneError as error:
-        after = client.stats
-        attempts = after.retries - before.retries + (after.requests > before.requests)
-        return Failed(index, phone_number_id, attempts, time.perf_counter() - started, error)
+        return Failed(index, phone_number_id, len(error.history), time.perf_counter() - started, error)
     try:
         return Found(index, phone_number_id, answer.attempts, answer.elapsed, answer.decode())
     except ElevenPhoneError as error:

@@ -2,57 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Generator
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 import click
+from click.shell_completion import shell_complete
 
 from elevenphone import __version__
 from elevenphone.cli.commands import completion, demo, doctor, emulator, fetch, get, listing
-from elevenphone.cli.endings import exit_code_of_exception
 from elevenphone.cli.exit_codes import MEANINGS, ExitCode, OutputError
 from elevenphone.cli.shell import Shell
 from elevenphone.errors import ElevenPhoneError
 
+_WIDEST_HELP = 80
+_LONGEST_SUMMARY = 100
 
-class _PipeClosedError(Exception):
-    """The reader of standard output went away; not an `OSError`, of which click would make exit code 1."""
+
+class _HelpFormatter(click.HelpFormatter):
+    """Leaves room for what options mean in a narrow terminal."""
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write names and their meanings side by side."""
+        super().write_dl(rows, min(col_max, self.width // 3), col_spacing)
 
 
-@contextlib.contextmanager
-def _endings_watched() -> Generator[None]:
-    """Pass two endings on that click would report by itself."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise _PipeClosedError from None
-    except KeyboardInterrupt as error:
-        raise click.Abort from error
+class _Context(click.Context):
+    formatter_class = _HelpFormatter
 
 
 class _Group(click.Group):
     """The commands, in the order in which a newcomer needs them."""
 
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **extra: object,
-    ) -> click.Context:
-        """Parse the command line, which may print a help text."""
-        with _endings_watched():
-            return super().make_context(info_name, args, parent, **extra)
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Run the command."""
-        with _endings_watched():
-            return super().invoke(ctx)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """List the commands in the order in which they were added."""
-        return list(self.commands)
+    context_class = _Context
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -63,6 +44,16 @@ class _Group(click.Group):
             more = f" Did you mean {alike[0]!r}?" if alike else ""
             raise click.UsageError(f"No such command {args[0]!r}.{more}", ctx)
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List the commands, with what they do in whole sentences."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, command.get_short_help_str(_LONGEST_SUMMARY))
+                    for name, command in self.commands.items()
+                ]
+            )
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the exit codes, after the commands."""
@@ -84,6 +75,7 @@ for _command in (
     *(demo.command, get.command, listing.find_command, listing.list_command, fetch.command),
     *(doctor.command, emulator.command, completion.command),
 ):
+    _command.context_class = _Context
     elevenphone.add_command(_command)
 
 
@@ -97,24 +89,38 @@ def run(shell: Shell) -> ExitCode:
         The exit code.
     """
     try:
-        code = elevenphone.main(list(shell.arguments), "elevenphone", standalone_mode=False, obj=shell)
+        if instruction := shell.environment.get(completion.VARIABLE):
+            return ExitCode(shell_complete(elevenphone, {}, "elevenphone", completion.VARIABLE, instruction))
+        code = _run(shell)
         shell.flush()
     except (Exception, KeyboardInterrupt) as error:
         return _ended_by(shell, error)
-    return ExitCode(code) if isinstance(code, int) else ExitCode.ALL_FOUND
+    return code
+
+
+def _run(shell: Shell) -> ExitCode:
+    """Do what `click.Group.main` does, which would decide the exit code of some endings by itself."""
+    width = min(shell.width, _WIDEST_HELP) - 2
+    try:
+        with elevenphone.make_context(
+            "elevenphone", list(shell.arguments), obj=shell, terminal_width=width
+        ) as context:
+            return ExitCode(elevenphone.invoke(context))
+    except click.exceptions.Exit as ended:  # after the help or the version
+        return ExitCode(ended.exit_code)
 
 
 def _ended_by(shell: Shell, error: BaseException) -> ExitCode:
-    if isinstance(error, _PipeClosedError):
-        error = BrokenPipeError()
+    from elevenphone.cli.show.verdicts import exit_code_of_exception, explained  # noqa: PLC0415 - `--help` needs neither
+
     code = exit_code_of_exception(error)
     match error:
         case BrokenPipeError():
             shell.discard_output()
-        case click.Abort() | KeyboardInterrupt():
+        case KeyboardInterrupt():
             if shell.errors_are_terminal:  # which shows ^C there
                 shell.errors.write("\n")
-            _say(shell, "interrupted", error.__cause__ or error)
+            _say(shell, "interrupted", error)
         case click.exceptions.NoArgsIsHelpError():
             shell.errors.write(f"{error.message}\n")
         case click.UsageError() if error.ctx is not None:
@@ -125,8 +131,6 @@ def _ended_by(shell: Shell, error: BaseException) -> ExitCode:
         case click.ClickException():
             _say(shell, error.format_message(), error)
         case ElevenPhoneError():
-            from elevenphone.cli.show.verdicts import explained  # noqa: PLC0415 - `--help` needs it not
-
             _say(shell, explained(error), error)
         case OutputError():
             _say(shell, str(error), error)

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
 
 import msgspec
 
 
-class EmulatorStats(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class _Counts(msgspec.Struct, kw_only=True):
+    requests: int = 0
+    answered: int = 0
+    not_found: int = 0
+    unauthorized: int = 0
+    throttled: int = 0
+    server_errors: int = 0
+    faults: int = 0
+    in_flight: int = 0
+    peak_in_flight: int = 0
+    waiting: int = 0
+    peak_waiting: int = 0
+    seconds_waited: float = 0.0
+    connections: int = 0
+
+
+class EmulatorStats(_Counts, frozen=True, gc=False):  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues] - msgspec allows what dataclasses do not
     """The counters of the emulator at one moment.
 
     Each request counts once, by its end: as `answered`, `not_found`, `unauthorized`,
@@ -37,20 +52,6 @@ class EmulatorStats(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         assert emulator.stats.requests == 3  # the client tried three times
         ```
     """
-
-    requests: int = 0
-    answered: int = 0
-    not_found: int = 0
-    unauthorized: int = 0
-    throttled: int = 0
-    server_errors: int = 0
-    faults: int = 0
-    in_flight: int = 0
-    peak_in_flight: int = 0
-    waiting: int = 0
-    peak_waiting: int = 0
-    seconds_waited: float = 0.0
-    connections: int = 0
 
 
 class RecordedRequest(msgspec.Struct, kw_only=True):
@@ -81,23 +82,8 @@ class RecordedRequest(msgspec.Struct, kw_only=True):
     status: int | None = None
 
 
-@dataclass(eq=False)
-class Counters:
+class Counters(_Counts):
     """The counts behind `EmulatorStats`, as they change."""
-
-    requests: int = 0
-    answered: int = 0
-    not_found: int = 0
-    unauthorized: int = 0
-    throttled: int = 0
-    server_errors: int = 0
-    faults: int = 0
-    in_flight: int = 0
-    peak_in_flight: int = 0
-    waiting: int = 0
-    peak_waiting: int = 0
-    seconds_waited: float = 0.0
-    connections: int = 0
 
     def enter(self) -> None:
         """Count a request that is now being served."""
@@ -128,4 +114,4 @@ class Counters:
 
     def snapshot(self) -> EmulatorStats:
         """Return the counts of this moment."""
-        return EmulatorStats(**vars(self))
+        return EmulatorStats(**msgspec.structs.asdict(self))

@@ -1,4 +1,4 @@
-"""`elevenphone fetch` in processes of their own, which are killed, interrupted and resumed."""
+"""`elevenphone fetch` in processes of their own, killed or interrupted, and resumed in this one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from cli_helpers import PATIENCE, command, environment
+from cli_helpers import PATIENCE, command, environment, run
 
 _SECONDS_BETWEEN_LOOKS = 0.02
 
@@ -42,27 +43,39 @@ class Fetch:
         )
 
     def run(self, *arguments: str, source: str = "ids.txt", given: str = "") -> tuple[int, str]:
-        process = self.start(*arguments, source=source)
-        _, errors = process.communicate(given, timeout=PATIENCE)
-        assert "Traceback" not in errors
-        return process.returncode, errors
+        """Run to the end, in this process."""
+        with contextlib.chdir(self.folder):
+            ended = run("fetch", source, "-o", "out.jsonl", *arguments, given=given, **self.variables)
+        return ended.code, ended.errors
 
     def kept(self, *, of_a_run_under_way: bool = False) -> int:
         """Count the answers in the journal; those of a run under way are read past its lock."""
+        return self._number("SELECT count(*) FROM answers", of_a_run_under_way=of_a_run_under_way)
+
+    def _number(self, query: str, *, of_a_run_under_way: bool) -> int:
         if not self.journal.exists():
             return 0
         options = "immutable=1" if of_a_run_under_way else "mode=rw"
         database = sqlite3.connect(f"{self.journal.as_uri()}?{options}", uri=True)
         with contextlib.closing(database):
-            if not of_a_run_under_way:
-                return int(database.execute("SELECT count(*) FROM answers").fetchone()[0])
-            with contextlib.suppress(sqlite3.Error):  # in the middle of a commit
-                return int(database.execute("SELECT count(*) FROM answers").fetchone()[0])
-            return 0
+            try:
+                return int(database.execute(query).fetchone()[0])
+            except sqlite3.Error:
+                if of_a_run_under_way:  # in the middle of a commit
+                    return 0
+                raise
 
     def wait_until_kept(self, count: int) -> None:
+        self._wait_until(lambda: self.kept(of_a_run_under_way=True) >= count)
+
+    def wait_until_begun_with(self, ids: int) -> None:
+        """Wait until the journal is that of a run with so many ids."""
+        self._wait_until(lambda: self._number("SELECT ids FROM run", of_a_run_under_way=True) == ids)
+
+    @staticmethod
+    def _wait_until(is_so: Callable[[], bool]) -> None:
         patience = time.monotonic() + PATIENCE
-        while self.kept(of_a_run_under_way=True) < count and time.monotonic() < patience:
+        while not is_so() and time.monotonic() < patience:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def interrupt(self, number: signal.Signals, after: int) -> tuple[int, str]:

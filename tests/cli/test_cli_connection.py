@@ -77,7 +77,7 @@ def test_requests_go_through_the_proxy(api: Api, proxy: Proxy) -> None:
     assert proxy.asked[0].startswith(f"GET {api.emulator.base_url}/v1/".encode())
 
 
-def test_the_proxies_of_the_environment_are_used_on_demand(
+def test_trust_env_uses_the_proxies_of_the_environment(
     api: Api, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", proxy.url)
@@ -98,7 +98,7 @@ def test_the_doctor_looks_at_the_proxy(api: Api, proxy: Proxy) -> None:
     assert "fail  proxy" in away.output
 
 
-def test_an_authority_of_ones_own_is_trusted_on_demand(tmp_path: Path) -> None:
+def test_ca_file_names_another_authority_to_trust(tmp_path: Path) -> None:
     trustme = pytest.importorskip("trustme")
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -115,7 +115,7 @@ def test_an_authority_of_ones_own_is_trusted_on_demand(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [("get", "-v"), ("-v", "get")])
 def test_each_attempt_is_logged_without_the_key(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     log = tmp_path / "log"
-    with emulator(server_errors=0.5, seed=3, record=True) as api:
+    with emulator(server_errors=0.2, seed=3, record=True) as api:
         ended = run(*arguments, *api.ids[:20], "--log-file", log, **api.variables)
         attempts = len(api.asked())
     assert attempts > 20

@@ -10,7 +10,7 @@ def marks(output: str) -> dict[str, str]:
     return {subject: mark for mark, subject, _ in lines}
 
 
-def test_all_is_well(api: Api) -> None:
+def test_each_check_passes(api: Api) -> None:
     ended = run("doctor", **api.variables)
     assert (ended.code, ended.errors) == (0, "")
     assert set(marks(ended.output).values()) == {"ok"}
@@ -19,7 +19,7 @@ def test_all_is_well(api: Api) -> None:
     assert KEY not in ended.output
 
 
-def test_a_number_of_ones_own(api: Api) -> None:
+def test_a_given_id_is_looked_up(api: Api) -> None:
     known = run("doctor", api.ids[0], **api.variables)
     assert known.code == 0
     assert marks(known.output)["lookup"] == "ok"
@@ -38,7 +38,7 @@ def test_a_refused_key(api: Api) -> None:
     assert wrong not in ended.output
 
 
-def test_no_key_is_no_reason_not_to_look_at_the_rest(api: Api) -> None:
+def test_without_a_key_the_host_is_checked_all_the_same(api: Api) -> None:
     ended = run("doctor", ELEVENLABS_BASE_URL=api.variables["ELEVENLABS_BASE_URL"])
     assert ended.code == 2
     assert marks(ended.output) == {"version": "ok", "key": "fail", "host": "ok", "TLS": "ok"}
@@ -47,7 +47,7 @@ def test_no_key_is_no_reason_not_to_look_at_the_rest(api: Api) -> None:
 @pytest.mark.parametrize(
     ("url", "subject"), [("http://127.0.0.1:1", "host"), ("https://host.invalid", "host"), ("tls", "TLS")]
 )
-def test_where_there_is_no_way_it_says_so(api: Api, url: str, subject: str) -> None:
+def test_an_unreachable_host_is_reported(api: Api, url: str, subject: str) -> None:
     if url == "tls":
         url = api.variables["ELEVENLABS_BASE_URL"].replace("http:", "https:")
     ended = run("doctor", "--base-url", url, ELEVENLABS_API_KEY=KEY)

@@ -23,7 +23,7 @@ def test_doctor_names_uvloop_where_it_is_what_runs(api: Api) -> None:
     assert ", uvloop " in ended.output.splitlines()[0]
 
 
-def test_a_uvloop_that_cannot_be_imported_is_done_without(api: Api, tmp_path: Path) -> None:
+def test_where_uvloop_cannot_be_imported_asyncio_runs(api: Api, tmp_path: Path) -> None:
     (tmp_path / "uvloop.py").write_text("raise ImportError('made for another Python')\n", encoding="ascii")
     ended = run_process("doctor", **api.variables, PYTHONPATH=str(tmp_path))
     assert (ended.code, ended.errors) == (0, "")

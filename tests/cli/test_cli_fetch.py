@@ -192,14 +192,14 @@ def test_a_bar_on_a_terminal(api: Api, ids: Path, tmp_path: Path) -> None:
     assert "306 lookups in" in ended.output
 
 
-def test_no_ids_are_an_empty_file(api: Api, tmp_path: Path) -> None:
+def test_without_ids_the_output_is_empty(api: Api, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
     ended = fetch(os.devnull, "-o", output, api=api)
     assert (ended.code, output.read_bytes()) == (0, b"")
     assert ended.errors == f"There are no ids in '{os.devnull}'.\nWritten to {output}\n"
 
 
-def test_a_reader_that_goes_away_is_left_in_peace(api: Api, ids: Path) -> None:
+def test_a_closed_pipe_ends_the_command_without_a_message(api: Api, ids: Path) -> None:
     process = subprocess.Popen(  # noqa: S603 - this interpreter
         command("fetch", ids, "-o", "-", "--quiet"),
         stdout=subprocess.PIPE,
@@ -233,6 +233,14 @@ def test_a_summary_as_json_says_how_the_run_ended(api: Api, tmp_path: Path) -> N
     providers = {api.emulator.number(each).provider for each in known}
     assert providers == set(msgspec.convert(first["providers"], dict[str, int]))
     assert read()["ended"] == "refused"
+    again = read("--resume")
+    assert [again[name] for name in ("ended", "done", "before", "found", "requests")] == [
+        "complete",
+        7,
+        7,
+        5,
+        0,
+    ]
     assert read("--force", ELEVENLABS_API_KEY="sk_a_wrong_key_of_length")["ended"] == "key_refused"
     assert read("--force", ELEVENLABS_BASE_URL="http://127.0.0.1:1")["ended"] == "server_away"
     shown = fetch(ids, "-o", "-", "--summary-json", "-", "-q", api=api)

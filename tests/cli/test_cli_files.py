@@ -69,8 +69,8 @@ def test_lines_of_several_threads_do_not_mingle(tmp_path: Path) -> None:
 
         def write(number: int) -> None:
             for _ in range(200):
-                writer.add(b"%d\n" % number * 100)
-                writer.write()
+                writer.append(b"%d\n" % number * 100)
+                writer.finish()
 
         threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
         for thread in threads:

@@ -47,7 +47,7 @@ def test_every_input_has_a_line(api: Api) -> None:
     assert "--region" in ended.errors
 
 
-def test_no_ids_is_nothing_to_do(api: Api) -> None:
+def test_without_ids_nothing_is_sent(api: Api) -> None:
     ended = run("get", "-", **api.variables)
     assert ended == (0, "", "")
 
@@ -139,7 +139,7 @@ def test_a_server_that_is_not_there_is_reported_at_once() -> None:
     assert "--base-url" in ended.errors
 
 
-def test_a_full_disk_is_told(api: Api) -> None:
+def test_a_full_disk_is_reported(api: Api) -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("has no /dev/full")
@@ -156,7 +156,7 @@ def test_a_full_disk_is_told(api: Api) -> None:
     assert ended.stderr.count(b"\n") == 1
 
 
-def test_a_reader_that_goes_away_is_left_in_peace(api: Api) -> None:
+def test_a_closed_pipe_ends_the_command_without_a_message(api: Api) -> None:
     process = subprocess.Popen(  # noqa: S603 - this interpreter
         command("get", *api.ids[:3]),
         stdout=subprocess.PIPE,
@@ -211,6 +211,14 @@ def test_a_telephone_number_is_explained_and_not_sent(api: Api) -> None:
         assert len(ended.output.splitlines()) == 1 + len(others)
 
 
+@pytest.mark.parametrize("number", ["15551234567", "1 (555) 123-4567", "(0)20 7946 0123"])
+def test_digits_without_a_plus_are_a_telephone_number_too(api: Api, number: str) -> None:
+    sent = len(api.asked())
+    ended = run("get", number, **api.variables)
+    assert (ended.code, len(api.asked())) == (2, sent)
+    assert ended.errors.startswith(f"elevenphone: '{number}' is a telephone number, not an id; ")
+
+
 def test_selected_fields_stand_beside_id_and_status(api: Api) -> None:
     fields = "phone_number,assigned_agent.agent_id"
     ended = run("get", "--select", fields, api.ids[0], api.unknown_id, **api.variables)
@@ -236,7 +244,7 @@ def test_an_unknown_field_is_refused_with_those_there_are(api: Api) -> None:
         assert "assigned_agent.agent_id" in ended.errors
 
 
-def test_numbers_without_an_agent_alone(api: Api) -> None:
+def test_no_agent_shows_numbers_without_an_agent_alone(api: Api) -> None:
     ended = run("get", "--no-agent", *api.ids, api.unknown_id, **api.variables)
     shown = [json.loads(line)["phone_number_id"] for line in ended.output.splitlines()]
     assert shown == [each for each in api.ids if api.emulator.number(each).assigned_agent is None]

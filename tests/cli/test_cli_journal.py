@@ -111,7 +111,7 @@ def test_which_failures_may_pass(kind: type[ElevenPhoneError]) -> None:
     assert may_pass(Failed(0, "p", 1, 0.1, error)) == (kind.__name__ in PASSING)
 
 
-def test_which_lookups_stand() -> None:
+def test_which_lookups_are_asked_for_again() -> None:
     assert not may_pass(Failed(0, "p", 1, 0.1, ServerError(501)))
     assert not may_pass(found(0))
 
@@ -122,7 +122,7 @@ def test_a_failure_that_may_pass_does_not_stand_and_the_last_answer_counts(tmp_p
     assert keep(path, found(1)) == [found(2)]
     assert keep(path, found(0)) == [found(1), found(2)]
     with closing(opened(path)) as journal:
-        assert [lookup for _, lookup, _ in journal.in_order(3)] == [found(0), found(1), found(2)]
+        assert [decode_line(line) for line in journal.in_order(3)] == [found(0), found(1), found(2)]
         with pytest.raises(Refusal, match="lacks the answer to id 4"):
             list(journal.in_order(4))
     assert [each.name for each in tmp_path.iterdir()] == ["journal"]

@@ -19,12 +19,11 @@ MAY_IMPORT = {
     "access": "exit_codes shell text",
     "formats": "exit_codes text",
     "show": "formats exit_codes shell text",
-    "endings": "show exit_codes",
     "lookup": "show",
-    "fetch": "lookup show formats endings access event_loop exit_codes shell text",
+    "fetch": "lookup show formats access event_loop exit_codes shell text",
     "work": "fetch lookup show formats access event_loop exit_codes shell text",
     "commands": "work fetch formats access exit_codes shell",
-    "main": "commands show endings exit_codes shell",
+    "main": "commands show exit_codes shell",
     "__init__": "main shell",
 }
 LIGHT = {"__future__", "click", "elevenphone"}

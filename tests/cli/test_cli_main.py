@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_helpers import environment, run, run_process
+from cli_helpers import environment, run, run_process, run_shown
 
 import elevenphone
 from elevenphone.cli.exit_codes import MEANINGS
@@ -47,6 +47,15 @@ def test_the_help_has_commands_before_exit_codes_and_fits_a_small_terminal(
     assert all(f"\n  {command} " in commands for command in COMMANDS)
     assert all(f"{int(code)} {meaning}" in " ".join(codes.split()) for code, meaning in MEANINGS.items())
     assert "..." not in commands
+
+
+@pytest.mark.parametrize("arguments", [(), *((name,) for name in COMMANDS)])
+def test_the_help_fits_a_narrow_terminal(arguments: tuple[str, ...]) -> None:
+    ended = run_shown(*arguments, "--help", columns=40, variables={})
+    text, _, options = ended.output.partition("Options:")
+    assert max(map(len, options.splitlines())) <= 40
+    paragraphs = [line for line in text.splitlines() if not line.startswith("    ")]
+    assert max(map(len, paragraphs)) <= 40  # a command to copy is not broken
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -104,7 +113,7 @@ def test_a_misspelled_word_gets_a_suggestion(typed: tuple[str, ...], suggestion:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
-def test_completion(shell: str) -> None:
+def test_each_shell_has_a_script_for_completion(shell: str) -> None:
     ended = run("completion", shell)
     assert (ended.code, ended.errors) == (0, "")
     assert "_ELEVENPHONE_COMPLETE" in ended.output
@@ -123,9 +132,13 @@ def test_a_shell_completes_commands_options_and_files() -> None:
 
 def test_powershell_completes_commands_options_and_files() -> None:
     def completed(line: str, word: str) -> list[str]:
-        variables = {"_ELEVENPHONE_COMPLETE": "powershell_complete", "COMP_LINE": line, "COMP_WORD": word}
+        variables = {"_ELEVENPHONE_COMPLETE": "powershell_complete", "COMP_LINE": line}
+        if word:  # PowerShell deletes a variable that is set to nothing
+            variables["COMP_WORD"] = word
         return [each.split("\t")[1] for each in run_process(**variables).output.splitlines()]
 
     assert completed("elevenphone fe", "fe") == ["fetch"]
     assert completed("elevenphone fetch --re", "--re") == ["--resume", "--region"]
-    assert completed("elevenphone fetch ids.txt -o ", "") == [""]
+    assert completed("elevenphone fetch ids.txt -o", "") == [""]
+    assert completed("elevenphone fetch --format", "") == ["jsonl", "csv", "parquet", "db"]
+    assert completed("elevenphone fetch --format c", "c") == ["csv"]

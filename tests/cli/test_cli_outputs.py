@@ -137,7 +137,7 @@ def read(path: Path) -> list[dict[str, object]]:
             return rows
 
 
-def test_numbers_without_an_agent_are_no_others_empty_columns(api: Api, ids: Path, tmp_path: Path) -> None:
+def test_no_agent_leaves_out_ids_that_were_not_found(api: Api, ids: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
     fetch(ids, "-o", output, "--no-agent", "--select", "label", api=api)
     rows = csv_rows(output.read_bytes().decode())

@@ -40,7 +40,7 @@ from elevenphone.cli.show.progress import BarProgress, LineProgress
 from elevenphone.cli.show.summary import outcome_table, provider_table
 from elevenphone.cli.show.table import RowTable
 from elevenphone.cli.show.tally import Tally
-from elevenphone.cli.show.verdicts import Complaints, exit_code_of_error
+from elevenphone.cli.show.verdicts import exit_code_of_error
 from elevenphone.cli.text import printable, printable_json, wrapped
 from elevenphone.emulator import Emulator
 
@@ -79,7 +79,7 @@ def rows(lookups: Sequence[Lookup], columns: int) -> str:
 
 
 @pytest.mark.parametrize("columns", [40, 60, 120])
-def test_other_peoples_text_commands_nothing(columns: int) -> None:
+def test_labels_cannot_control_the_terminal(columns: int) -> None:
     for text in (
         shown(number_card(HOSTILE, columns), columns),
         rows([Found(0, "phnum_1", 1, 0.1, HOSTILE)], columns),
@@ -146,14 +146,14 @@ def test_text_is_broken_at_words_and_commands_are_not(columns: int) -> None:
 
 
 def test_equal_failures_are_explained_once() -> None:
-    complaints = Complaints()
-    for index in range(3):
-        complaints.add(Failed(index, f"phnum_{index}", 1, 0.1, NotFoundError(404, "x", "gone")))
-    complaints.add(Failed(3, "phnum_late", 1, 0.1, RequestTimeoutError("no complete answer within 10 s")))
+    tally = Tally()
+    for index in reversed(range(3)):
+        tally.add(Failed(index, f"phnum_{index}", 1, 0.1, NotFoundError(404, "x", "gone")))
+    tally.add(Failed(3, "phnum_late", 1, 0.1, RequestTimeoutError("no complete answer within 10 s")))
     odd = DecodeError("Expected `str`, got `null`", path="$.label")
-    complaints.add(Failed(4, "phnum_odd", 1, 0.1, odd))
-    complaints.add(Failed(5, "", 0, 0.0, InvalidPhoneNumberIdError("'' cannot be a phone number id")))
-    lines = complaints.lines()
+    tally.add(Failed(4, "phnum_odd", 1, 0.1, odd))
+    tally.add(Failed(5, "", 0, 0.0, InvalidPhoneNumberIdError("'' cannot be a phone number id")))
+    lines = tally.complaints()
     assert len(lines) == 4
     assert lines[0].startswith("phnum_0 and 2 more: gone (HTTP 404). ")
     assert "--timeout" in lines[1]
@@ -184,12 +184,12 @@ def test_codes_of_errors(error: ElevenPhoneError, code: ExitCode) -> None:
     assert exit_code_of_error(error) is code
 
 
-def test_kinds_are_the_classes() -> None:
+def test_the_kind_of_an_error_is_its_class_in_lower_case() -> None:
     assert kind_of(RateLimitError) == "rate_limit"
     assert kind_of(RequestTimeoutError) == "request_timeout"
 
 
-def test_a_tally_tells_what_was_found() -> None:
+def test_a_tally_counts_what_was_found() -> None:
     tally = Tally()
     tally.add(Found(0, "phnum_1", 1, 0.1, HOSTILE))
     tally.add(Failed(1, "phnum_2", 1, 0.1, NotFoundError(404)))
@@ -247,5 +247,5 @@ def test_a_terminal_that_was_narrowed_is_cleared_of_the_lines_that_it_wrapped() 
     assert f"\r\x1b[{wrapped_rows - 1}A\x1b[J" in console.file.getvalue()
 
 
-def test_json_stays_json() -> None:
+def test_text_made_printable_is_still_json() -> None:
     assert json.loads(printable_json('{"a":"\x7f\u2028é"}'.encode())) == {"a": "\x7f\u2028é"}

@@ -13,11 +13,15 @@ from click.shell_completion import (
 
 from elevenphone.cli.shell import Shell
 
+VARIABLE = "_ELEVENPHONE_COMPLETE"
+"""The environment variable by which a shell asks for completions."""
+
 _POWERSHELL = """\
 Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
     param($word, $line, $cursor)
     $env:%(complete_var)s = "powershell_complete"
-    $env:COMP_LINE = $line.Extent.Text
+    $before = [Math]::Min($cursor - $line.Extent.StartOffset, $line.Extent.Text.Length)
+    $env:COMP_LINE = $line.Extent.Text.Substring(0, $before)
     $env:COMP_WORD = $word
     try {
         %(prog_name)s | ForEach-Object {
@@ -26,13 +30,13 @@ Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
                 [System.Management.Automation.CompletionResult]::new($value, $value, "ParameterValue", $help)
             } else {
                 Get-ChildItem "$word*" | ForEach-Object {
-                    $path = Resolve-Path -Relative $_
+                    $path = Resolve-Path -Relative $_.FullName
                     [System.Management.Automation.CompletionResult]::new($path, $path, "ProviderItem", $path)
                 }
             }
         }
     } finally {
-        Remove-Item env:%(complete_var)s, env:COMP_LINE, env:COMP_WORD
+        Remove-Item env:%(complete_var)s, env:COMP_LINE, env:COMP_WORD -ErrorAction SilentlyContinue
     }
 }
 """
@@ -48,7 +52,7 @@ class _PowerShellComplete(ShellComplete):
         """Read the words before the cursor, and the one that is being written."""
         from os import environ  # noqa: PLC0415 - click gives the variables to nobody
 
-        word = environ["COMP_WORD"]
+        word = environ.get("COMP_WORD", "")  # PowerShell deletes a variable that is set to nothing
         words = split_arg_string(environ["COMP_LINE"])[1:]
         return (words[:-1] if word and words else words), word
 
@@ -78,6 +82,6 @@ def command(surroundings: Shell, *, shell: str) -> int:
     completion = get_completion_class(shell)
     assert completion is not None  # noqa: S101 - the choices are those that click knows, and ours
     root = click.get_current_context().find_root()
-    source = completion(root.command, {}, "elevenphone", "_ELEVENPHONE_COMPLETE").source()
+    source = completion(root.command, {}, "elevenphone", VARIABLE).source()
     surroundings.output.write(f"{source}\n")
     return 0

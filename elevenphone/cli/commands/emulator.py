@@ -11,9 +11,6 @@ import click
 
 from elevenphone.cli.shell import Shell
 
-_PROBABILITY = click.FloatRange(0, 1)
-
-
 # Name of a constructor of `Latency`, and its arguments.
 _Latency: TypeAlias = tuple[str, tuple[float, ...]]
 
@@ -51,6 +48,10 @@ class _OutageType(click.ParamType[tuple[float, float]]):
         return start, duration
 
 
+def _probability(name: str, what: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    return click.option(name, type=click.FloatRange(0, 1), metavar="P", help=f"Probability of {what}.")
+
+
 # Named as the arguments of `Emulator` are; an option that is not given keeps the emulator's own default.
 _SETTINGS = (
     click.option(
@@ -86,8 +87,8 @@ _SETTINGS = (
     click.option("--missing-permission", is_flag=True, default=None, help="The key lacks the permission."),
     click.option("--retry-after", metavar="VALUE", help="Header retry-after of every 429 and 503."),
     click.option("--retry-after-ms", metavar="VALUE", help="Header retry-after-ms of every 429 and 503."),
-    click.option("--busy", type=_PROBABILITY, metavar="P", help="Probability of 429 system_busy."),
-    click.option("--server-errors", type=_PROBABILITY, metavar="P", help="Probability of a server error."),
+    _probability("--busy", "429 system_busy"),
+    _probability("--server-errors", "a server error"),
     click.option("--server-error-status", type=int, metavar="STATUS", help="Its status.  [default: 503]"),
     click.option("--outage", is_flag=True, default=None, help="Be away from the start; see --outage-kind."),
     click.option(
@@ -102,37 +103,21 @@ _SETTINGS = (
         type=click.Choice(["unavailable", "refused"]),
         help="Answer 503, or refuse connections.  [default: unavailable]",
     ),
-    click.option(
-        "--drops", type=_PROBABILITY, metavar="P", help="Probability of a connection closed unanswered."
-    ),
-    click.option("--resets", type=_PROBABILITY, metavar="P", help="Probability of a connection reset."),
-    click.option("--truncated", type=_PROBABILITY, metavar="P", help="Probability of a body cut short."),
-    click.option("--slow-bodies", type=_PROBABILITY, metavar="P", help="Probability of a body byte by byte."),
+    _probability("--drops", "a connection closed unanswered"),
+    _probability("--resets", "a connection reset"),
+    _probability("--truncated", "a body cut short"),
+    _probability("--slow-bodies", "a body byte by byte"),
     click.option(
         "--slow-body-seconds", type=float, metavar="SECONDS", help="Time of such a body.  [default: 1]"
     ),
-    click.option("--malformed", type=_PROBABILITY, metavar="P", help="Probability of broken JSON."),
-    click.option("--html-errors", type=_PROBABILITY, metavar="P", help="Probability of a 502 page in HTML."),
-    click.option("--redirects", type=_PROBABILITY, metavar="P", help="Probability of a redirect."),
-    click.option(
-        "--expired-cursors", type=_PROBABILITY, metavar="P", help="Probability of a cursor that expired."
-    ),
-    click.option(
-        "--repeated-cursors",
-        type=_PROBABILITY,
-        metavar="P",
-        help="Probability of a repeated cursor.",
-    ),
-    click.option(
-        "--missing-cursors", type=_PROBABILITY, metavar="P", help="Probability of a page without a cursor."
-    ),
-    click.option("--empty-pages", type=_PROBABILITY, metavar="P", help="Probability of an empty page."),
-    click.option(
-        "--faulty-elements",
-        type=_PROBABILITY,
-        metavar="P",
-        help="Probability of a faulty number.",
-    ),
+    _probability("--malformed", "broken JSON"),
+    _probability("--html-errors", "a 502 page in HTML"),
+    _probability("--redirects", "a redirect"),
+    _probability("--expired-cursors", "a cursor that expired"),
+    _probability("--repeated-cursors", "a repeated cursor"),
+    _probability("--missing-cursors", "a page without a cursor"),
+    _probability("--empty-pages", "an empty page"),
+    _probability("--faulty-elements", "a faulty number"),
     click.option("--redirect-location", metavar="URL", help="Its target.  [default: the same path]"),
     click.option(
         "--requests-per-connection",

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from elevenphone.cli.access import Access
-from elevenphone.cli.commands.options import access_options, no_agent_option, select_option
+from elevenphone.cli.commands.options import (
+    access_options,
+    format_option,
+    no_agent_option,
+    output_option,
+    select_option,
+)
 
 if TYPE_CHECKING:
     from elevenphone.cli.formats.rows import Format
@@ -26,19 +32,8 @@ class _ConcurrencyType(click.ParamType[int | None]):
 
 @click.command("fetch")
 @click.argument("ids", type=click.Path(allow_dash=True), metavar="IDS")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(allow_dash=True),
-    metavar="OUT",
-    help="Where the results go; `-` writes to standard output as answers come.",
-)
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(("jsonl", "csv", "parquet", "db")),
-    help="What is written.  [default: by OUT's ending, else jsonl]",
-)
+@output_option("Where the results go; `-` writes to standard output as answers come.")
+@format_option
 @click.option(
     "--column", metavar="NAME", help="The column of the ids in a table.  [default: phone_number_id]"
 )

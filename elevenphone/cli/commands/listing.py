@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from elevenphone.cli.access import Access
-from elevenphone.cli.commands.options import access_options, json_option, no_agent_option, select_option
+from elevenphone.cli.commands.options import (
+    access_options,
+    format_option,
+    json_option,
+    no_agent_option,
+    output_option,
+    select_option,
+)
 
 if TYPE_CHECKING:
     from elevenphone.cli.formats.rows import Format
@@ -15,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command("list")
 @click.option("--search", metavar="TEXT", help="Numbers with this id, or with TEXT in label or number.")
-@click.option("--label", metavar="TEXT", help="Numbers with this label.")
+@click.option("--label", metavar="TEXT", help="Numbers with TEXT in the label.")
 @click.option("--phone-number", metavar="NUMBER", help="Numbers that are exactly this.")
 @click.option("--provider", metavar="NAME", help="Numbers of twilio, sip_trunk or exotel.")
 @click.option("--agent-id", metavar="ID", help="Numbers of this agent.")
@@ -29,19 +36,8 @@ if TYPE_CHECKING:
 @click.option("--ids", "ids_only", is_flag=True, help="Print ids alone, one a line.")
 @json_option
 @select_option
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(allow_dash=True),
-    metavar="OUT",
-    help="Write to a file; its ending is .jsonl, .csv, .parquet or .db.",
-)
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(("jsonl", "csv", "parquet", "db")),
-    help="What is written.  [default: by OUT's ending, else jsonl]",
-)
+@output_option("Write to a file; its ending is .jsonl, .csv, .parquet or .db.")
+@format_option
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
 @access_options(deadline=60.0, each="page")
 def list_command(
@@ -87,15 +83,7 @@ def list_command(
     if descending:
         given["sort_direction"] = "desc"
     access.check()
-    return run_list(
-        access,
-        given,
-        selection,
-        target,
-        ids_only=ids_only,
-        as_json=as_json,
-        force=force,
-    )
+    return run_list(access, given, selection, target, ids_only=ids_only, as_json=as_json, force=force)
 
 
 @click.command("find")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, cast
 
 import click
 
@@ -40,6 +42,7 @@ _ACCESS = (
         "--timeout", default=10.0, show_default=True, metavar="SECONDS", help="How long one attempt may take."
     ),
 )
+_NAMES = [field.name for field in fields(Access) if field.name != "shell"]
 _LOGGING = (
     click.option("-v", "--verbose", is_flag=True, help="Log each attempt to standard error; never the key."),
     click.option("--log-file", type=_FILE, metavar="FILE", help="Log each attempt to the end of FILE."),
@@ -54,6 +57,17 @@ no_agent_option = click.option("--no-agent", is_flag=True, help="Only numbers wi
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document a line, on a terminal too."
 )
+format_option = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(("jsonl", "csv", "parquet", "db")),
+    help="What is written.  [default: by OUT's ending, else jsonl]",
+)
+
+
+def output_option(what: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Make the option -o, which says what it does."""
+    return click.option("-o", "--output", type=click.Path(allow_dash=True), metavar="OUT", help=what)
 
 
 def access_options(
@@ -76,35 +90,10 @@ def access_options(
     )
 
     def decorate(function: Callable[..., int]) -> Callable[..., int]:
-        def packed(
-            shell: Shell,
-            /,
-            api_key_file: Path | None,
-            region: str | None,
-            base_url: str | None,
-            proxy: str | None,
-            trust_env: bool,
-            ca_file: Path | None,
-            timeout: float,
-            deadline: float,
-            verbose: bool,
-            log_file: Path | None,
-            **others: object,
-        ) -> int:
-            access = Access(
-                shell=shell,
-                api_key_file=api_key_file,
-                region=region,
-                base_url=base_url,
-                proxy=proxy,
-                trust_env=trust_env,
-                ca_file=ca_file,
-                timeout=timeout,
-                deadline=deadline,
-                verbose=verbose,
-                log_file=log_file,
-            )
-            return function(access, **others)
+        def packed(shell: Shell, /, **given: object) -> int:
+            # Names and types are those of the options above.
+            chosen = cast("dict[str, Any]", {name: given.pop(name) for name in _NAMES})
+            return function(Access(shell=shell, **chosen), **given)
 
         command: Callable[..., int] = functools.update_wrapper(click.pass_obj(packed), function)
         for option in reversed((*_ACCESS, deadline_option, *_LOGGING)):

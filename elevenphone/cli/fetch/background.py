@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from typing import Generic, TypeVar
 
 from elevenphone.cli.formats.ids import IdSource
 
@@ -14,6 +16,9 @@ from elevenphone.cli.formats.ids import IdSource
 _PIECES_AHEAD = 2
 # For input that is not read in pieces, such as Parquet.
 _LARGEST_BATCH = 5_000
+# Items that wait to be written; whoever makes more has to wait too.
+_MOST_WAITING = 5_000
+_T = TypeVar("_T")
 
 
 async def in_background(function: Callable[[], None]) -> None:
@@ -47,6 +52,45 @@ async def in_background(function: Callable[[], None]) -> None:
 
     threading.Thread(target=work, daemon=True).start()
     await done
+
+
+class BatchWriter(ABC, Generic[_T]):
+    """Writes what it is given in batches."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[_T] = deque()
+        self._writing = threading.Lock()
+
+    @abstractmethod
+    def write(self, batch: list[_T]) -> None:
+        """Write a batch; may be called from any thread, but only from one at a time."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits that it should be written first."""
+        return len(self._waiting) >= _MOST_WAITING
+
+    def append(self, item: _T) -> None:
+        """Let an item wait for the next batch."""
+        self._waiting.append(item)
+
+    async def flush(self) -> None:
+        """Write what waits, in a thread; see `finish`."""
+        if self._waiting:
+            await in_background(self.finish)
+
+    def finish(self) -> None:
+        """Write what waits, after what another thread is writing.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        with self._writing:
+            batch: list[_T] = []
+            while self._waiting:
+                batch.append(self._waiting.popleft())
+            if batch:
+                self.write(batch)
 
 
 class BackgroundIds:

@@ -166,7 +166,7 @@ class Fetching:
                     self.ended_by = self.ended_by or lookup.error
                     self.stop()
                     continue
-                self._keep(msgspec.structs.replace(lookup, index=index))
+                self._keep(lookup if lookup.index == index else msgspec.structs.replace(lookup, index=index))
                 if self._sink.is_full:
                     await self._sink.flush()
 

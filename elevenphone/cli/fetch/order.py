@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -12,9 +13,10 @@ import click
 from elevenphone._records import encodable
 from elevenphone.cli.exit_codes import Refusal
 from elevenphone.cli.fetch.journal import ChangedError
+from elevenphone.cli.formats import database
 from elevenphone.cli.formats.columns import Selection
-from elevenphone.cli.formats.files import Target, read_statuses, require_directory
-from elevenphone.cli.formats.ids import IdSource
+from elevenphone.cli.formats.files import Target, require_directory
+from elevenphone.cli.formats.ids import IdSource, InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,15 +127,31 @@ def finished(order: Order) -> Counter[str] | None:
             "--force starts over."
         )
     counts: Counter[str] = Counter()
+    for row, phone_number_id in zip_longest(_statuses(target), order.source.ids()):
+        if row is None or phone_number_id is None or row[0] != encodable(phone_number_id):
+            raise ChangedError(f"'{target.path}' is finished, and is of other ids: --force starts over.")
+        counts[row[1] or ""] += 1
+    return counts
+
+
+def _statuses(target: Target) -> Iterator[tuple[str | None, ...]]:
+    """Iterate over the ids and statuses in a file that `fetch` wrote.
+
+    Raises:
+        Refusal: It is not such a file.
+    """
+    columns = ("phone_number_id", "status")
     try:
-        for row, phone_number_id in zip_longest(
-            read_statuses(target.file, target.format), order.source.ids()
-        ):
-            if row is None or phone_number_id is None or row[0] != encodable(phone_number_id):
-                raise ChangedError(f"'{target.path}' is finished, and is of other ids: --force starts over.")
-            counts[row[1]] += 1
-    except (ValueError, OSError):
+        if target.format == "db":
+            yield from database.read_columns(target.file, *columns)
+        elif target.format == "parquet":
+            from elevenphone.cli.formats import parquet  # noqa: PLC0415 - pyarrow is an extra, and slow
+
+            yield from parquet.read_columns(target.file, *columns)
+        else:
+            texts = (IdSource(target.file, None, column).ids() for column in columns)
+            yield from zip(*texts, strict=True)
+    except (InputError, ValueError, OSError):
         raise Refusal(
             f"'{target.path}' exists, and not from `fetch`: give --force to overwrite it."
         ) from None
-    return counts

@@ -7,27 +7,35 @@ import shlex
 import signal
 import time
 from collections.abc import Generator
-from typing import NoReturn
+from pathlib import Path
+from typing import BinaryIO, NoReturn
 
 from elevenphone import ClientStats
 from elevenphone.cli.access import Access, ClientSettings
-from elevenphone.cli.endings import exit_code_of_exception
 from elevenphone.cli.event_loop import run
 from elevenphone.cli.exit_codes import ExitCode, OutputError, Refusal
-from elevenphone.cli.fetch.export import export
 from elevenphone.cli.fetch.fetching import Fetching, Sink
 from elevenphone.cli.fetch.journal import ChangedError, Header, Journal
 from elevenphone.cli.fetch.order import Order, check_places, finished, refuse_existing, refuse_same
 from elevenphone.cli.fetch.stream import StreamSink
-from elevenphone.cli.fetch.summary_json import summary_document, write_summary
-from elevenphone.cli.formats.rows import require
+from elevenphone.cli.formats.columns import Selection
+from elevenphone.cli.formats.files import whole_file
+from elevenphone.cli.formats.lines import decode_line
+from elevenphone.cli.formats.rows import require, rows_of
 from elevenphone.cli.show.console import error_console
 from elevenphone.cli.show.progress import RunProgress, run_progress
-from elevenphone.cli.show.summary import headline, outcome_table, provider_table
+from elevenphone.cli.show.summary import (
+    headline,
+    outcome_table,
+    provider_table,
+    summary_document,
+    write_summary,
+)
 from elevenphone.cli.show.tally import Tally
-from elevenphone.cli.show.verdicts import Complaints, exit_code_of_counts
+from elevenphone.cli.show.verdicts import exit_code_of_exception
 from elevenphone.cli.text import counted
 from elevenphone.errors import ElevenPhoneError
+from elevenphone.lookups import Failed
 
 
 def run_fetch(access: Access, settings: ClientSettings, order: Order) -> ExitCode:
@@ -95,9 +103,14 @@ class _Fetch:
         order = self._order
         require(order.target.format)
         if (counts := finished(order)) is not None:
-            text = ", ".join(f"{counts[status]:,} {status.replace('_', ' ')}" for status in _STATUSES)
+            tally = self._tally
+            tally.found, tally.not_found, tally.failed = (
+                counts[each] for each in ("found", "not_found", "failed")
+            )
+            self._before = tally.done
+            text = f"{tally.found:,} found, {tally.not_found:,} not found, {tally.failed:,} failed"
             self._say(f"'{order.target.path}' is finished: {text}. --force starts over.")
-            return exit_code_of_counts(counts["not_found"], counts["failed"])
+            return tally.exit_code
         survey = order.source.survey() if order.source.is_file() else None
         header = Header.of(self._access.address, self._access.key(), survey)
         journal = Journal(order.target.journal, order.target.file, start_over=order.force)
@@ -112,17 +125,17 @@ class _Fetch:
                     self._end_early(fetching)
                 if journal.count > fetching.count:
                     raise ChangedError("the input has changed: it has fewer ids than when the run was begun.")
-                results = export(journal, fetching.count, order.target, order.selection, order.failures)
-            if not results.passing:
+                self._export(journal, fetching.count)
+                journal.note_export()
+            if not self._tally.passing:
                 journal.remove()
-        self._tally = results.tally
-        self._show(results.complaints)
-        if results.passing:
+        self._show()
+        if self._tally.passing:
             self._say(
-                f"{counted(results.passing, 'id')} failed for a reason that may pass. To ask again:\n"
+                f"{counted(self._tally.passing, 'id')} failed for a reason that may pass. To ask again:\n"
                 f"  {self._resume_command()}"
             )
-        return exit_code_of_counts(results.tally.not_found, results.tally.failed)
+        return self._tally.exit_code
 
     def _to_stream(self) -> ExitCode:
         """Fetch, and write as the answers come."""
@@ -130,10 +143,10 @@ class _Fetch:
         survey = order.source.survey() if order.source.is_file() else None
         with StreamSink(self._shell, order.target, order.selection, order.failures) as sink:
             fetching = self._fetch(sink, None if survey is None else survey.size)
-        self._show(sink.complaints)
+        self._show()
         if not fetching.is_complete:
             self._end_early(fetching)
-        return exit_code_of_counts(self._tally.not_found, self._tally.failed)
+        return self._tally.exit_code
 
     def _open(self, journal: Journal, header: Header) -> None:
         order = self._order
@@ -192,6 +205,27 @@ class _Fetch:
                 self._stats = client.stats
             return fetching
 
+    def _export(self, journal: Journal, count: int) -> None:
+        """Make the output of a journal that has all answers, and the file of what failed."""
+        order = self._order
+        with contextlib.ExitStack() as files:
+
+            def whole(path: Path) -> BinaryIO:
+                return files.enter_context(whole_file(path, replace=journal.may_replace, mark=journal.mark))
+
+            failed = None if order.failures is None else whole(order.failures)
+            file = whole(order.target.file)
+            rows = files.enter_context(rows_of(order.target.format, file, order.selection))
+            if order.target.format == "jsonl" and order.selection == Selection() and failed is None:
+                file.writelines(journal.in_order(count))  # as they are
+                return
+            for line in journal.in_order(count):
+                lookup = decode_line(line)
+                if order.selection.takes(lookup):
+                    rows.add(lookup, line)
+                if failed is not None and isinstance(lookup, Failed):
+                    failed.write(line)
+
     def _end_early(self, fetching: Fetching) -> NoReturn:
         if fetching.interrupted or fetching.ended_by is None:
             raise KeyboardInterrupt
@@ -212,7 +246,7 @@ class _Fetch:
                 journal.remove()
             raise
 
-    def _show(self, complaints: Complaints) -> None:
+    def _show(self) -> None:
         if self._order.quiet:
             return
         if self._tally.done and self._stats is not None:
@@ -225,7 +259,7 @@ class _Fetch:
                 console.print()
         else:
             self._say(f"There are no ids in {self._order.source.name}.")
-        for complaint in complaints.lines():
+        for complaint in self._tally.complaints():
             self._say(complaint)
         if not self._order.target.is_stream:
             self._say(f"Written to {self._order.target.path}")
@@ -238,6 +272,3 @@ class _Fetch:
         given = [argument for argument in self._shell.arguments if argument not in ("--force", "--resume")]
         command = shlex.join(["elevenphone", *given, "--resume"])
         return f"{command}   (with the same ids)" if "-" in given else command
-
-
-_STATUSES = ("found", "not_found", "failed")

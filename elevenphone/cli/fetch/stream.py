@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
-from collections import deque
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from elevenphone.cli.exit_codes import OutputError
-from elevenphone.cli.fetch.background import in_background
+from elevenphone.cli.fetch.background import BatchWriter, in_background
 from elevenphone.cli.formats.columns import Selection
 from elevenphone.cli.formats.files import Target
 from elevenphone.cli.formats.lines import encode_line
 from elevenphone.cli.formats.rows import text_form
 from elevenphone.cli.shell import Shell
-from elevenphone.cli.show.verdicts import Complaints
 from elevenphone.lookups import Failed, Lookup
 
-# Lines that wait; whoever makes more has to wait too.
-_MOST_WAITING = 5_000
 
-
-class LineWriter:
-    """Appends lines to a file in batches; `write` may be called from any thread.
+class LineWriter(BatchWriter[bytes]):
+    """Appends lines to a file.
 
     Args:
         descriptor: The file.
@@ -33,39 +27,25 @@ class LineWriter:
     """
 
     def __init__(self, descriptor: int, name: str) -> None:
+        super().__init__()
         self._descriptor = descriptor
         self._name = name
-        self._waiting: deque[bytes] = deque()
-        self._writing = threading.Lock()
 
-    @property
-    def is_full(self) -> bool:
-        """Whether so many lines wait that they should be written first."""
-        return len(self._waiting) >= _MOST_WAITING
-
-    def add(self, line: bytes) -> None:
-        """Let a line wait for the next batch."""
-        self._waiting.append(line)
-
-    def write(self) -> None:
-        """Write all lines that wait, after those that another thread is writing.
+    def write(self, batch: list[bytes]) -> None:
+        """Write lines; see `BatchWriter`.
 
         Raises:
             OutputError: They cannot be written.
             BrokenPipeError: Nobody reads the file any longer.
         """
-        with self._writing:
-            lines: list[bytes] = []
-            while self._waiting:
-                lines.append(self._waiting.popleft())
-            rest = memoryview(b"".join(lines))
-            try:
-                while rest:
-                    rest = rest[os.write(self._descriptor, rest) :]
-            except BrokenPipeError:
-                raise
-            except OSError as error:
-                raise OutputError(self._name, error) from None
+        rest = memoryview(b"".join(batch))
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(self._name, error) from None
 
 
 class StreamSink:
@@ -77,15 +57,11 @@ class StreamSink:
         selection: What to write of each.
         failures: That file, or `None`.
 
-    Attributes:
-        complaints: What failed, and what to do.
-
     Raises:
         OutputError: One of them cannot be opened.
     """
 
     def __init__(self, shell: Shell, target: Target, selection: Selection, failures: Path | None) -> None:
-        self.complaints = Complaints()
         self._selection = selection
         self._form = text_form(target.format, selection)
         self._files = contextlib.ExitStack()
@@ -96,7 +72,7 @@ class StreamSink:
             self._writer = self._writer_to(target.path)
         self._failed = None if failures is None else self._writer_to(failures)
         if self._form.header:
-            self._writer.add(self._form.header)
+            self._writer.append(self._form.header)
 
     def __enter__(self) -> Self:
         return self
@@ -128,11 +104,9 @@ class StreamSink:
     def add(self, lookup: Lookup) -> None:
         """Let an answer wait for the next write."""
         if self._selection.takes(lookup):
-            self._writer.add(self._form.encode(lookup))
-        if isinstance(lookup, Failed):
-            self.complaints.add(lookup)
-            if self._failed is not None:
-                self._failed.add(encode_line(lookup))
+            self._writer.append(self._form.encode(lookup))
+        if self._failed is not None and isinstance(lookup, Failed):
+            self._failed.append(encode_line(lookup))
 
     async def flush(self) -> None:
         """Write the answers that wait."""
@@ -140,6 +114,6 @@ class StreamSink:
 
     def finish(self) -> None:
         """Write the answers that wait, however long that takes."""
-        self._writer.write()
+        self._writer.finish()
         if self._failed is not None:
-            self._failed.write()
+            self._failed.finish()

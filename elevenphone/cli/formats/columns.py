@@ -48,6 +48,7 @@ _TYPES: dict[str, object] = {
     "attempts": int,
     "elapsed": float,
 }
+_NOT_SCALAR = (bool, list, tuple, dict)
 COLUMNS = tuple(_TYPES)
 """The columns of a lookup, in their order."""
 
@@ -83,8 +84,8 @@ class Selection(NamedTuple):
 
     def row(self, lookup: Lookup) -> dict[str, object]:
         """Take the columns of a lookup; those that it lacks are `None`."""
-        row = flat_row(lookup)
-        return {name: row.get(name) for name in self.names}
+        names = self.names
+        return dict(zip(names, map(flat_row(lookup).get, names), strict=True))
 
 
 def selection_of(text: str | None, *, no_agent: bool, of_numbers: bool = False) -> Selection:
@@ -125,7 +126,9 @@ def flat_row(lookup: Lookup) -> dict[str, object]:
 
 def scalar(value: object) -> object:
     """Write a value without a form of its own in a table as JSON: true, false, lists and mappings."""
-    return msgspec.json.encode(value).decode() if isinstance(value, bool | list | tuple | dict) else value
+    if value is None or type(value) is str:  # nearly all are: a run writes fifty for each id
+        return value
+    return msgspec.json.encode(value).decode() if isinstance(value, _NOT_SCALAR) else value
 
 
 def type_of(name: str) -> object:

@@ -14,6 +14,7 @@ from elevenphone.lookups import Found, Lookup
 from elevenphone.models import encode
 
 _ROWS = 1_000
+_CONTAINERS = (list, tuple, dict)
 _TYPES: dict[object, str] = {int: "INTEGER", bool: "INTEGER", float: "REAL"}
 
 
@@ -36,7 +37,7 @@ class DatabaseRows:
         row = flat_row(lookup)
         if isinstance(lookup, Found):
             row["raw"] = encode(lookup.number).decode(errors="replace")
-        self._waiting.append(tuple(_value(row.get(name)) for name in self._names))
+        self._waiting.append(tuple(map(_value, map(row.get, self._names))))
         if len(self._waiting) >= _ROWS:
             self._write()
 
@@ -69,4 +70,4 @@ def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:
 
 
 def _value(value: object) -> object:
-    return msgspec.json.encode(value).decode() if isinstance(value, list | tuple | dict) else value
+    return msgspec.json.encode(value).decode() if isinstance(value, _CONTAINERS) else value

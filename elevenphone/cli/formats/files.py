@@ -7,12 +7,11 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import click
-import msgspec
 
 from elevenphone.cli.exit_codes import OutputError, Refusal
 from elevenphone.cli.formats.rows import ENDINGS, Format
@@ -180,41 +179,3 @@ def sync_directory(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def read_statuses(path: Path, format_: Format) -> Iterator[tuple[str, str]]:
-    """Iterate over the ids and statuses in a file that `fetch` wrote.
-
-    Raises:
-        ValueError: It is not such a file.
-        OSError: It cannot be read.
-    """
-    columns = ("phone_number_id", "status")
-    match format_:
-        case "jsonl":
-            decoder = msgspec.json.Decoder(_Status)
-            with path.open("rb") as lines:
-                for line in lines:
-                    document = decoder.decode(line)
-                    yield document.phone_number_id, document.status
-        case "csv":
-            import csv  # noqa: PLC0415 - only where a finished run is asked for
-
-            with path.open(encoding="utf-8", newline="") as file:
-                rows = csv.DictReader(file)
-                if not {*columns} <= {*(rows.fieldnames or ())}:
-                    raise ValueError("it lacks the columns")
-                yield from ((row[columns[0]], row[columns[1]]) for row in rows)
-        case "parquet":
-            from elevenphone.cli.formats import parquet  # noqa: PLC0415 - pyarrow is an extra, and slow
-
-            yield from ((one or "", other or "") for one, other in parquet.read_columns(path, *columns))
-        case "db":
-            from elevenphone.cli.formats import database  # noqa: PLC0415 - only where it is asked for
-
-            yield from ((one or "", other or "") for one, other in database.read_columns(path, *columns))
-
-
-class _Status(msgspec.Struct):
-    phone_number_id: str
-    status: str

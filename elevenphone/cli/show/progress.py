@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -59,8 +59,15 @@ def run_progress(console: Console, total: int | None, before: int = 0, *, live: 
     return (BarProgress if draws else LineProgress)(console, total, before)
 
 
-class BarProgress(RunProgress):
-    """A bar, and the counts below it, drawn again and again in the same place."""
+class _ConsoleProgress(RunProgress):
+    """Shows the counts and the speed on a console.
+
+    Args:
+        console: Where to.
+        total: How many lookups there are to be; `None` where nobody knows.
+        before: How many of them there are already.
+        clock: Seconds that go on.
+    """
 
     def __init__(
         self,
@@ -74,7 +81,20 @@ class BarProgress(RunProgress):
         self._before = before
         self._clock = clock
         self._started = clock()
-        self._drawn: list[Text] = []
+
+    def _rate(self, tally: Tally) -> float:
+        return (tally.done - self._before) / max(self._clock() - self._started, 1e-9)
+
+    def _done(self, tally: Tally) -> str:
+        """Say how many lookups there are, of how many, and how fast they come."""
+        total = "" if self._total is None else f"/{self._total:,}"
+        return f"{tally.done:,}{total}  {self._rate(tally):,.0f}/s"
+
+
+class BarProgress(_ConsoleProgress):
+    """A bar, and the counts below it, drawn again and again in the same place."""
+
+    _drawn: Sequence[Text] = ()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -87,19 +107,18 @@ class BarProgress(RunProgress):
         width = self._console.width - 1
         texts = [counts_line(tally, stats), *([note] if note else [])]
         below = [Text(line) for text in texts for line in textwrap.wrap(text, max(width, 10))]
-        self._draw([self._bar(tally.done, width), *below])
+        self._draw([self._bar(tally, width), *below])
 
-    def _bar(self, done: int, width: int) -> Text:
-        rate = (done - self._before) / max(self._clock() - self._started, 1e-9)
-        words = f"{_done(done, self._total)}  {rate:,.0f}/s"
+    def _bar(self, tally: Tally, width: int) -> Text:
+        words = self._done(tally)
         if not self._total:
             return Text(words)
-        if rate > 0:
-            words += f"  {_time((self._total - done) / rate)} left"
+        if (rate := self._rate(tally)) > 0:
+            words += f"  {_time((self._total - tally.done) / rate)} left"
         bar = min(width - len(words) - 1, _WIDEST_BAR)
         if bar < _NARROWEST_BAR:
             return Text(words[:width])
-        filled = bar * min(done, self._total) // self._total
+        filled = bar * min(tally.done, self._total) // self._total
         full, empty = ("━", "─") if self._console.encoding.startswith("utf") else ("#", "-")
         return Text.assemble((full * filled, "green"), (empty * (bar - filled), "dim"), f" {words}")
 
@@ -115,30 +134,18 @@ class BarProgress(RunProgress):
         self._drawn = lines
 
 
-class LineProgress(RunProgress):
+class LineProgress(_ConsoleProgress):
     """A plain line, every two seconds at most."""
 
-    def __init__(
-        self,
-        console: Console,
-        total: int | None,
-        before: int = 0,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._console = console
-        self._total = total
-        self._before = before
-        self._clock = clock
-        self._started = self._shown = clock()
+    _shown: float | None = None
 
     def update(self, tally: Tally, stats: ClientStats, note: str = "") -> None:
         """Print a line if it is time."""
         now = self._clock()
-        if now - self._shown < _SECONDS_BETWEEN_LINES:
+        if now - (self._shown or self._started) < _SECONDS_BETWEEN_LINES:
             return
         self._shown = now
-        rate = (tally.done - self._before) / (now - self._started)
-        line = f"{_done(tally.done, self._total)}  {rate:,.0f}/s  {counts_line(tally, stats)}"
+        line = f"{self._done(tally)}  {counts_line(tally, stats)}"
         self._console.print(f"{line}  ({note})" if note else line, soft_wrap=True)
 
 
@@ -148,10 +155,6 @@ def counts_line(tally: Tally, stats: ClientStats) -> str:
         f"found {tally.found:,}  not found {tally.not_found:,}  failed {tally.failed:,}  "
         f"throttled {stats.throttled:,}  limit {stats.concurrency_limit}"
     )
-
-
-def _done(done: int, total: int | None) -> str:
-    return f"{done:,}" if total is None else f"{done:,}/{total:,}"
 
 
 def _time(seconds: float) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
-from elevenphone._records import kind_of, message_of
-from elevenphone.cli.exit_codes import ExitCode
-from elevenphone.cli.text import printable
+import click
+
+from elevenphone._records import message_of
+from elevenphone.cli.exit_codes import ExitCode, OutputError
 from elevenphone.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -38,6 +40,8 @@ _EXPLANATIONS: tuple[tuple[type[ElevenPhoneError], str, str], ...] = (
     (DeadlineExceededError, "timed out", "Allow a lookup more time with --deadline."),
     (DecodeError, "not readable", "The answer is not a phone number: check --base-url."),
 )
+# With a plus, or of digits as spreadsheets keep them; every id has letters.
+_TELEPHONE_NUMBER = re.compile(r"\+.*|\(?\d[\d ().-]{6,}", re.DOTALL)
 _QUOTA = "quota used up"
 _CERTIFICATE = "not trusted"
 _SPECIAL_CODES = {"missing_permissions", "detected_unusual_activity"}
@@ -64,6 +68,23 @@ def ends_run(failed: Failed, stopped_by: ElevenPhoneError | None) -> bool:
     return not failed.attempts or failed.error.scope == "account"
 
 
+def exit_code_of_exception(error: BaseException) -> ExitCode:
+    """Choose the exit code of a command that ends with an exception."""
+    match error:
+        case KeyboardInterrupt():
+            return ExitCode.INTERRUPTED
+        case click.ClickException():
+            return ExitCode(error.exit_code) if error.exit_code != 1 else ExitCode.USAGE
+        case ElevenPhoneError():
+            return exit_code_of_error(error)
+        case BrokenPipeError():
+            return ExitCode.PIPE_CLOSED
+        case OutputError() | OSError():
+            return ExitCode.OUTPUT_FAILED
+        case _:
+            raise error
+
+
 def exit_code_of_error(error: ElevenPhoneError) -> ExitCode:
     """Choose the exit code of a command that ends with an error."""
     if isinstance(error, InvalidPhoneNumberIdError | ConfigurationError):
@@ -76,13 +97,6 @@ def exit_code_of_error(error: ElevenPhoneError) -> ExitCode:
         return ExitCode.NOT_FOUND
     throttled = isinstance(error, RateLimitError)
     return ExitCode.SERVER_AWAY if error.retryable and not throttled else ExitCode.SOME_FAILED
-
-
-def exit_code_of_counts(not_found: int, failed: int) -> ExitCode:
-    """Choose the exit code of a run that came to its end."""
-    if failed:
-        return ExitCode.SOME_FAILED
-    return ExitCode.NOT_FOUND if not_found else ExitCode.ALL_FOUND
 
 
 def _is_quota(error: ElevenPhoneError) -> bool:
@@ -121,41 +135,11 @@ def explained(error: ElevenPhoneError) -> str:
     return problem if problem.endswith("looks it up") else f"{problem}. {advice(error)}".rstrip()
 
 
-class Complaints:
-    """What failed and what to do, with equal failures in one line."""
-
-    def __init__(self) -> None:
-        self._alike: dict[tuple[str, str | None, str], tuple[Failed, int]] = {}
-
-    def add(self, lookup: Lookup) -> None:
-        """Count a lookup, if it failed."""
-        if isinstance(lookup, Failed):
-            code = lookup.error.code if isinstance(lookup.error, StatusError) else None
-            beginning = lookup.phone_number_id[:1]
-            # An empty id and a telephone number have explanations of their own.
-            form = "id" if beginning not in ("", "+") else beginning
-            alike = kind_of(type(lookup.error)), code, form
-            first, count = self._alike.get(alike, (lookup, 0))
-            self._alike[alike] = first, count + 1
-
-    def lines(self) -> list[str]:
-        """Give the lines, the most frequent first."""
-        frequent = sorted(self._alike.values(), key=lambda each: -each[1])
-        return [_complaint(first, count) for first, count in frequent]
-
-
 def telephone_number_error(phone_number_id: str) -> InvalidPhoneNumberIdError | None:
     """Refuse a telephone number in the place of an id; `None` for everything else."""
-    if not phone_number_id.startswith("+"):
+    if not _TELEPHONE_NUMBER.fullmatch(phone_number_id):
         return None
     return InvalidPhoneNumberIdError(
         f"{phone_number_id!r} is a telephone number, not an id; "
         f"`elevenphone find {shlex.quote(phone_number_id)}` looks it up"
     )
-
-
-def _complaint(first: Failed, count: int) -> str:
-    whose = first.phone_number_id or f"row {first.index + 1:,}"
-    if count > 1:
-        whose += f" and {count - 1:,} more"
-    return printable(f"{whose}: {explained(first.error) if first.phone_number_id else 'empty id.'}")

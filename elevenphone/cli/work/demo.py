@@ -167,7 +167,8 @@ class _Demo:
         console.print(
             "  export ELEVENLABS_API_KEY=...\n"
             "  elevenphone get phnum_...\n"
-            "  elevenphone fetch ids.txt -o numbers.csv"
+            "  elevenphone fetch ids.txt -o numbers.csv",
+            soft_wrap=True,
         )
 
 

@@ -14,13 +14,11 @@ from elevenphone.cli.formats.columns import Selection
 from elevenphone.cli.lookup import look_up
 from elevenphone.cli.show.tally import Tally
 from elevenphone.cli.show.verdicts import (
-    Complaints,
     ends_run,
-    exit_code_of_counts,
     exit_code_of_error,
     telephone_number_error,
 )
-from elevenphone.cli.work.results import Show, on_pipe, on_terminal
+from elevenphone.cli.work.results import Show, on_output
 from elevenphone.errors import ElevenPhoneError, InvalidPhoneNumberIdError
 from elevenphone.lookups import Failed, Found, Lookup
 
@@ -49,13 +47,11 @@ class _Get:
         self._shell = access.shell
         self._ids = ids
         self._selection = selection
-        is_text = as_json or not self._shell.output_is_terminal
-        self._is_card = not is_text and len(ids) == 1 and selection.columns is None
-        self._show: Show = self._show_card
-        if ids and not self._is_card:
-            self._show = (on_pipe if is_text else on_terminal)(self._shell, selection)
+        is_card = (
+            len(ids) == 1 and selection.columns is None and not as_json and self._shell.output_is_terminal
+        )
+        self._show: Show = self._show_card if is_card else on_output(self._shell, selection, as_json=as_json)
         self._tally = Tally()
-        self._complaints = Complaints()
         self._ended: ExitCode | None = None
         self._stopped_by: ElevenPhoneError | None = None
 
@@ -72,9 +68,9 @@ class _Get:
                 self._settle(lookup)
             else:
                 await self._look_several_up(client)
-        for complaint in self._complaints.lines():
+        for complaint in self._tally.complaints():
             self._shell.say(f"elevenphone: {complaint}")
-        return self._ended or exit_code_of_counts(self._tally.not_found, self._tally.failed)
+        return self._ended or self._tally.exit_code
 
     async def _look_several_up(self, client: PhoneNumberClient) -> None:
         """Show each lookup as soon as it and all before it are settled."""
@@ -99,7 +95,6 @@ class _Get:
 
     def _settle(self, lookup: Lookup) -> None:
         self._tally.add(lookup)
-        self._complaints.add(lookup)
         if isinstance(lookup, Failed) and (
             isinstance(lookup.error, InvalidPhoneNumberIdError) or ends_run(lookup, self._stopped_by)
         ):

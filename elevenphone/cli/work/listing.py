@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Protocol, cast
+from typing import Any
 
 from elevenphone import PhoneNumberClient
 from elevenphone.cli.access import Access
@@ -13,19 +13,14 @@ from elevenphone.cli.exit_codes import ExitCode
 from elevenphone.cli.formats.columns import Selection
 from elevenphone.cli.formats.files import Target
 from elevenphone.cli.show.verdicts import explained
-from elevenphone.cli.work.results import Show, into, on_pipe, on_terminal
-from elevenphone.errors import DecodeError
+from elevenphone.cli.work.results import Show, into, on_output
+from elevenphone.errors import FaultyElementError
 from elevenphone.lookups import Found
 from elevenphone.models import PhoneNumber
 
-_ELEMENT = "$.phone_numbers["
 _NO_DIGIT = re.compile(r"\D")
 # The last digits of a number are written without a space or a dash in between.
 _DIGITS_SEARCHED = 4
-
-
-class _ListingClient(Protocol):
-    def list(self, **filters: object) -> AsyncIterator[PhoneNumber]: ...
 
 
 def run_list(
@@ -92,8 +87,7 @@ class _Listing:
         """Choose how numbers are shown on standard output."""
         if self._ids_only:
             return lambda lookup: self._shell.print(lookup.phone_number_id)
-        is_text = as_json or not self._shell.output_is_terminal
-        return (on_pipe if is_text else on_terminal)(self._shell, self._selection)
+        return on_output(self._shell, self._selection, as_json=as_json)
 
     async def list(self, filters: Mapping[str, object], show: Show) -> ExitCode:
         """Show all numbers that the filters let pass."""
@@ -123,17 +117,15 @@ class _Listing:
         return ExitCode.NOT_FOUND if missing else ExitCode.ALL_FOUND
 
     async def _numbers(
-        self, client: PhoneNumberClient, filters: Mapping[str, object]
+        self, client: PhoneNumberClient, filters: Mapping[str, Any]
     ) -> AsyncIterator[PhoneNumber]:
-        listing = aiter(cast("_ListingClient", client).list(**filters, deadline=self._access.deadline))
+        listing = aiter(client.list(**filters, deadline=self._access.deadline))
         while True:
             try:
                 number = await anext(listing)
             except StopAsyncIteration:
                 return
-            except DecodeError as error:
-                if not (error.path or "").startswith(_ELEMENT):
-                    raise  # the page as a whole
+            except FaultyElementError as error:
                 self._report(error)
             else:
                 yield number
@@ -144,10 +136,8 @@ class _Listing:
             show(lookup)
             self._shown += 1
 
-    def _report(self, error: DecodeError) -> None:
+    def _report(self, error: FaultyElementError) -> None:
         self._faulty += 1
         self._shell.say(f"elevenphone: {explained(error)}")
-        # An attribute of the error for one element, which is its own class once the listing has landed.
-        phone_number_id: str | None = getattr(error, "phone_number_id", None)
-        if self._ids_only and phone_number_id is not None:
-            self._shell.print(phone_number_id)
+        if self._ids_only and error.phone_number_id is not None:
+            self._shell.print(error.phone_number_id)

@@ -22,6 +22,13 @@ class Show(Protocol):
         """Show it."""
 
 
+def on_output(shell: Shell, selection: Selection, *, as_json: bool) -> Show:
+    """Show results as rows where a person reads them, and else, or with --json, as lines of JSON."""
+    if as_json or not shell.output_is_terminal:
+        return on_pipe(shell, selection)
+    return on_terminal(shell, selection)
+
+
 def on_terminal(shell: Shell, selection: Selection) -> Show:
     """Show results as the rows of a table."""
     # rich only where a person looks
