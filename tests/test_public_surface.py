@@ -116,8 +116,11 @@ def imported_by(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
+BODY = b'{"phone_number_id": "phnum_1", "phone_number": "+1", "label": "", "provider": "twilio"}'
+
+
 @pytest.mark.parametrize(
-    "statement", ["import elevenphone", "from elevenphone import decode; decode(b'{}') if 0 else None"]
+    "statement", ["import elevenphone", f"from elevenphone import decode; assert decode({BODY!r}).label == ''"]
 )
 def test_importing_the_package_loads_neither_aiohttp_nor_asyncio(statement: str) -> None:
     loaded = imported_by(statement)

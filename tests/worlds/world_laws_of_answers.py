@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Literal, cast
@@ -76,9 +77,10 @@ def what_is_raised_reaches_the_caller(evidence: Evidence) -> Iterator[str]:
             yield f"{run.plan.name}: {expected} should have come, not {run.error!r}"
         elif expected == run.plan.source.kind and run.plan.kind != "gather":
             yield from _yielded_all_before(run)
+    fails_at = math.inf if evidence.world.group_fails_at is None else evidence.world.group_fails_at
     for get in evidence.played.gets:
         ours = not isinstance(get.outcome, BaseException) or isinstance(get.outcome, ElevenPhoneError)
-        if evidence.is_finished and not get.cancelled and not ours:
+        if evidence.is_finished and not get.cancelled and not ours and get.called < fails_at:
             yield f"{get.name}: get({get.phone_number_id}) raised {get.outcome!r}"
     yield from _of_the_group(evidence)
 
