@@ -242,15 +242,14 @@ class OutageGate:
             probe decides, for which the gate is closed.
         """
         self._excuse(subject)
-        if subject.failures < attempts:
+        if subject.failures < attempts or self.failing_share**subject.failures > _NEVER_BY_CHANCE:
             return "try again"
         if self.closed_at is not None:
             return "find out"
         if subject.last_request <= self._in_question_up_to:
             return "try again"  # a probe failed at about the same time: one more attempt tells
         if self._newest_answered > subject.last_request or not self.known_good:
-            may_be_chance = self.failing_share**subject.failures > _NEVER_BY_CHANCE
-            return "try again" if may_be_chance else "give up"
+            return "give up"
         self.close(now, newest)
         return "find out"
 

@@ -345,21 +345,6 @@ def test_a_probe_that_failed_gives_a_lookup_in_doubt_one_more_attempt() -> None:
     assert verdict() == "give up"
 
 
-def test_a_probe_finds_out_though_chance_may_explain_the_failures() -> None:
-    driver = Driver()
-    driver.rounds(1.0)
-    for _ in range(20):
-        lookup = driver.lookup()
-        driver.ask(unavailable(), lookup=lookup)
-        driver.ask(lookup=lookup)
-    lookup = driver.lookup()
-    for _ in range(3):
-        driver.ask(unavailable(), lookup=lookup)
-    assert driver.limits.verdict(lookup, 3, driver.now) == "find out"
-    driver.end(driver.start(fresh=False))
-    assert driver.limits.verdict(lookup, 3, driver.now) == "try again"
-
-
 def test_if_nothing_was_found_before_a_lookup_has_its_attempts() -> None:
     driver = Driver()
     lookup = driver.lookup()
