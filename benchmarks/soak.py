@@ -1,14 +1,15 @@
-"""Soak the client: bulk and single lookups at once, for minutes, while everything goes wrong.
+"""Soak the client: two bulk runs and single lookups at once, for minutes, while everything goes wrong.
 
     python benchmarks/soak.py             # ten minutes
     python benchmarks/soak.py --quick     # fifteen seconds
 
 The emulator runs in a process of its own and changes its weather every few
 seconds: faults of every kind, limits, outages. Half of the clients reach it
-through a relay that spoils answers at the level of bytes. The client is
-cancelled, closed and made anew every few seconds; ids that had no answer by then
-are asked again by the next. Prints a table; ends with 1 where anything was lost,
-duplicated, mixed up or left behind.
+through a relay that spoils answers at the level of bytes, and at which some ids
+always fail. Every few seconds the client is made anew: what it does is cancelled,
+or the client is closed in the middle of it; ids that had no answer by then are
+asked again by the next. Prints a table; ends with 1 where anything was lost,
+duplicated, mixed up, left behind or not ended.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from soak_pulse import Pulse
 from soak_server import Address, Seen, serve
 
 from elevenphone import (
+    ConfigurationError,
     ElevenPhoneError,
     Failed,
     Found,
@@ -40,26 +42,32 @@ from elevenphone import (
     RetryPolicy,
 )
 
+RUNS = 2
 SINGLES = 4
 PATIENCE = 120.0
 # How often the consumer of a stream is slow.
 SLOW = 0.001
+# Seconds in which everything must have ended after a client was closed: its consumers may be slow.
+CLOSING = 2.0
 
 
 class Ledger:
-    """Which positions of an endless input have been answered, over all clients.
+    """Which positions of an endless input have been answered, over one run after the other.
+
+    Args:
+        address: The ids, and what is wrong with some.
+        counts: How often each thing happened.
 
     Attributes:
-        counts: How often each thing happened.
-        errors: Of the single lookups that failed, the classes.
+        closing: Whether only what has no answer yet is still asked for.
     """
 
-    def __init__(self, ids: tuple[str, ...], absent: frozenset[str]) -> None:
-        self.counts: Counter[str] = Counter()
-        self.errors: Counter[str] = Counter()
+    def __init__(self, address: Address, counts: Counter[str]) -> None:
+        self.counts = counts
         self.closing = False
-        self._ids = ids
-        self._absent = absent
+        self._ids = address.ids
+        self._absent = address.absent
+        self._poisoned = address.poisoned
         self._next = 0
         self._again: deque[int] = deque()
         self._later: list[int] = []
@@ -104,6 +112,10 @@ class Ledger:
             case Failed(error=NotFoundError() | InvalidPhoneNumberIdError()):
                 self.counts["refused in bulk"] += 1
                 self.counts["mixed up"] += lookup.phone_number_id not in self._absent
+            case Failed(phone_number_id=phone_number_id) if phone_number_id in self._poisoned:
+                self.counts["poisoned in bulk"] += 1
+            case Failed(error=ConfigurationError()):  # the client was closed
+                self._later.append(position)
             case Failed(error=error) if error.retryable or isinstance(error, TimeoutError):
                 self.counts["lost"] += 1
                 print(f"lost: {error!r}", file=sys.stderr)
@@ -112,13 +124,28 @@ class Ledger:
                 self._later.append(position)
 
 
+class Soak:
+    """What is soaked: the inputs of all runs, and what has happened so far.
+
+    Attributes:
+        ledgers: One for each of the runs that a client makes at a time.
+        counts: How often each thing happened.
+        errors: Of the single lookups that failed, the classes.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.counts: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.ledgers = [Ledger(address, self.counts) for _ in range(RUNS)]
+
+
 def descriptors() -> int:
     """Count what this process has open."""
     return sum(1 for _ in Path("/dev/fd").iterdir())
 
 
 async def run_bulk(client: PhoneNumberClient, ledger: Ledger, ends_at: float) -> None:
-    """Look the endless input up, in one run or in many, until cancelled or in the middle of a run."""
+    """Look the endless input up, in one run or in many, until cancelled, closed or in the middle of a run."""
     most = random.choice([None, 50, 500])
     while True:
         async with client.stream(ledger.begin(most), ordered=random.random() < 0.5) as lookups:
@@ -126,26 +153,33 @@ async def run_bulk(client: PhoneNumberClient, ledger: Ledger, ends_at: float) ->
                 ledger.enter(lookup)
                 if random.random() < SLOW:
                     await asyncio.sleep(0.2)
-                if time.monotonic() > ends_at:
+                if time.monotonic() > ends_at or is_closed(lookup):
                     return
         ledger.finish()
 
 
-async def run_single(client: PhoneNumberClient, ledger: Ledger, ids: tuple[str, ...]) -> None:
-    """Look one number up after the other, as a service would."""
+def is_closed(lookup: Found | Failed) -> bool:
+    """Say whether a lookup tells that the client was closed."""
+    return isinstance(lookup, Failed) and isinstance(lookup.error, ConfigurationError)
+
+
+async def run_single(client: PhoneNumberClient, world: Soak, ids: tuple[str, ...]) -> None:
+    """Look one number up after the other, as a service would, until the client is closed."""
     while True:
         phone_number_id = random.choice(ids)
         try:
             number = await client.get(phone_number_id, deadline=5.0)
+        except ConfigurationError:
+            return
         except ElevenPhoneError as error:
-            ledger.errors[type(error).__name__] += 1
+            world.errors[type(error).__name__] += 1
         else:
-            ledger.counts["found alone"] += 1
-            ledger.counts["mixed up"] += number.phone_number_id != phone_number_id
+            world.counts["found alone"] += 1
+            world.counts["mixed up"] += number.phone_number_id != phone_number_id
         await asyncio.sleep(0.02)
 
 
-async def live(address: Address, ledger: Ledger, pulse: Pulse, seconds: float) -> int:
+async def live(address: Address, world: Soak, pulse: Pulse, seconds: float) -> int:
     """Live one client's life, and return how many requests it sent."""
     retry = RetryPolicy(wait_initial=0.05, wait_max=1.0)
     async with PhoneNumberClient(
@@ -153,19 +187,24 @@ async def live(address: Address, ledger: Ledger, pulse: Pulse, seconds: float) -
     ) as client:
         leaves_by_itself = random.random() < 0.5
         ends_at = time.monotonic() + (seconds if leaves_by_itself else 10 * seconds)
-        bulk = asyncio.create_task(run_bulk(client, ledger, ends_at))
-        tasks = [asyncio.create_task(run_single(client, ledger, address.ids)) for _ in range(SINGLES)]
-        tasks.append(asyncio.create_task(pulse.beat()))
-        done, _ = await asyncio.wait([bulk, *tasks], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for task in (bulk, *tasks):
+        tasks = [asyncio.create_task(run_bulk(client, ledger, ends_at)) for ledger in world.ledgers]
+        tasks += [asyncio.create_task(run_single(client, world, address.ids)) for _ in range(SINGLES)]
+        beat = asyncio.create_task(pulse.beat())
+        done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if random.random() < 0.3:
+            await client.aclose()
+            _, left = await asyncio.wait(tasks, timeout=CLOSING)
+            world.counts["closed"] += 1
+            world.counts["not ended by closing"] += len(left)
+        for task in (beat, *tasks):
             task.cancel()
-        for end in await asyncio.gather(bulk, *tasks, return_exceptions=True):
-            if isinstance(end, Exception):
-                ledger.counts["foreign errors"] += 1
+        for end in await asyncio.gather(beat, *tasks, return_exceptions=True):
+            if isinstance(end, Exception) and not isinstance(end, ConfigurationError):
+                world.counts["foreign errors"] += 1
                 print(f"foreign error: {end!r}", file=sys.stderr)
-        ledger.counts["left"] += client.stats.in_flight
-    ledger.counts["clients"] += 1
-    ledger.counts["ended by themselves"] += bool(done)
+        world.counts["left"] += client.stats.in_flight
+    world.counts["clients"] += 1
+    world.counts["ended by themselves"] += bool(done)
     return client.stats.requests
 
 
@@ -181,27 +220,28 @@ async def drain(address: Address, ledger: Ledger) -> int:
     return client.stats.requests
 
 
-async def soak(address: Address, ledger: Ledger, pulse: Pulse, seconds: float) -> int:
+async def soak(address: Address, world: Soak, pulse: Pulse, seconds: float) -> int:
     """Live one life after the other, and return how many requests were sent."""
     ends_at = time.monotonic() + seconds
     requests = 0
     tasks, open_before = len(asyncio.all_tasks()), descriptors()
     while (left := ends_at - time.monotonic()) > 0:
-        requests += await live(address, ledger, pulse, min(left, random.uniform(1.0, 6.0)))
+        requests += await live(address, world, pulse, min(left, random.uniform(1.0, 6.0)))
         await asyncio.sleep(0.05)
         pulse.rest()
-        ledger.counts["tasks left"] += len(asyncio.all_tasks()) - tasks
-        ledger.counts["descriptors left"] += descriptors() - open_before
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE):
-            requests += await drain(address, ledger)
-    ledger.counts["lost"] += ledger.open
+        world.counts["tasks left"] += len(asyncio.all_tasks()) - tasks
+        world.counts["descriptors left"] += descriptors() - open_before
+    for ledger in world.ledgers:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                requests += await drain(address, ledger)
+        world.counts["lost"] += ledger.open
     return requests
 
 
-def report(ledger: Ledger, pulse: Pulse, requests: int, seen: Seen, seconds: float) -> bool:
+def report(world: Soak, pulse: Pulse, requests: int, seen: Seen, seconds: float) -> bool:
     """Print the table, and say whether all that must be zero is."""
-    counts = ledger.counts
+    counts = world.counts
     zeros = {
         "ids lost": counts["lost"],
         "ids answered twice": counts["duplicated"],
@@ -211,8 +251,9 @@ def report(ledger: Ledger, pulse: Pulse, requests: int, seen: Seen, seconds: flo
         "tasks left by a client": counts["tasks left"],
         "descriptors left by a client": counts["descriptors left"],
         "requests in flight left by a client": counts["left"],
+        "runs and single lookups that closing did not end": counts["not ended by closing"],
     }
-    failures = ", ".join(f"{name} {count:,}" for name, count in ledger.errors.most_common()) or "none"
+    failures = ", ".join(f"{name} {count:,}" for name, count in world.errors.most_common()) or "none"
     spoilt = ", ".join(f"{name} {count:,}" for name, count in sorted(seen.spoilt.items())) or "none"
     megabytes = ", ".join(f"{held / 1e6:.0f}" for held in pulse.memory.each_minute())
     blocks = ", ".join(f"{alive:,.0f}" for alive in pulse.blocks.each_minute())
@@ -220,9 +261,10 @@ def report(ledger: Ledger, pulse: Pulse, requests: int, seen: Seen, seconds: flo
         "numbers found in bulk": f"{counts['found in bulk']:,}",
         "asked again in a later run, after a redirect or garbage": f"{counts['lasting errors in bulk']:,}",
         "ids refused in bulk, unknown or impossible": f"{counts['refused in bulk']:,}",
+        "ids failed in bulk that always fail": f"{counts['poisoned in bulk']:,}",
         "numbers found by single lookups": f"{counts['found alone']:,}",
         "single lookups that failed, by error": failures,
-        "clients made, cancelled and closed": f"{counts['clients']:,}",
+        "clients made, and closed in the middle": f"{counts['clients']:,}, {counts['closed']:,}",
         "runs that came to their end": f"{counts['runs']:,}",
         "requests counted, and read by the server": f"{requests:,}, {seen.stats.requests:,}",
         "of those 429, 5xx, other faults": ", ".join(
@@ -257,12 +299,12 @@ def main() -> None:
     server = context.Process(target=serve, args=(servers_end, arguments.seed), daemon=True)
     server.start()
     address: Address = pipe.recv()
-    ledger, pulse = Ledger(address.ids, address.absent), Pulse()
-    requests = asyncio.run(soak(address, ledger, pulse, seconds))
+    world, pulse = Soak(address), Pulse()
+    requests = asyncio.run(soak(address, world, pulse, seconds))
     pipe.send("end")
     seen: Seen = pipe.recv()
     server.join()
-    sys.exit(0 if report(ledger, pulse, requests, seen, seconds) else 1)
+    sys.exit(0 if report(world, pulse, requests, seen, seconds) else 1)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ import contextlib
 import gzip
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from itertools import cycle
+from typing import TypeAlias
 
 _HEAD = b"HTTP/1.1 200 OK\r\n"
 _MEGABYTE = bytes(1_000_000)
@@ -19,16 +21,19 @@ _SILENCE = 3.0
 class Relay:
     """Passes bytes on, and spoils some answers, whose connection then ends.
 
+    Requests for a poisoned id it answers itself, each such id always in the same bad way.
+
     Attributes:
         spite: The probability that an answer is spoilt.
         spoilt: How often each thing was done.
     """
 
-    def __init__(self, port: int, dice: random.Random) -> None:
+    def __init__(self, port: int, dice: random.Random, poisoned: Collection[str] = ()) -> None:
         self.spite = 0.0
         self.spoilt: Counter[str] = Counter()
         self._port = port
         self._dice = dice
+        self._poisons = dict(zip(sorted(poisoned), cycle(_POISONS)))
         self._server: asyncio.Server | None = None
         # asyncio itself holds them weakly, and one that waits for a dead connection would be collected.
         self._serving: set[asyncio.Task[None] | None] = set()
@@ -57,7 +62,7 @@ class Relay:
         except OSError:
             to_client.transport.abort()
             return
-        requests = asyncio.create_task(_pump(client, to_server))
+        requests = asyncio.create_task(self._pump(client, to_server, to_client))
         try:
             while answer := await server.read(65_536):
                 if self._dice.random() < self.spite:
@@ -74,13 +79,19 @@ class Relay:
             to_server.transport.abort()
             to_client.close()
 
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-        writer.transport.abort()
+    async def _pump(
+        self, client: asyncio.StreamReader, to_server: asyncio.StreamWriter, to_client: asyncio.StreamWriter
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await client.read(65_536):
+                path = data.partition(b" HTTP/")[0]
+                if poison := self._poisons.get(path.rpartition(b"/")[2].decode(errors="replace")):
+                    self.spoilt[poison.__name__.removeprefix("_").replace("_", " ")] += 1
+                    await poison(to_client, b"")
+                    break
+                to_server.write(data)
+                await to_server.drain()
+            to_server.transport.abort()
 
 
 async def _send(writer: asyncio.StreamWriter, *pieces: bytes) -> None:
@@ -113,6 +124,10 @@ async def _a_cut(writer: asyncio.StreamWriter, answer: bytes) -> None:
     await _send(writer, answer[: len(answer) // 2])
 
 
+async def _a_500(writer: asyncio.StreamWriter, _answer: bytes) -> None:
+    await _send(writer, b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
 async def _silence(_writer: asyncio.StreamWriter, _answer: bytes) -> None:
     await asyncio.sleep(_SILENCE)
 
@@ -132,7 +147,9 @@ async def _a_reset(writer: asyncio.StreamWriter, _answer: bytes) -> None:
     writer.transport.abort()
 
 
-_WAYS: tuple[Callable[[asyncio.StreamWriter, bytes], Awaitable[None]], ...] = (
+_Way: TypeAlias = Callable[[asyncio.StreamWriter, bytes], Awaitable[None]]
+_POISONS: tuple[_Way, ...] = (_a_500, _a_reset, _silence)
+_WAYS: tuple[_Way, ...] = (
     _garbage,
     _two_lengths,
     _a_header_of_100_kB,

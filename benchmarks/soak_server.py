@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -12,17 +13,28 @@ from soak_relay import Relay
 from elevenphone.emulator import Emulator, EmulatorStats, Latency
 
 NUMBERS = 20_000
+# Ids in a row that always fail, and how often there are so many.
+BLOCK, BLOCKS = 20, 40
 # Ids that cannot be, which are refused before anything is sent.
 IMPOSSIBLE = ("..", "phnum_\n", "", "x" * 300)
 
 
 class Address(NamedTuple):
-    """Where the server is, straight and through the relay, and what is asked of it."""
+    """Where the server is, straight and through the relay, and what is asked of it.
+
+    Attributes:
+        base_urls: Straight, and through the relay.
+        api_key: The key.
+        ids: All of them.
+        absent: Those that are unknown, or cannot be.
+        poisoned: Those that always fail at the relay.
+    """
 
     base_urls: tuple[str, str]
     api_key: str
     ids: tuple[str, ...]
     absent: frozenset[str]
+    poisoned: frozenset[str]
 
 
 class Seen(NamedTuple):
@@ -67,18 +79,27 @@ _FAULTS = {
 }
 
 
+def poison(ids: list[str], dice: random.Random) -> Iterator[str]:
+    """Choose ids that always fail: one in a hundred, and some blocks of twenty."""
+    yield from dice.sample(ids, len(ids) // 100)
+    for _ in range(BLOCKS):
+        begins = dice.randrange(len(ids))
+        yield from ids[begins : begins + BLOCK]
+
+
 def serve(pipe: Connection, seed: int) -> None:
     """Be the server until told to end, then tell what was seen."""
 
     async def main() -> None:
         dice = random.Random(seed)
         async with Emulator(numbers=NUMBERS, seed=seed) as emulator:
-            relay = Relay(int(emulator.base_url.rpartition(":")[2]), dice)
             absent = (*emulator.unknown_ids, *IMPOSSIBLE)
             ids = [*emulator.ids, *absent]
             dice.shuffle(ids)
+            poisoned = frozenset(poison(ids, dice)) - set(absent)
+            relay = Relay(int(emulator.base_url.rpartition(":")[2]), dice, poisoned)
             urls = (emulator.base_url, await relay.start())
-            pipe.send(Address(urls, emulator.api_key, tuple(ids), frozenset(absent)))
+            pipe.send(Address(urls, emulator.api_key, tuple(ids), frozenset(absent), poisoned))
             told = asyncio.create_task(asyncio.to_thread(pipe.poll, None))
             while not told.done():
                 change_weather(emulator, relay, dice)

@@ -319,26 +319,30 @@ def test_a_probe_that_failed_gives_a_lookup_in_doubt_one_more_attempt() -> None:
     driver = Driver()
     driver.rounds(1.0)
     # Where some requests fail by chance, a single failed probe proves no outage.
-    for _ in range(20):
-        lookup = driver.lookup()
+    unlucky = driver.lookup()
+    driver.ask(unavailable(), lookup=unlucky)
+    driver.ask(lookup=unlucky)
+    lookup, attempts = driver.lookup(), 8
+    for _ in range(attempts):
         driver.ask(unavailable(), lookup=lookup)
-        driver.ask(lookup=lookup)
-    lookup = driver.lookup()
-    while driver.limits.verdict(lookup, 3, driver.now) == "try again":
-        driver.ask(unavailable(), lookup=lookup)
-        driver.now += driver.wait()
 
-    def probe(error: ElevenPhoneError | None) -> str:
+    def verdict() -> str:
+        return driver.limits.verdict(lookup, attempts, driver.now)
+
+    def probe(error: ElevenPhoneError | None) -> None:
         driver.now += driver.wait()
         driver.end(driver.start(fresh=False), error)
-        return driver.limits.verdict(lookup, 3, driver.now)
 
-    assert probe(unavailable()) == "find out"
+    assert verdict() == "find out"
+    probe(unavailable())
     assert not driver.limits.gate.confirmed
-    assert probe(None) == "try again"
+    assert verdict() == "find out"
+    probe(None)
+    assert verdict() == "try again"
     driver.ask(unavailable(), lookup=lookup)
-    assert driver.limits.verdict(lookup, 3, driver.now) == "find out"
-    assert probe(None) == "give up"
+    assert verdict() == "find out"
+    probe(None)
+    assert verdict() == "give up"
 
 
 def test_if_nothing_was_found_before_a_lookup_has_its_attempts() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from world_bounds import chance_of_failing, last_lookup_takes, run_takes, slowest_answer
+from world_bounds import chance_of_failing, last_lookup_takes, run_takes, slots, slowest_answer
 from world_evidence import Evidence
 from world_plan import WAIT_MAX
 from world_playing import PEACE_IDS
@@ -69,7 +69,7 @@ def twins_end_together(evidence: Evidence) -> Iterator[str]:
     """Of two like runs that start together the slower takes at most twice as long.
 
     And what one last lookup may take: the attempts and waits of an unlucky one, where something
-    fails; else the slowest answer, or half a second. Since one that has to wait for the other's end
+    fails; else the slowest answer, or half a second. And what single lookups take, which come first. Since one that has to wait for the other's end
     takes just twice as long, a third of its ids must have been asked for by then, if there are
     twenty. A run that was ended by an error of all is no measure.
     """
@@ -82,6 +82,7 @@ def twins_end_together(evidence: Evidence) -> Iterator[str]:
     first, second = sorted(evidence.played.runs[:2], key=lambda run: run.ended)
     troubled = chance_of_failing(world) or world.runs[0].ids.bad
     tail = last_lookup_takes(world) + WAIT_MAX if troubled else max(0.5, slowest_answer(world))
+    tail += sum(gets.ids.size for gets in world.gets) * slowest_answer(world) / slots(world)
     if second.ended > 2 * first.ended + tail:
         yield f"two equal runs took {first.ended:.2f} s and {second.ended:.2f} s"
     asked = {request.phone_number_id for request in evidence.log if request.at < first.ended}
