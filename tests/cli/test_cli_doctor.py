@@ -14,9 +14,17 @@ def test_each_check_passes(api: Api) -> None:
     ended = run("doctor", **api.variables)
     assert (ended.code, ended.errors) == (0, "")
     assert set(marks(ended.output).values()) == {"ok"}
-    assert list(marks(ended.output)) == ["version", "key", "host", "TLS", "lookup", "limits"]
+    assert list(marks(ended.output)) == ["version", "key", "host", "TLS", "HTTP", "lookup", "limits"]
     assert "the key works" in ended.output
     assert KEY not in ended.output
+
+
+@pytest.mark.parametrize(("arguments", "form"), [((), "httptools"), (("--trust-env",), "aiohttp")])
+def test_it_says_what_sends_the_requests(api: Api, arguments: tuple[str, ...], form: str) -> None:
+    pytest.importorskip("httptools", reason="needs the extra speed: pip install 'elevenphone[speed]'")
+    ended = run("doctor", *arguments, **api.variables)
+    assert ended.code == 0
+    assert f"HTTP     over {form}" in ended.output
 
 
 def test_a_given_id_is_looked_up(api: Api) -> None:

@@ -36,6 +36,8 @@ def test_nobody_watches_to_begin_with() -> None:
     assert form() == "httptools"
     assert form("aiohttp") == "aiohttp"
     assert form("httptools") == "httptools"
+    assert "over httptools" in repr(PhoneNumberClient("sk_test"))
+    assert "over aiohttp" in repr(PhoneNumberClient("sk_test", http="aiohttp"))
 
 
 async def test_aioresponses_entered_after_the_first_request_answers_the_next(emulator: Emulator) -> None:

@@ -68,10 +68,10 @@ def ends_at_once_when_told_to(evidence: Evidence) -> Iterator[str]:
 def twins_end_together(evidence: Evidence) -> Iterator[str]:
     """Of two like runs that start together the slower takes at most twice as long.
 
-    And what one last lookup may take: the attempts and waits of an unlucky one, where something
-    fails; else the slowest answer, or half a second. And what single lookups take, which come first. Since one that has to wait for the other's end
-    takes just twice as long, a third of its ids must have been asked for by then, if there are
-    twenty. A run that was ended by an error of all is no measure.
+    To that comes what one last lookup may take: the attempts and waits of an unlucky one if something
+    fails, else the slowest answer, or half a second. To that comes what single lookups take, which go
+    first. A run that waits for the other's end takes just twice as long; so a third of its ids must
+    have been requested by then, if there are twenty. A run that an account error ended is left out.
     """
     world = evidence.world
     if not world.twins or not evidence.is_finished:

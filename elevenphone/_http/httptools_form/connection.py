@@ -60,6 +60,10 @@ class Owner(Protocol):
         """Take back a connection that may serve another request."""
         ...
 
+    def writes_soon(self, connection: Connection) -> bool:
+        """Say whether `write_request` will be called soon; if not, the request is to be written now."""
+        ...
+
     def lost(self, connection: Connection) -> None:
         """Take note of the end of a connection."""
         ...
@@ -92,6 +96,7 @@ class Connection(Uncopyable, Receiver):
         self._owner = owner
         self._wire: Wire | None = None
         self._waiter: asyncio.Future[RawAnswer] | None = None
+        self._request: bytes | None = None  # until it is written
         self._received = 0
         self._keeps_alive = False
         self._speaks_http_1 = False
@@ -126,8 +131,17 @@ class Connection(Uncopyable, Receiver):
             self._received = 0
             self._begun.clear()
             self._waiter = waiter
-            self._wire.write(request)
+            if self._owner.writes_soon(self):
+                self._request = request
+            else:
+                self._wire.write(request)
         return waiter
+
+    def write_request(self) -> None:
+        """Write what `ask` was to send, unless the connection has been closed since."""
+        request, self._request = self._request, None
+        if request is not None and self._wire is not None:
+            self._wire.write(request)
 
     def close(self, reason: Exception | None = None) -> None:
         """Close at once.
@@ -136,6 +150,7 @@ class Connection(Uncopyable, Receiver):
             reason: What the request under way ends with; `None` where nobody waits for it.
         """
         waiter, self._waiter = self._waiter, None
+        self._request = None
         self._owner.retire(self)
         if self._wire is not None:
             self._wire.abort()
@@ -157,9 +172,9 @@ class Connection(Uncopyable, Receiver):
     def received(self, data: bytes | memoryview) -> None:
         """Parse what came, and hand the answer over once it is whole."""
         waiter, parser = self._waiter, self._parser
-        if waiter is None or parser is None:
+        if waiter is None or parser is None or self._request is not None:
             self.spoke_first = True
-            self.close()
+            self.close(ClosedUnansweredError())
             return
         self._received += len(data)
         try:

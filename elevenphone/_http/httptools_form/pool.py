@@ -9,6 +9,8 @@ from elevenphone._http.httptools_form.connection import Connection
 _SWEEP_SECONDS = 5.0
 _IDLE_SWEEPS = 3
 _LAST_TURNS = 20
+# Where fewer connections are in use, each request is written at once.
+_MANY = 8
 
 
 class Pool:
@@ -16,12 +18,17 @@ class Pool:
 
     It has no limit of its own: how many requests are in flight is decided before
     they come here. A connection that has waited for 15 s is closed, within 5 s.
+
+    Of many requests, those that are made in one turn of the event loop are written one
+    after another at its end: a system call costs less when the one before was the same,
+    and so does the Python in between that is not interrupted by them.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
+        self._to_write: list[Connection] = []
         self._sweeps = 0
         self._next_sweep: asyncio.TimerHandle | None = None
         self._closed_by: Exception | None = None
@@ -45,6 +52,20 @@ class Pool:
         self._idle.append(connection)
         if self._next_sweep is None:
             self._next_sweep = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    def writes_soon(self, connection: Connection) -> bool:
+        """Let a connection write its request at the end of this turn, if many are in use."""
+        if len(self._all) - len(self._idle) < _MANY:
+            return False
+        if not self._to_write:
+            self._loop.call_soon(self._write)
+        self._to_write.append(connection)
+        return True
+
+    def _write(self) -> None:
+        to_write, self._to_write = self._to_write, []
+        for connection in to_write:
+            connection.write_request()
 
     def lost(self, connection: Connection) -> None:
         """Take note of the end of a connection."""

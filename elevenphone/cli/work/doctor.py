@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import platform
 import re
 import ssl
@@ -169,6 +170,7 @@ class _Doctor:
 
     async def _look_up(self, phone_number_id: str | None) -> None:
         async with self._access.client(retry=RetryPolicy.none()) as client:
+            self.tell(_form(repr(client)))
             try:
                 answer = await client.get_raw(phone_number_id or _MADE_UP_ID)
             except InvalidPhoneNumberIdError:
@@ -185,6 +187,17 @@ def _versions() -> str:
     names = ["aiohttp", "msgspec", *([] if loop == "asyncio" else [loop])]
     packages = ", ".join(f"{name} {version(name)}" for name in names)
     return f"elevenphone {__version__}, Python {platform.python_version()}, {packages}, {platform.system()}"
+
+
+def _form(client: str) -> Finding:
+    """Say what sends the requests of a client, which stands in its `repr`."""
+    over = re.search(r"over (\w+)", client)
+    name = over[1] if over is not None else "another transport"
+    if name == "httptools":
+        return Finding("ok", "HTTP", f"over httptools {version(name)}")
+    is_there = importlib.util.find_spec("httptools") is not None
+    faster = "" if is_there else "; httptools is faster: pip install 'elevenphone[speed]'"
+    return Finding("ok", "HTTP", f"over {name}{faster}")
 
 
 async def _open(host: str, port: int, context: ssl.SSLContext | None) -> str:
