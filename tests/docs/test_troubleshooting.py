@@ -1,4 +1,4 @@
-"""Troubleshooting quotes messages as the code has them."""
+"""Troubleshooting quotes the messages of the code, and has every exit code."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 
 import pytest
 from docs_snippets import ROOT
+
+from elevenphone.cli.exit_codes import ExitCode
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 TABLE = PAGE[PAGE.index("## By message") : PAGE.index("## By exit code")]
@@ -30,6 +32,11 @@ def source() -> str:
         path.read_text(encoding="utf-8") for path in sorted((ROOT / "elevenphone").rglob("*.py"))
     )
     return re.sub(r'"\n\s*f?"', "", code)
+
+
+def test_every_exit_code_is_there() -> None:
+    table = PAGE[PAGE.index("## By exit code") : PAGE.index("## By symptom")]
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)] == list(ExitCode)
 
 
 def test_there_are_messages() -> None:
