@@ -195,6 +195,8 @@ def defaults_of_fields(
         end = start
         while end + 1 < len(lines) and lines[end + 1].startswith(" "):
             end += 1
+        if default is None and "`None`" in "".join(lines[start : end + 1]):
+            continue  # "or `None`" says it already
         lines[end] = f"{lines[end].rstrip('.')}. Default `{default!r}`."
 
 

@@ -94,8 +94,8 @@ __all__ = [
     "encode",
 ]
 
-# Where each name is. A module is imported when one of its names is first asked for: asyncio and aiohttp take
-# ten times as long as the rest, and neither `decode` nor a command's help needs them.
+# The module of each name. Python imports it when one of its names is first used: asyncio and aiohttp take ten
+# times as long as the rest, and neither `decode` nor the help of a command needs them.
 _MODULES = {
     "run": ["Run"],
     "cache": ["Cache"],
@@ -125,7 +125,7 @@ _MODULES = {
 def __getattr__(name: str) -> object:
     for module, names in _MODULES.items():
         if name in names:
-            from importlib import import_module  # noqa: PLC0415 - not needed where nothing is asked for
+            from importlib import import_module  # noqa: PLC0415 - needed only if a name is used
 
             value: object = getattr(import_module(f"{__name__}.{module}"), name)
             globals()[name] = value

@@ -1,4 +1,4 @@
-"""JSON from a server: what is wrong with it becomes a `DecodeError` that says what and where."""
+"""Errors for malformed or invalid JSON: a `DecodeError` with the problem and its place."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def invalid(body: bytes, problem: str) -> DecodeError:
 
     Args:
         body: The body.
-        problem: What msgspec says; its path becomes that of the error.
+        problem: The message of msgspec. Its path becomes the path of the error.
     """
     path = "$"
     if located := _PATH.fullmatch(problem):
@@ -59,11 +59,11 @@ def invalid(body: bytes, problem: str) -> DecodeError:
 
 
 def malformed(body: bytes, what: str, problem: str) -> DecodeError:
-    """Make the error for a body that is no JSON, or none that can be decoded.
+    """Make the error for a body that is not JSON, or cannot be decoded.
 
     Args:
         body: The body.
-        what: What it should be.
-        problem: What is wrong.
+        what: The expected content, such as `a phone number`.
+        problem: The problem.
     """
     return DecodeError(f"not the JSON of {what}: {problem}", snippet=body[:SNIPPET_BYTES])

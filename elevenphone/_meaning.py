@@ -1,4 +1,4 @@
-"""What each error means: the one table that retry, limits, runs, journal, exit codes and advice read."""
+"""The meaning of each error: one table for retries, limits, runs, the journal, exit codes and advice."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from elevenphone.errors import (
 )
 
 Strain: TypeAlias = Literal["none", "throttled", "failing"]
-"""What an error says about the server: it is well, it slows its clients down, or it fails."""
+"""The state of the server, as an error shows it: it is well, it slows its clients down, or it fails."""
 
 
 class Meaning(NamedTuple):
-    """What an error means for everybody who has to react to it.
+    """The meaning of an error.
 
     Attributes:
         retryable: Whether the same request may succeed later.
-        strain: What the limits learn from it.
+        strain: The state of the server, for the limits.
         scope: Whether every other id would fail in the same way.
         sent: Whether the request reached the server; if not, the id cannot be the reason.
         proof: How many different ids in a row must fail in this way before a run stops.

@@ -1,4 +1,4 @@
-"""Values from callers and servers, checked and shown without ever raising."""
+"""Check and show values from callers and servers, without exceptions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _LONGEST_SHOWN = 100
 
 
 def is_finite(value: object) -> TypeGuard[float]:
-    """Say whether a value is a number that a `float` can hold; a `bool` is not a number here."""
+    """Return whether a value is a number that a `float` can hold; a `bool` is not a number here."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:
@@ -25,7 +25,7 @@ def shown(value: object) -> str:
         value: Anything, also an int with too many digits to print.
 
     Returns:
-        At most about 100 characters that every encoding can hold.
+        About 100 characters at most, which every encoding has.
     """
     try:
         text = repr(value)

@@ -67,11 +67,10 @@ class ElevenPhoneError(Exception):
 
 
 class ConfigurationError(ElevenPhoneError, ValueError):
-    """The client was set up or used in a wrong way; nothing was sent.
+    """The client was set up or used in a wrong way, or it was closed.
 
-    Examples: the key is missing or malformed, an address is plain `http`, the client is
-    closed or belongs to another event loop. A lookup that is under way when the client is
-    closed gets this error too.
+    Examples: the key is missing or malformed, an address is plain `http`, the client
+    belongs to another event loop, or it was closed before the call or during it.
     """
 
 

@@ -302,7 +302,7 @@ def test_a_redirect_without_an_address_says_so(status: int, headers: Mapping[str
 
 def test_a_304_is_not_called_a_redirect() -> None:
     error = status_error(Response(304, {"location": "/elsewhere"}, b""))
-    assert str(error) == "HTTP 304: Not Modified, though nothing was conditional"
+    assert str(error) == "HTTP 304: Not Modified, although the request was not conditional"
 
 
 @pytest.mark.parametrize("status", [400, 418, 499, 500, 599, 999])

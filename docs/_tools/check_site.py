@@ -30,6 +30,12 @@ QUERIES = {
     "event loop is closed": "troubleshooting",
     "excel": "how-to/recipes",
     "duckdb": "how-to/recipes",
+    "sqlite": "how-to/recipes",
+    "proxy": "how-to/proxies-and-tls",
+    "exit code": "troubleshooting",
+    "503": "troubleshooting",
+    "on_retry": "retries",
+    "history": "reference/errors",
 }
 FIRST_RESULTS = 5
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")

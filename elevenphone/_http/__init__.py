@@ -1,4 +1,4 @@
-"""The forms of `Transport`, over httptools and over aiohttp's session, and the choice of one."""
+"""The transports, over httptools and over aiohttp's session, and the choice between them."""
 
 from elevenphone._http.selection import Choice, Form, HTTPTransport, make_transport
 

@@ -1,4 +1,4 @@
-"""The key, taken out of whatever a server or a library says."""
+"""Remove the key from the texts of servers and libraries."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from elevenphone.transport import Response
 
 _T = TypeVar("_T")
 
-# A key shorter than this hides nothing, and stands in many an answer by chance.
+# A shorter key is no secret, and many answers contain it by chance.
 _SHORTEST_SECRET = 8
 _REDACTED = "[API key]"
 _REDACTED_BYTES = _REDACTED.encode()
 
 
 def redacted(status: int, headers: Mapping[str, str], body: bytes, api_key: str) -> Response:
-    """Make a `Response`, the key taken out where the answer echoes it.
+    """Make a `Response`, without the key if the answer repeats it.
 
     Args:
         status: The answer's.
@@ -31,7 +31,7 @@ def redacted(status: int, headers: Mapping[str, str], body: bytes, api_key: str)
 
 
 class _WithoutKey(Mapping[str, str]):
-    """Headers that the key is taken out of as they are read: of most answers one or two are."""
+    """Headers without the key, which is removed when a header is read: in most answers one or two are."""
 
     __slots__ = ("_api_key", "_headers")
 
@@ -76,11 +76,11 @@ def text_of(value: bytes) -> str:
 
 
 def without_key(text: str, api_key: str) -> str:
-    """Take the key out of a text."""
+    """Remove the key from a text."""
     return text if len(api_key) < _SHORTEST_SECRET else text.replace(api_key, _REDACTED)
 
 
 def body_without_key(body: bytes, api_key: str) -> bytes:
-    """Take the key out of a body."""
+    """Remove the key from a body."""
     key = api_key.encode()
     return body if len(key) < _SHORTEST_SECRET or key not in body else body.replace(key, _REDACTED_BYTES)

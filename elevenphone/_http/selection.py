@@ -1,4 +1,4 @@
-"""Which form of `Transport` a client uses."""
+"""Choose the transport of a client."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _NEEDED = ("httptools", "aiohappyeyeballs")
 
 
 class HTTPTransport(Transport, Protocol):
-    """A transport that says what it is made of.
+    """A transport with a name.
 
     Attributes:
-        form: What sends its next request.
+        form: The library that sends its next request.
     """
 
     @property
@@ -34,17 +34,17 @@ class HTTPTransport(Transport, Protocol):
 def make_transport(api_key: str, *, session: aiohttp.ClientSession | None, http: Choice) -> HTTPTransport:
     """Make the transport that a client was asked to use.
 
-    Nothing is imported that is not used: aiohttp takes longer than all the rest.
+    It imports only the library that it uses, because the import of aiohttp takes long.
 
     Args:
-        api_key: Sent with each request.
-        session: The caller's own, or `None`.
-        http: `"aiohttp"`, `"httptools"`, or `"auto"`: httptools where it is installed,
-            no session was given, and nobody has replaced a method of aiohttp's that
-            a request would go through, as mocks and instrumentations do.
+        api_key: The key, which is sent with each request.
+        session: A session of the caller, or `None`.
+        http: `"aiohttp"`, `"httptools"`, or `"auto"`: httptools if it is installed, there
+            is no session, and no mock or instrumentation has replaced a method of
+            aiohttp that a request uses.
 
     Raises:
-        ConfigurationError: It cannot be; the text says what to do.
+        ConfigurationError: The arguments conflict; the message says what to do.
     """
     if http not in get_args(Choice):
         raise ConfigurationError(
@@ -64,7 +64,7 @@ def make_transport(api_key: str, *, session: aiohttp.ClientSession | None, http:
 
 
 def missing_packages() -> list[str]:
-    """List the packages that the form on httptools needs and that are not installed."""
+    """List the packages of the extra `speed` that are not installed."""
     return [name for name in _NEEDED if importlib.util.find_spec(name) is None]
 
 
@@ -81,7 +81,7 @@ def _over_aiohttp(api_key: str, session: aiohttp.ClientSession | None = None) ->
 
 
 class AutomaticTransport(Uncopyable):
-    """Sends each request over httptools, unless somebody wants to see what goes through aiohttp.
+    """Sends each request over httptools, unless a mock or an instrumentation observes aiohttp.
 
     Args:
         api_key: Sent with each request.
@@ -95,12 +95,12 @@ class AutomaticTransport(Uncopyable):
 
     @property
     def form(self) -> Form:
-        """What would send a request now."""
+        """The library that would send a request now."""
         return "httptools" if nobody_watches_aiohttp() else "aiohttp"
 
     @property
     def requests(self) -> int:
-        """Requests put on the wire so far, resends included."""
+        """Requests sent so far."""
         return self._httptools.requests + (self._aiohttp.requests if self._aiohttp else 0)
 
     @property

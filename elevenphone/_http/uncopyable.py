@@ -1,4 +1,4 @@
-"""What holds the key, or connections, and therefore stays in its process."""
+"""A base class for objects with the key or connections, which must stay in their process."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Whether somebody wants to see what goes through aiohttp."""
+"""Find out whether a mock or an instrumentation observes aiohttp."""
 
 from __future__ import annotations
 
 import sys
 from types import FunctionType
 
-# What a request over aiohttp goes through, as it was when it was last known to be aiohttp's own.
+# The methods that a request over aiohttp uses, when they were last known to be aiohttp's own.
 _own: tuple[object, object, object, object] = (None, None, None, None)
 
 
@@ -20,7 +20,7 @@ def nobody_watches_aiohttp() -> bool:
         resolve = connector._resolve_host  # noqa: SLF001
     except AttributeError:
         return False
-    # Not `==`, in which the wrappers of wrapt pass for what they wrap.
+    # Not `==`: wrappers of wrapt are equal to the function that they wrap.
     own_init, own_get, own_request, own_resolve = _own
     if init is own_init and get is own_get and request is own_request and resolve is own_resolve:
         return True
@@ -36,7 +36,7 @@ def _remember(methods: tuple[object, object, object, object]) -> bool:
 
 
 def _is_aiohttps(method: object) -> bool:
-    """Tell whether a method is a function that stands in aiohttp's own files."""
+    """Return whether a method is a function in aiohttp's own files."""
     if type(method) is not FunctionType:  # `isinstance` is true of a wrapper, too
         return False
     files = {sys.modules[name].__file__ for name in ("aiohttp.client", "aiohttp.connector")}

@@ -1,4 +1,4 @@
-"""`Memory`: answers `get` from memory where the cache allows it, and asks otherwise."""
+"""`Memory`: answers `get` from memory if the cache allows it, and otherwise looks the number up."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from elevenphone.retry import RetryPolicy
 from elevenphone.stats import ClientStats
 
 _log = logging.getLogger("elevenphone")
-# While the server is away and answers come from memory, one call in so many seconds also sends a probe.
+# Seconds between two probes while the server is away and answers come from memory.
 _PROBE_EVERY = 1.0
 
 
 class Memory:
-    """What `get` does in a client that has a cache.
+    """Answers `get` in a client that has a cache.
 
     Args:
         cache: For how long an answer may be used.
-        dispatcher: Looks up what is not remembered; every lookup tells the store how it ended.
-        terms: The client's own.
+        dispatcher: Looks numbers up. Every lookup reports its result to the store.
+        terms: The client's settings.
     """
 
     def __init__(self, cache: Cache, dispatcher: Dispatcher, terms: Terms) -> None:
@@ -57,7 +57,7 @@ class Memory:
     # Answers from memory
 
     def answer(self, phone_number_id: str) -> PhoneNumber | None:
-        """Answer at once, if the cache allows it; `None`: call `ask`."""
+        """Return a remembered answer if the cache allows it, or `None`; then call `ask`."""
         if not isinstance(phone_number_id, str):
             return None
         remembered = self._store.use(phone_number_id)
@@ -102,8 +102,8 @@ class Memory:
 
         Args:
             phone_number_id: The id.
-            terms: Those of this call. With a timeout or a policy of its own it asks alone.
-            fresh: Whether it is to ask alone, and to accept no older answer.
+            terms: The settings of this call. With its own timeout or policy it shares no lookup.
+            fresh: Whether to share no lookup, and to accept no older answer.
 
         Returns:
             The number.
@@ -149,7 +149,7 @@ class Memory:
 
     def _begin(self, phone_number_id: str, url: str) -> SharedLookup:
         if (refresh := self._refreshes.get(phone_number_id)) is not None:
-            refresh.cancel()  # it waits for its turn as bulk does, and now somebody waits for the answer
+            refresh.cancel()  # it waits as bulk does, but now a caller waits for the answer
         lookup = SharedLookup(self._dispatcher, phone_number_id, url, self._terms, self._is_hopeless)
 
         def ended() -> None:
@@ -169,7 +169,7 @@ class Memory:
             del self._shared[phone_number_id]
 
     def _is_hopeless(self, phone_number_id: str) -> bool:
-        """Say whether an older answer will do, as the server is away."""
+        """Return whether the server is away, so that an older answer is good enough."""
         if not self._dispatcher.limits.server_is_away:
             return False
         remembered = self._store.use(phone_number_id)
@@ -185,7 +185,7 @@ class Memory:
             self._refresh(phone_number_id, probe=True)
 
     def _refresh(self, phone_number_id: str, *, probe: bool) -> None:
-        """Refresh what is remembered: a probe is one attempt at once, all else waits as bulk does."""
+        """Refresh an answer. A probe makes one attempt at once; a normal refresh waits as bulk does."""
         if phone_number_id in self._refreshes or phone_number_id in self._shared:
             return
         prefix, timeout, deadline, retry = self._terms

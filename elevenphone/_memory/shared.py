@@ -1,4 +1,4 @@
-"""One lookup for all who ask for the same id at the same time."""
+"""One lookup for all callers that ask for the same id at the same time."""
 
 from __future__ import annotations
 
@@ -27,9 +27,8 @@ class _Waiter(NamedTuple):
 class SharedLookup(SingleCaller):
     """A lookup with a task of its own, so that no caller's cancellation ends it for the others.
 
-    It is the caller of its job. It lasts until the deadline of the last one who waits;
-    whoever waits has a timer for a deadline of their own, which starts like that of a
-    lookup alone: with the first attempt, or at once if that has begun.
+    It lasts until the deadline of the last caller. Each caller has a timer for its own
+    deadline, which starts with the first attempt, or at once if that has begun.
 
     Attributes:
         job: The lookup.
@@ -68,7 +67,7 @@ class SharedLookup(SingleCaller):
         return not self._waiters
 
     def settle(self) -> None:
-        """Wake all who wait: the task has ended."""
+        """Wake all callers, because the task has ended."""
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -112,7 +111,7 @@ class SharedLookup(SingleCaller):
     # What the job asks
 
     async def may_begin(self, job: Job[_T]) -> Slot:
-        """Wait for a slot; the first starts the deadlines of all who wait.
+        """Wait for a slot. The first slot starts the deadlines of all callers.
 
         Raises:
             ElevenPhoneError: The job's own error, if its retry has become hopeless meanwhile.

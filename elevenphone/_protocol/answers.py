@@ -1,4 +1,4 @@
-"""An HTTP answer becomes a phone number or an error."""
+"""Turn an HTTP answer into a phone number or an error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 _MAX_BODY_KEPT = 10_000
 _LONGEST_SNIPPET = 200
 _PHRASES = {status.value: status.phrase for status in HTTPStatus} | {
-    304: "Not Modified, though nothing was conditional",
+    304: "Not Modified, although the request was not conditional",
 }
 _REDIRECTIONS = (301, 302, 303, 305, 307, 308)
 _COUNT = re.compile("[1-9][0-9]{0,5}")
@@ -97,10 +97,10 @@ def parse(response: Response) -> PhoneNumber:
 
 
 def parse_with(decode_body: Callable[[bytes], _T], response: Response) -> _T:
-    """Make something from the body of an answer.
+    """Decode the body of an answer.
 
     Args:
-        decode_body: Makes it, or raises a `DecodeError`.
+        decode_body: Decodes the body, or raises a `DecodeError`.
         response: The answer.
 
     Returns:

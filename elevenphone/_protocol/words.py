@@ -1,4 +1,4 @@
-"""The API's words for errors: which of them name one reason, and what they say about a 429."""
+"""The API's words for errors: the specific ones, and the kinds of a 429."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def specific_word(code: str | None, status: str | None) -> str | None:
 
 
 def rate_limit_kind(code: str | None, status: str | None, type_: str | None) -> RateLimitKind:
-    """Say what a 429 is about.
+    """Return the kind of a 429.
 
     Args:
         code: The field `code` of the body, or `None`.

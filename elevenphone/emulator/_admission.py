@@ -17,7 +17,7 @@ class Admission:
     """Checks every request against the outages, the routes, the key and the limits.
 
     Args:
-        settings: Read anew at each request.
+        settings: The settings, read at each request.
         counters: How many requests have been answered.
         places: Whether there is a place for one more.
 

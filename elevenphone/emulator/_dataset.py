@@ -27,7 +27,7 @@ class _Agent(NamedTuple):
 
 
 class Dataset:
-    """Ids and agents, made at once, and numbers, made when they are asked for.
+    """Ids and agents, made at once, and numbers, made when somebody needs them.
 
     Args:
         numbers: How many numbers there are.

@@ -1,4 +1,4 @@
-"""One request, and what it asks for."""
+"""One request, and its parts."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class Listing:
         return Answer(200, _page_body(bodies, next_cursor, has_more=has_more), faulty=faulty)
 
     def _find(self, query: Query) -> tuple[str, ...]:
-        """Find the ids of the numbers that match, in the order asked for."""
+        """Find the ids of the numbers that match, in the requested order."""
         if query == Query():
             return self._dataset.ids
         found = [

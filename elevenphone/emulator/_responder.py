@@ -34,7 +34,7 @@ class Responder:
     """Answers requests as the settings say.
 
     Args:
-        settings: Read anew at each request.
+        settings: The settings, read at each request.
         dataset: The numbers.
         counters: Where requests are counted.
 
@@ -207,7 +207,7 @@ class Responder:
 
 
 async def _drip(response: web.StreamResponse, body: bytes, seconds: float) -> None:
-    """Send a body one byte at a time, or several where the clock is too coarse for that."""
+    """Send a body one byte at a time, or several if the clock is too coarse for that."""
     loop = asyncio.get_running_loop()
     started_at = loop.time()
     step = seconds / len(body)

@@ -1,4 +1,4 @@
-"""The settings of the emulator, and what they may be."""
+"""The settings of the emulator, and their checks."""
 
 from __future__ import annotations
 

@@ -156,7 +156,9 @@ async def test_row_66_tls_that_is_closed_in_the_handshake_has_a_reason() -> None
 async def test_row_66_a_304_says_that_nothing_was_conditional(serve: Serve) -> None:
     server = await serve(send(head(304)))
     async with connect(server) as client:
-        with pytest.raises(StatusError, match="Not Modified, though nothing was conditional") as caught:
+        with pytest.raises(
+            StatusError, match="Not Modified, although the request was not conditional"
+        ) as caught:
             await client.get("phnum_1")
     assert caught.value.status == 304
     assert "redirected" not in str(caught.value)

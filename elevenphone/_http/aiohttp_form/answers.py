@@ -1,4 +1,4 @@
-"""What came: the body, up to the longest there may be, or an error of ours in place of aiohttp's."""
+"""Read the body of an answer, up to the limit, and translate aiohttp's exceptions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from elevenphone.errors import ElevenPhoneError, RequestTimeoutError
 
 
 async def read_body(response: aiohttp.ClientResponse) -> bytes:
-    """Read a body up to the longest there may be; one whose length is known, faster.
+    """Read a body, up to the limit. A body with a known length is faster.
 
     Raises:
         NotHTTPError: The head is of no form that aiohttp should have let pass.
@@ -61,7 +61,7 @@ def translate(error: Exception, failures: Failures) -> ElevenPhoneError:
         case aiohttp.ClientHttpProxyError():
             return failures.not_connected(f"the proxy answered {error.status} {error.message}")
         case aiohttp.ClientResponseError():
-            # aiohttp makes up a status of 400 here; nothing readable came from the server.
+            # Here aiohttp invents a status of 400, since the server sent nothing readable.
             return failures.not_http(error.message)
         case UnicodeError():
             return failures.no_host(error)

@@ -1,4 +1,4 @@
-"""How connections are given to requests, so that each request is sent once and only where it is safe."""
+"""Give connections to requests, so that each request is sent once, and only over a clean connection."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class ClosedUnansweredError(Exception):
 
 
 class NotHTTPError(Exception):
-    """What came is not the HTTP that was asked for."""
+    """The answer is not valid HTTP, or not an answer to this request."""
 
 
 class Exchange:
-    """What the connector has to say of the request under way.
+    """The connector's facts about the request under way.
 
     Attributes:
         connected: Whether it was given a connection.
@@ -41,7 +41,7 @@ under_way: ContextVar[Exchange] = ContextVar("elevenphone_exchange")
 
 
 class CountingConnector(aiohttp.TCPConnector):
-    """Sends each request once, and only where nothing came that was not asked for.
+    """Sends each request once, and only over a connection without unexpected data.
 
     It sets no limit: how many are in flight is decided before a request comes here.
     """
@@ -83,7 +83,7 @@ class CountingConnector(aiohttp.TCPConnector):
 async def send_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a GET again by itself, which it does on just these two exceptions."""
+    """Prevent aiohttp from sending a GET again, which it does after these two exceptions."""
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:

@@ -35,14 +35,13 @@ if TYPE_CHECKING:
 class AiohttpTransport(Uncopyable):
     """Sends requests over an `aiohttp.ClientSession`, its own or a borrowed one.
 
-    Redirects are not followed, compression is not asked for, no cookie is kept
-    and the environment's proxies are not looked at, unless a borrowed session
-    says so. A session of its own is made by the first request, in that request's
-    event loop.
+    It follows no redirects, asks for no compression, keeps no cookies and does not use
+    the environment's proxies, unless a borrowed session does. The first request makes
+    its own session, in the event loop of that request.
 
     Args:
-        api_key: Sent with each request.
-        session: The caller's own, which is not closed.
+        api_key: The key, which is sent with each request.
+        session: A session of the caller, which is not closed, or `None`.
 
     Attributes:
         form: Its name.
@@ -117,7 +116,7 @@ class AiohttpTransport(Uncopyable):
         raise failure
 
     def _parsed(self, url: str) -> URL:
-        """Parse a URL; where its server is that of the last, only its path, which is much cheaper."""
+        """Parse a URL. If its server is that of the last URL, parse only its path, which is much faster."""
         if url.startswith(self._origin):
             return self._server.with_path(url[len(self._origin) - 1 :], encoded=True)
         self._server = URL(url, encoded=True)
@@ -199,7 +198,7 @@ _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None,
 
 
 def _check_that_a_mock_answered() -> None:
-    """Say so where aiohttp has not asked our connector: it would send requests again by itself.
+    """Refuse an aiohttp that does not use our connector, because it would send requests again.
 
     Raises:
         ConfigurationError: It was no mock that answered without it.
@@ -212,7 +211,7 @@ def _check_that_a_mock_answered() -> None:
 
 
 def _private(session: aiohttp.ClientSession, name: str) -> object:
-    """Read what aiohttp has no public name for, and say so where it is gone, rather than do without."""
+    """Read a private attribute of aiohttp, and raise an error if it is gone."""
     try:
         return getattr(session, name)
     except AttributeError:

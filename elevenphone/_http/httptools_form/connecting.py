@@ -56,8 +56,8 @@ class Connector:
         Raises:
             socket.gaierror: The name does not resolve.
             UnicodeError: It cannot be a name.
-            ssl.SSLError: The handshake failed; `SSLCertVerificationError` where the
-                certificate is to blame.
+            ssl.SSLError: The handshake failed; `SSLCertVerificationError` if the
+                certificate is not trusted.
             OSError: No address answers.
         """
         loop = asyncio.get_running_loop()
@@ -84,7 +84,7 @@ class Connector:
     async def _attach(
         self, loop: asyncio.AbstractEventLoop, sock: socket.socket, connection: Connection
     ) -> None:
-        """Put a connection on top of a socket, with TLS between them where it is wanted."""
+        """Put a connection on top of a socket, with TLS between them if it is needed."""
         if self._context is None:
             await loop.create_connection(lambda: connection, sock=sock)
             return
@@ -97,7 +97,7 @@ class Connector:
             raise
 
     async def _resolve(self, loop: asyncio.AbstractEventLoop) -> list[AddressInfo]:
-        """Find the addresses; all who connect at the same time wait for one answer."""
+        """Find the addresses. Connections that are made at the same time share one answer."""
         if loop.time() < self._expires:
             return self._addresses
         if self._resolving is None:

@@ -34,11 +34,11 @@ class CutShortError(Exception):
 
 
 class NotHTTPError(Exception):
-    """What came is not the HTTP that was asked for."""
+    """The answer is not valid HTTP, or not an answer to this request."""
 
 
 class Wire(Protocol):
-    """What a connection needs of a transport: asyncio's, uvloop's, or `TLSLayer`."""
+    """The methods of a transport that a connection uses: asyncio's, uvloop's, or `TLSLayer`."""
 
     def write(self, data: bytes, /) -> None:
         """Send."""
@@ -74,10 +74,10 @@ class Owner(Protocol):
 
 
 class Connection(Uncopyable, Receiver):
-    """An open connection, and the parser of what comes over it.
+    """An open connection, and the parser of its answers.
 
-    Bytes that nobody asked for, before a request or after the end of an answer,
-    close it: they would pass for the next answer.
+    Unexpected bytes, before a request or after the end of an answer, close it, because
+    they could be taken for the next answer.
 
     Args:
         loop: The running event loop.
@@ -85,7 +85,7 @@ class Connection(Uncopyable, Receiver):
 
     Attributes:
         idle_since: For the owner's use.
-        spoke_first: Whether the server sent something that nobody had asked for.
+        spoke_first: Whether the server sent unexpected bytes.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner) -> None:
@@ -147,7 +147,7 @@ class Connection(Uncopyable, Receiver):
         """Close at once.
 
         Args:
-            reason: What the request under way ends with; `None` where nobody waits for it.
+            reason: The error of the request under way, or `None` if there is none.
         """
         waiter, self._waiter = self._waiter, None
         self._request = None

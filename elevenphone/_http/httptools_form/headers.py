@@ -1,4 +1,4 @@
-"""Headers as they came, read when somebody asks for one."""
+"""Raw headers, which are decoded when somebody reads one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connections to one server: those in use, and those that wait for their next request."""
+"""The connections to one server, in use or idle."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Pool:
         return len(self._all)
 
     def take(self) -> Connection | None:
-        """Take a connection that waits; `None` where none does."""
+        """Take an idle connection, or `None` if there is none."""
         return self._idle.pop() if self._idle else None
 
     def opened(self, connection: Connection) -> None:
@@ -95,7 +95,7 @@ class Pool:
             await asyncio.sleep(0)
 
     def _sweep(self) -> None:
-        """Close what has waited for too long; it stands first, since the last is taken first."""
+        """Close connections that were idle for too long. They are first, since the last is taken first."""
         self._sweeps += 1
         while self._idle and self._sweeps - self._idle[0].idle_since > _IDLE_SWEEPS:
             self._idle.pop(0).close()

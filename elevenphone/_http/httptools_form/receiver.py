@@ -1,4 +1,4 @@
-"""Receiving into a buffer that is kept."""
+"""A protocol that receives into one buffer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _BUFFER_BYTES = 16_384
 
 
 class Receiver(asyncio.BufferedProtocol):
-    """A protocol that is handed what came as views of one buffer, each good until the next.
+    """A protocol that gets received bytes as views of one buffer, each valid until the next.
 
     A plain `asyncio.Protocol` has 256 KiB allocated for each read, which takes up to
     as long as all else that a request needs. The buffer is each protocol's own, since
@@ -23,7 +23,7 @@ class Receiver(asyncio.BufferedProtocol):
         raise NotImplementedError
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Say where to put what comes next."""
+        """Return the buffer for the next bytes."""
         if not self._buffer:
             self._buffer = memoryview(bytearray(_BUFFER_BYTES))
         return self._buffer

@@ -1,4 +1,4 @@
-"""One server, as a client's requests need it: its connections, and the bytes of a request."""
+"""One server: its connections, and the bytes of a request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from elevenphone._protocol.requests import USER_AGENT
 
 
 class Server(Uncopyable):
-    """What stands before the path in a URL.
+    """The server of a URL.
 
     Args:
         url: Any of its URLs.
@@ -24,7 +24,7 @@ class Server(Uncopyable):
         address: What its URLs begin with, the path's first slash included.
         pool: Its connections.
         connector: Makes them.
-        failures: Names what goes wrong.
+        failures: Makes its errors.
     """
 
     def __init__(self, url: str, api_key: str, loop: asyncio.AbstractEventLoop) -> None:

@@ -24,11 +24,11 @@ class TLSLayer(Receiver):
         loop: The running event loop.
         context: Says whom to trust.
         host: The name that the certificate must have.
-        connection: Gets what was decrypted.
+        connection: Gets the decrypted bytes.
 
     Attributes:
         handshake: Done when the connection may be used. It raises `ssl.SSLError`, or
-            `ConnectionError` where the server left.
+            `ConnectionError` if the server closed the connection.
     """
 
     def __init__(

@@ -28,8 +28,8 @@ from elevenphone.transport import Response
 class HttptoolsTransport(Uncopyable):
     """Sends requests over HTTP/1.1, parsed by httptools.
 
-    Redirects are not followed, compression is not asked for, no cookie is kept and
-    the environment's proxies are not looked at.
+    It follows no redirects, asks for no compression, keeps no cookies and does not use
+    the environment's proxies.
 
     Args:
         api_key: Sent with each request.
@@ -148,10 +148,10 @@ class HttptoolsTransport(Uncopyable):
         raise failure
 
     def _read(self, raw: RawAnswer) -> Response:
-        """Make an answer of what came.
+        """Make a `Response`.
 
         Raises:
-            TransportError: It is not encoded as asked for.
+            TransportError: It has an encoding that the client did not ask for.
         """
         status, values, body = raw
         layout = self._layouts.layout_of(values)
@@ -175,7 +175,7 @@ def _closed() -> ConfigurationError:
 
 
 def _check(layout: Layout, values: dict[bytes, bytes], body: bytes, api_key: str) -> None:
-    """Raise what is wrong with headers that say how the body is encoded, or how long it is."""
+    """Raise an error if the headers have an unexpected encoding, or an invalid length."""
     headers = RawHeaders(values, layout.names, api_key)
     if len(headers.get("content-length", "")) > MAX_LENGTH_DIGITS:
         raise NotHTTPError("its Content-Length has too many digits")
