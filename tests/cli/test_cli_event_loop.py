@@ -13,6 +13,7 @@ import pytest
 from cli_helpers import KEY, PATIENCE, Api, command, environment, run, run_process
 
 from elevenphone.cli import event_loop
+from elevenphone.cli.work import demo
 
 
 def test_doctor_names_uvloop_where_it_is_what_runs(api: Api) -> None:
@@ -39,7 +40,8 @@ def loop_in_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.usefixtures("loop_in_process")
-def test_each_command_does_the_same(api: Api, tmp_path: Path) -> None:
+def test_each_command_does_the_same(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "_OUTAGE_SECONDS", 0.2)
     assert run("get", *api.ids[:3], **api.variables).code == 0
     assert run("get", api.ids[0], api.unknown_id, **api.variables).code == 1
     assert run("get", api.ids[0], **{**api.variables, "ELEVENLABS_API_KEY": "sk_other"}).code == 3

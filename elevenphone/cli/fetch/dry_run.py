@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 
-from elevenphone import PhoneNumberClient
+from elevenphone._protocol.requests import path_segment
 from elevenphone.cli.exit_codes import ExitCode
 from elevenphone.cli.formats.ids import IdSource
 from elevenphone.cli.shell import Shell
 from elevenphone.cli.show.verdicts import telephone_number_error
 from elevenphone.cli.text import counted
-from elevenphone.errors import ConfigurationError, InvalidPhoneNumberIdError
+from elevenphone.errors import InvalidPhoneNumberIdError
 
 _SHOWN = 10
 _USUAL = re.compile(r"phnum_[A-Za-z0-9]+|[A-Za-z0-9_-]{16,64}")
@@ -33,20 +32,16 @@ def run_dry(shell: Shell, source: IdSource) -> ExitCode:
     count = refused = remarkable = 0
     remarks: list[str] = []
     different: set[str] = set()
-    with asyncio.Runner() as runner:
-        # A closed client checks ids, and sends nothing.
-        client = PhoneNumberClient("none", base_url="https://nowhere.invalid")
-        runner.run(client.aclose())
-        for phone_number_id in source.ids():
-            count += 1
-            different.add(phone_number_id)
-            if _USUAL.fullmatch(phone_number_id):
-                continue
-            problem = telephone_number_error(phone_number_id) or runner.run(_problem(client, phone_number_id))
-            refused += problem is not None
-            remarkable += 1
-            if len(remarks) < _SHOWN:
-                remarks.append(_remark(count, phone_number_id, problem))
+    for phone_number_id in source.ids():
+        count += 1
+        different.add(phone_number_id)
+        if _USUAL.fullmatch(phone_number_id):
+            continue
+        problem = _problem(phone_number_id)
+        refused += problem is not None
+        remarkable += 1
+        if len(remarks) < _SHOWN:
+            remarks.append(_remark(count, phone_number_id, problem))
     repeated = count - len(different)
     more = f", {repeated:,} of them repeated" if repeated else ""
     shell.print(f"{counted(count, 'id')} in {source.name}{more}")
@@ -63,11 +58,10 @@ def _remark(position: int, phone_number_id: str, problem: InvalidPhoneNumberIdEr
     return f"id {position:,}: {problem or f'{phone_number_id!r} does not look like an id'}"
 
 
-async def _problem(client: PhoneNumberClient, phone_number_id: str) -> InvalidPhoneNumberIdError | None:
+def _problem(phone_number_id: str) -> InvalidPhoneNumberIdError | None:
+    """Say why `fetch` would not send an id, if it would not."""
     try:
-        await client.get(phone_number_id)
+        path_segment(phone_number_id)
     except InvalidPhoneNumberIdError as error:
         return error
-    except ConfigurationError:
-        pass  # it is an id, and the client is closed
-    return None
+    return telephone_number_error(phone_number_id)

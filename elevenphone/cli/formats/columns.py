@@ -48,7 +48,12 @@ _TYPES: dict[str, object] = {
     "attempts": int,
     "elapsed": float,
 }
-_NOT_SCALAR = (bool, list, tuple, dict)
+_NAMES = {
+    part: {field.encode_name: f"{part}.{field.encode_name}" for field in msgspec.structs.fields(struct)}
+    for part, struct in _PARTS.items()
+}
+FLAG = frozenset({bool})
+NESTED = frozenset({list, tuple, dict})
 COLUMNS = tuple(_TYPES)
 """The columns of a lookup, in their order."""
 
@@ -82,10 +87,9 @@ class Selection(NamedTuple):
         """Tell whether a lookup is to be shown or written."""
         return not self.no_agent or (isinstance(lookup, Found) and lookup.number.assigned_agent is None)
 
-    def row(self, lookup: Lookup) -> dict[str, object]:
-        """Take the columns of a lookup; those that it lacks are `None`."""
-        names = self.names
-        return dict(zip(names, map(flat_row(lookup).get, names), strict=True))
+    def values(self, lookup: Lookup, as_json: frozenset[type] = frozenset()) -> list[object]:
+        """Take the columns of a lookup; those that it lacks are `None`. For `as_json` see `flat_row`."""
+        return list(map(flat_row(lookup, as_json).get, self.names))
 
 
 def selection_of(text: str | None, *, no_agent: bool, of_numbers: bool = False) -> Selection:
@@ -114,21 +118,23 @@ def selection_of(text: str | None, *, no_agent: bool, of_numbers: bool = False) 
     return Selection(tuple(dict.fromkeys(chosen)), no_agent, of_numbers)
 
 
-def flat_row(lookup: Lookup) -> dict[str, object]:
-    """Make a row of a lookup: column to value, without those that it lacks."""
+def flat_row(lookup: Lookup, as_json: frozenset[type] = frozenset()) -> dict[str, object]:
+    """Make a row of a lookup: column to value, without those that it lacks.
+
+    Args:
+        lookup: The lookup.
+        as_json: Types of values that have no form of their own in the table, and are
+            written as JSON: some of `FLAG` and `NESTED`.
+    """
     row = row_of(lookup)
-    for part in _PARTS:
+    for part, names in _NAMES.items():
         if (fields := row.pop(part, None)) is not None:
-            row |= {f"{part}.{name}": value for name, value in cast("dict[str, object]", fields).items()}
+            row |= {names[name]: value for name, value in cast("dict[str, object]", fields).items()}
     row["index"] = lookup.index
+    for name, value in row.items():
+        if type(value) in as_json:
+            row[name] = msgspec.json.encode(value).decode()
     return row
-
-
-def scalar(value: object) -> object:
-    """Write a value without a form of its own in a table as JSON: true, false, lists and mappings."""
-    if value is None or type(value) is str:  # nearly all are: a run writes fifty for each id
-        return value
-    return msgspec.json.encode(value).decode() if isinstance(value, _NOT_SCALAR) else value
 
 
 def type_of(name: str) -> object:

@@ -7,14 +7,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
-
-from elevenphone.cli.formats.columns import Selection, flat_row, type_of
+from elevenphone.cli.formats.columns import NESTED, Selection, flat_row, type_of
 from elevenphone.lookups import Found, Lookup
 from elevenphone.models import encode
 
 _ROWS = 1_000
-_CONTAINERS = (list, tuple, dict)
 _TYPES: dict[object, str] = {int: "INTEGER", bool: "INTEGER", float: "REAL"}
 
 
@@ -34,10 +31,10 @@ class DatabaseRows:
 
     def add(self, lookup: Lookup, line: bytes | None = None) -> None:  # noqa: ARG002 - as the other formats
         """Write one row, with others."""
-        row = flat_row(lookup)
+        row = flat_row(lookup, NESTED)
         if isinstance(lookup, Found):
             row["raw"] = encode(lookup.number).decode(errors="replace")
-        self._waiting.append(tuple(map(_value, map(row.get, self._names))))
+        self._waiting.append(tuple(map(row.get, self._names)))
         if len(self._waiting) >= _ROWS:
             self._write()
 
@@ -67,7 +64,3 @@ def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:
             yield from connection.execute(f'SELECT {names} FROM "lookups" ORDER BY rowid')  # noqa: S608 - names of our own
         except sqlite3.Error as error:
             raise ValueError(str(error)) from None
-
-
-def _value(value: object) -> object:
-    return msgspec.json.encode(value).decode() if isinstance(value, _CONTAINERS) else value

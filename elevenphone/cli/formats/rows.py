@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import csv
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import BinaryIO, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from elevenphone.cli.formats.columns import Selection, scalar
+from elevenphone.cli.formats.columns import FLAG, NESTED, Selection
 from elevenphone.cli.formats.lines import encode_line
 from elevenphone.cli.text import printable_json
 from elevenphone.lookups import Found, Lookup
 from elevenphone.models import encode
 
 Format: TypeAlias = Literal["jsonl", "csv", "parquet", "db"]
-FORMATS: tuple[Format, ...] = ("jsonl", "csv", "parquet", "db")
 ENDINGS: dict[str, Format] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -56,7 +55,8 @@ class JSONLines:
     def encode(self, lookup: Lookup, line: bytes | None = None) -> bytes:
         """Write one line; see `TextForm`."""
         if self._selection.columns is not None:
-            return printable_json(msgspec.json.encode(self._selection.row(lookup))) + b"\n"
+            document = dict(zip(self._selection.names, self._selection.values(lookup), strict=True))
+            return printable_json(msgspec.json.encode(document)) + b"\n"
         if self._selection.of_numbers and isinstance(lookup, Found):
             return printable_json(msgspec.json.format(encode(lookup.number), indent=-1)) + b"\n"
         return line or encode_line(lookup)
@@ -79,9 +79,9 @@ class CSVLines:
 
     def encode(self, lookup: Lookup, line: bytes | None = None) -> bytes:  # noqa: ARG002 - as all forms
         """Write one row; see `TextForm`."""
-        return self._encoded(tuple(map(scalar, self._selection.row(lookup).values())))
+        return self._encoded(self._selection.values(lookup, FLAG | NESTED))
 
-    def _encoded(self, fields: tuple[object, ...]) -> bytes:
+    def _encoded(self, fields: Sequence[object]) -> bytes:
         self._written.clear()
         self._writer.writerow(fields)
         return ("".join(self._written).removesuffix("\r\n") + "\n").encode(errors="backslashreplace")

@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from elevenphone.cli.formats.columns import Selection, scalar
+from elevenphone.cli.formats.columns import FLAG, NESTED, Selection
 from elevenphone.cli.show.table import Column
 from elevenphone.cli.show.verdicts import short_name
 from elevenphone.cli.text import printable
@@ -84,10 +84,9 @@ def selected_columns(selection: Selection) -> tuple[Column, ...]:
 
 def selected_cells(selection: Selection, lookup: Lookup) -> Mapping[str, Text]:
     """Make the row of a lookup for `selected_columns`."""
-    return {
-        name: Text("" if value is None else printable(str(scalar(value))))
-        for name, value in selection.row(lookup).items()
-    }
+    values = selection.values(lookup, FLAG | NESTED)
+    texts = [Text("" if value is None else printable(str(value))) for value in values]
+    return dict(zip(selection.names, texts, strict=True))
 
 
 def _lines(number: PhoneNumber) -> Iterable[tuple[str, str]]:

@@ -43,7 +43,6 @@ _EXPLANATIONS: tuple[tuple[type[ElevenPhoneError], str, str], ...] = (
 # With a plus, or of digits as spreadsheets keep them; every id has letters.
 _TELEPHONE_NUMBER = re.compile(r"\+.*|\(?\d[\d ().-]{6,}", re.DOTALL)
 _QUOTA = "quota used up"
-_CERTIFICATE = "not trusted"
 _SPECIAL_CODES = {"missing_permissions", "detected_unusual_activity"}
 _PAYMENT_REQUIRED = 402
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, TypeAlias
 
 from elevenphone.cli.exit_codes import OutputError
 from elevenphone.cli.formats.columns import Selection
@@ -14,23 +14,14 @@ from elevenphone.cli.formats.rows import Format, require, rows_of, text_form
 from elevenphone.cli.shell import Shell
 from elevenphone.lookups import Lookup
 
-
-class Show(Protocol):
-    """Shows or writes one result."""
-
-    def __call__(self, lookup: Lookup) -> None:
-        """Show it."""
+Show: TypeAlias = Callable[[Lookup], None]
+"""Shows or writes one result."""
 
 
 def on_output(shell: Shell, selection: Selection, *, as_json: bool) -> Show:
     """Show results as rows where a person reads them, and else, or with --json, as lines of JSON."""
     if as_json or not shell.output_is_terminal:
         return on_pipe(shell, selection)
-    return on_terminal(shell, selection)
-
-
-def on_terminal(shell: Shell, selection: Selection) -> Show:
-    """Show results as the rows of a table."""
     # rich only where a person looks
     from elevenphone.cli.show import numbers  # noqa: PLC0415
     from elevenphone.cli.show.console import output_console  # noqa: PLC0415
