@@ -6,7 +6,8 @@
 The emulator runs in a process of its own and changes its weather every few
 seconds: faults of every kind, limits, outages. Half of the clients reach it
 through a relay that spoils answers at the level of bytes, and at which some ids
-always fail. Every few seconds the client is made anew: what it does is cancelled,
+always fail. The event loop is asyncio's and uvloop's in turn, and each client sends
+with httptools or with aiohttp. Every few seconds the client is made anew: what it does is cancelled,
 or the client is closed in the middle of it; ids that had no answer by then are
 asked again by the next. Prints a table; ends with 1 where anything was lost,
 duplicated, mixed up, left behind or not ended.
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import math
 import os
 import platform
 import random
@@ -24,10 +26,12 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, cycle
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
+import uvloop
 from soak_pulse import Pulse
 from soak_server import Address, Seen, serve
 
@@ -49,6 +53,9 @@ PATIENCE = 120.0
 SLOW = 0.001
 # Seconds in which everything must have ended after a client was closed: its consumers may be slow.
 CLOSING = 2.0
+# Seconds on one event loop, and in how many of them at least.
+TURN, TURNS = 60.0, 2
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 class Ledger:
@@ -97,8 +104,14 @@ class Ledger:
         """Positions that have no answer."""
         return len(self._again) + len(self._asked) + len(self._later)
 
-    def enter(self, lookup: Found | Failed) -> None:
-        """Take an answer of the run down."""
+    def enter(self, lookup: Found | Failed, *, found_any: bool) -> None:
+        """Take an answer of the run down.
+
+        Args:
+            lookup: The answer.
+            found_any: Whether the client has found a number. A client that has not cannot tell ids
+                that always fail from a server that is away, when few are left to ask for.
+        """
         position = self._asked.pop(lookup.index, None)
         if position is None:
             self.counts["duplicated"] += 1
@@ -115,6 +128,9 @@ class Ledger:
             case Failed(phone_number_id=phone_number_id) if phone_number_id in self._poisoned:
                 self.counts["poisoned in bulk"] += 1
             case Failed(error=ConfigurationError()):  # the client was closed
+                self._later.append(position)
+            case Failed(error=error) if error.retryable and not found_any:
+                self.counts["failed before any was found"] += 1
                 self._later.append(position)
             case Failed(error=error) if error.retryable or isinstance(error, TimeoutError):
                 self.counts["lost"] += 1
@@ -150,7 +166,7 @@ async def run_bulk(client: PhoneNumberClient, ledger: Ledger, ends_at: float) ->
     while True:
         async with client.stream(ledger.begin(most), ordered=random.random() < 0.5) as lookups:
             async for lookup in lookups:
-                ledger.enter(lookup)
+                ledger.enter(lookup, found_any=client.stats.found > 0)
                 if random.random() < SLOW:
                     await asyncio.sleep(0.2)
                 if time.monotonic() > ends_at or is_closed(lookup):
@@ -182,8 +198,10 @@ async def run_single(client: PhoneNumberClient, world: Soak, ids: tuple[str, ...
 async def live(address: Address, world: Soak, pulse: Pulse, seconds: float) -> int:
     """Live one client's life, and return how many requests it sent."""
     retry = RetryPolicy(wait_initial=0.05, wait_max=1.0)
+    http: Literal["httptools", "aiohttp"] = random.choice(["httptools", "aiohttp"])
+    world.counts[http] += 1
     async with PhoneNumberClient(
-        address.api_key, base_url=random.choice(address.base_urls), timeout=2.0, retry=retry
+        address.api_key, base_url=random.choice(address.base_urls), timeout=2.0, retry=retry, http=http
     ) as client:
         leaves_by_itself = random.random() < 0.5
         ends_at = time.monotonic() + (seconds if leaves_by_itself else 10 * seconds)
@@ -215,28 +233,50 @@ async def drain(address: Address, ledger: Ledger) -> int:
         while ledger.open:
             async with client.stream(ledger.begin()) as lookups:
                 async for lookup in lookups:
-                    ledger.enter(lookup)
+                    ledger.enter(lookup, found_any=client.stats.found > 0)
             ledger.finish()
     return client.stats.requests
 
 
-async def soak(address: Address, world: Soak, pulse: Pulse, seconds: float) -> int:
+async def live_in_turn(address: Address, world: Soak, pulse: Pulse, ends_at: float) -> int:
     """Live one life after the other, and return how many requests were sent."""
-    ends_at = time.monotonic() + seconds
     requests = 0
-    tasks, open_before = len(asyncio.all_tasks()), descriptors()
+    tasks, open_before = len(asyncio.all_tasks()), math.inf
     while (left := ends_at - time.monotonic()) > 0:
         requests += await live(address, world, pulse, min(left, random.uniform(1.0, 6.0)))
         await asyncio.sleep(0.05)
         pulse.rest()
+        # The loop itself opens some when it is first used.
+        open_before = min(open_before, descriptors())
         world.counts["tasks left"] += len(asyncio.all_tasks()) - tasks
-        world.counts["descriptors left"] += descriptors() - open_before
+        world.counts["descriptors left"] += descriptors() - int(open_before)
+    return requests
+
+
+async def settle(address: Address, world: Soak) -> int:
+    """Ask for all that has no answer yet, and return how many requests were sent."""
+    requests = 0
     for ledger in world.ledgers:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 requests += await drain(address, ledger)
         world.counts["lost"] += ledger.open
     return requests
+
+
+def soak(address: Address, world: Soak, pulse: Pulse, seconds: float) -> int:
+    """Soak on one event loop after the other, and return how many requests were sent."""
+    ends_at = time.monotonic() + seconds
+    requests = 0
+    for loop in cycle(LOOPS):
+        now = time.monotonic()
+        if now >= ends_at:
+            break
+        turn_ends_at = min(ends_at, now + min(TURN, seconds / TURNS))
+        with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+            requests += runner.run(live_in_turn(address, world, pulse, turn_ends_at))
+        world.counts[loop] += 1
+    return requests + asyncio.run(settle(address, world))
 
 
 def report(world: Soak, pulse: Pulse, requests: int, seen: Seen, seconds: float) -> bool:
@@ -260,11 +300,14 @@ def report(world: Soak, pulse: Pulse, requests: int, seen: Seen, seconds: float)
     rows = {name: f"**{count:,}**" for name, count in zeros.items()} | {
         "numbers found in bulk": f"{counts['found in bulk']:,}",
         "asked again in a later run, after a redirect or garbage": f"{counts['lasting errors in bulk']:,}",
+        "asked again as the client had found nothing before": f"{counts['failed before any was found']:,}",
         "ids refused in bulk, unknown or impossible": f"{counts['refused in bulk']:,}",
         "ids failed in bulk that always fail": f"{counts['poisoned in bulk']:,}",
         "numbers found by single lookups": f"{counts['found alone']:,}",
         "single lookups that failed, by error": failures,
         "clients made, and closed in the middle": f"{counts['clients']:,}, {counts['closed']:,}",
+        "clients on httptools, on aiohttp": f"{counts['httptools']:,}, {counts['aiohttp']:,}",
+        "turns on asyncio, on uvloop": f"{counts['asyncio']:,}, {counts['uvloop']:,}",
         "runs that came to their end": f"{counts['runs']:,}",
         "requests counted, and read by the server": f"{requests:,}, {seen.stats.requests:,}",
         "of those 429, 5xx, other faults": ", ".join(
@@ -300,7 +343,7 @@ def main() -> None:
     server.start()
     address: Address = pipe.recv()
     world, pulse = Soak(address), Pulse()
-    requests = asyncio.run(soak(address, world, pulse, seconds))
+    requests = soak(address, world, pulse, seconds)
     pipe.send("end")
     seen: Seen = pipe.recv()
     server.join()
