@@ -69,9 +69,10 @@ def twins_end_together(evidence: Evidence) -> Iterator[str]:
     """Of two like runs that start together the slower takes at most twice as long.
 
     And what one last lookup may take: the attempts and waits of an unlucky one, where something
-    fails; else the slowest answer, or half a second. And what single lookups take, which come first. Since one that has to wait for the other's end
-    takes just twice as long, a third of its ids must have been asked for by then, if there are
-    twenty. A run that was ended by an error of all is no measure.
+    fails; else the slowest answer, or half a second. And what single lookups take, which come first.
+    Since one that has to wait for the other's end takes just twice as long, a third of its ids must
+    have been asked for by then, if there are twenty. A run that was ended by an error of all is no
+    measure.
     """
     world = evidence.world
     if not world.twins or not evidence.is_finished:
