@@ -19,6 +19,7 @@ LONGEST_PAUSE_ALONE = 0.4
 _NEVER_BY_CHANCE = 1e-9
 # Where only bad ids are left to ask for, each of them is a probe.
 _SLACK, _PROBES_EVERY = 10.0, 0.5
+_MOST_IN_FLIGHT = 100
 _USABLE_SLOTS = 8.0
 """Where a client begins its search: a run that is served by more is not asked to be faster."""
 
@@ -42,8 +43,8 @@ def chance_of_failing(world: World) -> float:
 def slowest_answer(world: World) -> float:
     """Seconds that an answer takes at most, a wait in the server's queue included."""
     server = world.server
-    in_queue = server.queue / server.lowest_limit * server.latency.longest if server.limits else 0.0
-    return server.latency.longest + in_queue
+    waiting = min(server.queue, _MOST_IN_FLIGHT * len({run.client for run in world.runs} | {0}))
+    return server.latency.longest * (1 + waiting / server.lowest_limit)
 
 
 def most_attempts(world: World) -> int:

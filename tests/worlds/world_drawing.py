@@ -7,6 +7,7 @@ import random
 
 from world_bounds import slowest_answer
 from world_plan import (
+    WITHOUT_BOUND,
     AccountError,
     AccountFault,
     ChanceFault,
@@ -93,7 +94,7 @@ class _Drawing:
         latency = Latency(chance.choice(("constant", "heavy tail", "two humps")), self._between(0.01, 0.5))
         plan = ServerPlan(latency, refusal=chance.choice(_REFUSALS))
         if self._happens(0.75):
-            plan = plan._replace(limits=self._limits(), queue=self._whole(1, 20) if self._happens(0.2) else 0)
+            plan = plan._replace(limits=self._limits(), queue=self._queue())
         if self._happens(0.15):
             plan = plan._replace(rate=self._between(10, 500))
         if self._calm:
@@ -105,6 +106,11 @@ class _Drawing:
         if self._happens(0.1):
             plan = plan._replace(cut=self._between(0.01, 0.3))
         return self._with_refusals(plan)
+
+    def _queue(self) -> int:
+        if not self._happens(0.25):
+            return 0
+        return WITHOUT_BOUND if self._happens(0.4) else self._whole(1, 20)
 
     def _limits(self) -> tuple[tuple[float, int], ...]:
         limits = [(0.0, self._whole(2, 30))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import fmean
 
 from world_bounds import chance_of_failing, last_lookup_takes, run_takes, slots, slowest_answer
 from world_evidence import Evidence
@@ -13,6 +14,7 @@ from world_server import HEALTHY_LATENCY, HEALTHY_LIMIT
 from elevenphone import ConfigurationError, Found
 
 _EXACT = 1e-6
+_ENOUGH_TO_SAY = 200
 
 
 def the_world_ends(evidence: Evidence) -> Iterator[str]:
@@ -137,6 +139,25 @@ def peace_returns(evidence: Evidence) -> Iterator[str]:
         yield f"in peace {PEACE_IDS} ids took {peace.gather_took:.2f} s, ideally {ideal:.2f} s"
 
 
+def the_servers_queue_stays_short(evidence: Evidence) -> Iterator[str]:
+    """Bulk keeps few requests in a queue of the server, so that a get would not wait long behind them.
+
+    That is the mean of what a request of any kind met on arrival, once the client has got some hundred
+    answers: half as many as the server works on, and 3 more. Where answers vary much, twice as many.
+    Only of servers of which nothing else is to be found out.
+    """
+    world, server = evidence.world, evidence.world.server
+    troubled = world.client.concurrency or world.client.rate or any(run.client for run in world.runs)
+    if troubled or not server.queue or len(server.limits) != 1 or not server.does_nothing_but_queue:
+        return
+    limit = server.lowest_limit
+    met = [request.ahead for request in evidence.log if request.outcome in ("found", "bad")]
+    late = met[int(40 * limit) + 200 :]
+    varies = 1 if server.latency.shape == "constant" else 2
+    if len(late) >= _ENOUGH_TO_SAY and fmean(late) > varies * (limit / 2 + 3):
+        yield f"{fmean(late):.1f} requests waited where {limit:.0f} are worked on at once"
+
+
 LAWS_OF_TIME = (
     the_world_ends,
     runs_end_in_time,
@@ -145,4 +166,5 @@ LAWS_OF_TIME = (
     a_get_waits_behind_no_bulk,
     gets_end_by_their_deadline,
     peace_returns,
+    the_servers_queue_stays_short,
 )

@@ -28,6 +28,8 @@ SourceKind: TypeAlias = Literal[
 RETRIED_FAULTS = frozenset({"500", "dropped", "silent"})
 INVALID_IDS = ("", "..", "line\nbreak", "x" * 10_000)
 BULK_DEADLINE = 300.0
+WITHOUT_BOUND = 10_000
+"""Places in a queue that never gets full."""
 WAIT_INITIAL, WAIT_MAX = 0.1, 2.0
 """The retry policy's waits: a world draws its attempts alone."""
 
@@ -121,6 +123,11 @@ class ServerPlan(NamedTuple):
 
     def limit_at(self, at: float) -> float:
         return next((limit for begins, limit in reversed(self.limits) if begins <= at), math.inf)
+
+    @property
+    def does_nothing_but_queue(self) -> bool:
+        account = self.account is not None or self.throttles_from is not None
+        return not (self.rate or self.outages or self.failing or self.cut or self.retry_after or account)
 
     @property
     def lowest_limit(self) -> float:

@@ -38,6 +38,7 @@ class Request(msgspec.Struct, gc=False):
         outcome: What became of it.
         ended: When.
         retry_after: Seconds that its answer asked to wait.
+        ahead: Requests in the queue when it came.
     """
 
     at: float
@@ -46,6 +47,7 @@ class Request(msgspec.Struct, gc=False):
     outcome: Outcome = "under way"
     ended: float = -1.0
     retry_after: float | None = None
+    ahead: int = 0
 
 
 class TooManyRequestsError(Exception):
@@ -112,6 +114,7 @@ class WorldServer:
             return await self._refuse(request, "rate_limit_exceeded")
         if self._working >= plan.limit_at(request.at) and len(self._queue) >= plan.queue:
             return await self._refuse(request, plan.refusal)
+        request.ahead = len(self._queue)
         async with self._place(request.at):
             await asyncio.sleep(plan.latency.draw(self._chance))
         if any(
