@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import fmean
 
-from world_bounds import chance_of_failing, last_lookup_takes, run_takes, slots, slowest_answer
+from world_bounds import all_ids, chance_of_failing, last_lookup_takes, run_takes, slots, slowest_answer
 from world_evidence import Evidence
-from world_plan import WAIT_MAX
+from world_plan import RETRIED_FAULTS, WAIT_MAX
 from world_playing import PEACE_IDS
 from world_server import HEALTHY_LATENCY, HEALTHY_LIMIT
 
@@ -144,11 +144,13 @@ def the_servers_queue_stays_short(evidence: Evidence) -> Iterator[str]:
 
     That is the mean of what a request of any kind met on arrival, once the client has got some hundred
     answers: half as many as the server works on, and 3 more. Where answers vary much, twice as many.
-    Only of servers of which nothing else is to be found out.
+    Only of servers of which nothing else is to be found out, and where no failures are in between.
     """
     world, server = evidence.world, evidence.world.server
     troubled = world.client.concurrency or world.client.rate or any(run.client for run in world.runs)
     if troubled or not server.queue or len(server.limits) != 1 or not server.does_nothing_but_queue:
+        return
+    if any(ids.bad and ids.fault in RETRIED_FAULTS for ids, _ in all_ids(world)):
         return
     limit = server.lowest_limit
     met = [request.ahead for request in evidence.log if request.outcome in ("found", "bad")]
