@@ -175,6 +175,10 @@ def official_sdk(place: Place) -> Generator[None]:
         warnings.simplefilter("ignore")  # its own
         environment = importlib.import_module("elevenlabs.environment").ElevenLabsEnvironment
         place.monkeypatch.setattr(environment.PRODUCTION, "_value_", place.emulator.base_url)
+        clients = importlib.import_module("elevenlabs.client")
+        for kind in (clients.ElevenLabs, clients.AsyncElevenLabs):
+            # It reads the variable of the environment once, when it is imported.
+            place.monkeypatch.setitem(kind.__init__.__kwdefaults__, "api_key", place.emulator.api_key)
         yield
     for client in opened:
         if isinstance(client, httpx.Client):
