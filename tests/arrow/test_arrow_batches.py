@@ -57,7 +57,7 @@ def test_rows_come_in_the_order_of_the_input(emulator: Emulator) -> None:
     emulator.server_errors = 0.05
     emulator.truncated = 0.05
     ids = [emulator.unknown_ids[0], *emulator.ids, *emulator.ids[:30], "..", None]
-    with BatchLookup(retry=RetryPolicy(wait_max=0.01)) as look_up:
+    with BatchLookup(retry=RetryPolicy(attempts=8, wait_max=0.01)) as look_up:
         lookups = look_up(table_of(ids))
     assert lookups.schema.equals(SCHEMA, check_metadata=True)
     assert column(lookups, "phone_number_id") == ids
