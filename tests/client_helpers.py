@@ -9,12 +9,7 @@ import pytest
 import virtual_time
 from stub_transport import Script, StubTransport
 
-from elevenphone import (
-    ElevenPhoneError,
-    PhoneNumberClient,
-    RetryPolicy,
-    TwilioPhoneNumber,
-)
+from elevenphone import ElevenPhoneError, PhoneNumberClient, RetryPolicy, TwilioPhoneNumber
 
 _T = TypeVar("_T")
 

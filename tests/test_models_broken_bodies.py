@@ -9,21 +9,9 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from model_documents import (
-    JSON,
-    OTHER,
-    PAYLOADS,
-    SIP,
-    TWILIO,
-    Document,
-    body_of,
-    with_value,
-)
+from model_documents import JSON, OTHER, PAYLOADS, SIP, TWILIO, Document, body_of, with_value
 
-from elevenphone import (
-    DecodeError,
-    decode,
-)
+from elevenphone import DecodeError, decode
 
 
 def with_unknown_field(document: Document, value: bytes) -> bytes:

@@ -5,22 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from model_documents import (
-    EXOTEL,
-    OTHER,
-    SIP,
-    TWILIO,
-    Document,
-    body_of,
-    provider_of,
-    with_value,
-    without,
-)
+from model_documents import EXOTEL, OTHER, SIP, TWILIO, Document, body_of, provider_of, with_value, without
 
-from elevenphone import (
-    DecodeError,
-    decode,
-)
+from elevenphone import DecodeError, decode
 
 COMMON_REQUIRED = ["$.phone_number", "$.label", "$.phone_number_id"]
 AGENT_REQUIRED = ["$.assigned_agent.agent_id", "$.assigned_agent.agent_name"]

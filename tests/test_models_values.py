@@ -10,15 +10,7 @@ from typing import assert_never
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from model_documents import (
-    EXOTEL,
-    JSON,
-    OTHER,
-    SIP,
-    TEXT,
-    TWILIO,
-    body_of,
-)
+from model_documents import EXOTEL, JSON, OTHER, SIP, TEXT, TWILIO, body_of
 
 from elevenphone import (
     AssignedAgent,

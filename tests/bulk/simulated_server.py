@@ -105,7 +105,7 @@ class SimulatedServer:
 
     async def handle(self, phone_number_id: str, client: int) -> Response:
         """Answer one request."""
-        now = asyncio.get_running_loop().time() - virtual_time.START
+        now = virtual_time.elapsed()
         outage = next((outage for outage in self._outages if outage.covers(now)), None)
         if outage is not None:
             return await self._be_away(outage, now, client)
@@ -119,7 +119,7 @@ class SimulatedServer:
         if self._limit is None:
             return math.inf
         if callable(self._limit):
-            return self._limit(asyncio.get_running_loop().time() - virtual_time.START)
+            return self._limit(virtual_time.elapsed())
         return self._limit
 
     def _is_full(self) -> bool:
@@ -269,7 +269,7 @@ def simulate(
     async def gather(number: int) -> tuple[list[Lookup], float, ClientStats]:
         async with make(server.connect()) as client:
             lookups = await client.gather(ids(count // clients, number), deadline=deadline)
-            return lookups, asyncio.get_running_loop().time() - virtual_time.START, client.stats
+            return lookups, virtual_time.elapsed(), client.stats
 
     async def main() -> Simulation:
         results = await asyncio.gather(*(gather(number) for number in range(clients)))

@@ -208,14 +208,13 @@ class Share:
         await asyncio.gather(*(self._use(number, *stay) for number, stay in enumerate(self._stays)))
 
     async def _use(self, number: int, comes: float, goes: float) -> None:
-        loop = asyncio.get_running_loop()
         await asyncio.sleep(comes)
         async with (
             PhoneNumberClient(transport=self.server.connect()) as client,
             client.stream(f"phnum_{number}_{n}" for n in count()) as lookups,
         ):
             async for _ in lookups:
-                now = loop.time() - virtual_time.START
+                now = virtual_time.elapsed()
                 self._done[number][int(now / self.PERIOD)] += 1
                 if now >= goes:
                     break

@@ -63,12 +63,12 @@ def beside(server: SimulatedServer, limit: int, ids: int, *, concurrency: int | 
                     for number in count():
                         await asyncio.sleep(0.25)
                         single.create_task(get(number))
-                        if loop.time() - virtual_time.START > 6:
+                        if virtual_time.elapsed() > 6:
                             in_flight.append(server.in_flight)
 
             singles = asyncio.create_task(get_all())
             lookups = await client.gather(f"phnum_{number}" for number in range(ids))
-            ended = loop.time() - virtual_time.START
+            ended = virtual_time.elapsed()
             singles.cancel()
             await asyncio.wait([singles])
             assert len([lookup.result() for lookup in lookups]) == ids
@@ -130,7 +130,7 @@ def test_fewer_are_in_flight_for_a_moment_now_and_then_to_see_what_an_answer_tak
         ids = (f"phnum_{number}" for number in range(4_000))
         async with PhoneNumberClient(transport=server.connect()) as client, client.stream(ids) as run:
             async for _ in run:
-                now = seconds_since_the_start()
+                now = virtual_time.elapsed()
                 if server.in_flight <= 6 and (not looks or now > looks[-1] + 1):
                     looks.append(now)
 
@@ -140,19 +140,15 @@ def test_fewer_are_in_flight_for_a_moment_now_and_then_to_see_what_an_answer_tak
     assert max(apart) <= 4.0
 
 
-# What looks like a queue, and is none
-
-
-def seconds_since_the_start() -> float:
-    return asyncio.get_running_loop().time() - virtual_time.START
+# Slower answers that are not a queue
 
 
 def slower_later(chance: random.Random) -> float:
-    return jittered(chance) * (3 if seconds_since_the_start() > 5 else 1)
+    return jittered(chance) * (3 if virtual_time.elapsed() > 5 else 1)
 
 
 def faster_later(chance: random.Random) -> float:
-    return jittered(chance) / (3 if seconds_since_the_start() > 5 else 1)
+    return jittered(chance) / (3 if virtual_time.elapsed() > 5 else 1)
 
 
 def of_two_kinds(chance: random.Random) -> float:

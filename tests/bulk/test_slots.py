@@ -16,8 +16,6 @@ from elevenphone._limits.limits import Limits
 from elevenphone._limits.permit import Permit
 from elevenphone._limits.slots import Lane, Slot, Slots
 
-START = virtual_time.START
-
 
 def now() -> float:
     return asyncio.get_running_loop().time()
@@ -52,7 +50,7 @@ class Queue:
     ) -> None:
         """Wait for a slot, and keep it for a while."""
         with await self.take(bulk=bulk, fresh=fresh, run=run) as slot:
-            self.admitted.append((name, now() - START))
+            self.admitted.append((name, virtual_time.elapsed()))
             await asyncio.sleep(takes)
             slot.found(now(), None)
 
@@ -215,7 +213,7 @@ def test_a_permit_tells_when_it_was_given_and_not_when_it_was_asked_for() -> Non
         await asyncio.gather(*tasks)
         return slot.permit
 
-    assert virtual_time.run(main()).started == START + 3.0
+    assert virtual_time.run(main()).started == virtual_time.START + 3.0
 
 
 # Runs
@@ -258,7 +256,7 @@ def test_a_worker_that_just_gave_its_slot_back_takes_it_again_before_new_ids() -
         slot.found(now(), None)
         again = queue.slots.take_now(queue.run, fresh=True)
         assert again is not None
-        queue.admitted.append(("again", now() - START))
+        queue.admitted.append(("again", virtual_time.elapsed()))
         await asyncio.sleep(1.0)
         again.found(now(), None)
         await asyncio.gather(*waiting)

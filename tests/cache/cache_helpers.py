@@ -75,11 +75,6 @@ DOWN = refused(503)
 NO_RETRY = RetryPolicy.none()
 
 
-def now() -> float:
-    """Return the seconds since the start."""
-    return asyncio.get_running_loop().time() - virtual_time.START
-
-
 async def label(client: PhoneNumberClient, phone_number_id: str = "phnum_1") -> str:
     return (await client.get(phone_number_id)).label
 

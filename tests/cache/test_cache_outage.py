@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from cache_helpers import DOWN, LATENCY, NO_RETRY, ScriptedServer, label, now, with_cache
+import virtual_time
+from cache_helpers import DOWN, LATENCY, NO_RETRY, ScriptedServer, label, with_cache
 from stub_transport import Hang, Step, refused
 
 from elevenphone import Cache, ConnectionFailedError, ElevenPhoneError, PhoneNumberClient
@@ -36,9 +37,9 @@ def test_after_three_failures_of_any_ids_a_stale_answer_comes_at_once(outcome: S
         assert server.asked() == 1
         await label(client)  # two failures are too few: this asks, and fails as the third
         assert server.asked() == 2
-        began = now()
+        began = virtual_time.elapsed()
         assert [await label(client) for _ in range(10)] == ["0"] * 10
-        assert now() == began
+        assert virtual_time.elapsed() == began
 
     with_cache(use, KEEPING, retry=NO_RETRY)
 
@@ -62,11 +63,11 @@ def test_a_lookup_under_way_makes_no_further_attempt_once_the_server_is_known_to
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await remember_and_let_it_become_stale(client, "phnum_1", "phnum_2", "phnum_3")
         server.outcome = Hang()
-        began = now()
+        began = virtual_time.elapsed()
         calls = [client.get(f"phnum_{n}") for n in (1, 2, 3)]
         assert [number.label for number in await asyncio.gather(*calls)] == ["0"] * 3
         # One attempt of each shows it; otherwise there would be three rounds of them.
-        assert now() - began < 5.0 + 0.2
+        assert virtual_time.elapsed() - began < 5.0 + 0.2
         assert server.transport.requests == 3 + 3
 
     with_cache(use, KEEPING, timeout=5.0)
@@ -78,8 +79,8 @@ def test_a_probe_now_and_then_finds_out_that_the_server_is_back() -> None:
         server.outcome = DOWN
         await fail(client, "phnum_2", "phnum_3", "phnum_4")
         server.edit("phnum_1")
-        before, began = server.transport.requests, now()
-        while now() - began < 60.0:
+        before, began = server.transport.requests, virtual_time.elapsed()
+        while virtual_time.elapsed() - began < 60.0:
             assert await label(client) == "0"
             await asyncio.sleep(0.05)
         assert 55 <= server.transport.requests - before <= 61
@@ -117,9 +118,9 @@ def test_nobody_asks_while_nobody_calls() -> None:
         before = server.transport.requests
         await asyncio.sleep(300.0)
         assert server.transport.requests - before == 1
-        began = now()
+        began = virtual_time.elapsed()
         assert await label(client) == "0"  # nothing has been answered since: it is still away
-        assert now() == began
+        assert virtual_time.elapsed() == began
 
     with_cache(use, KEEPING, retry=NO_RETRY)
 

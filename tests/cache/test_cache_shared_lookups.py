@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from cache_helpers import DOWN, LATENCY, NO_RETRY, ScriptedServer, now, with_cache
+import virtual_time
+from cache_helpers import DOWN, LATENCY, NO_RETRY, ScriptedServer, with_cache
 from stub_transport import Hang, refused
 
 from elevenphone import (
@@ -29,7 +30,7 @@ def test_equal_gets_share_one_request_whatever_their_number() -> None:
         numbers = await asyncio.gather(*(client.get("phnum_1") for _ in range(1_000)))
         assert len({id(number) for number in numbers}) == 1
         assert (server.asked(), client.stats.joined, client.stats.found) == (1, 999, 1)
-        assert now() == pytest.approx(LATENCY)
+        assert virtual_time.elapsed() == pytest.approx(LATENCY)
 
     with_cache(use, SHARING)
 
@@ -80,7 +81,7 @@ def test_one_callers_cancellation_does_not_take_the_answer_from_another() -> Non
         third.cancel()
         assert (await second).label == "0"
         assert (first.cancelled(), third.cancelled(), server.asked()) == (True, True, 1)
-        assert now() == pytest.approx(LATENCY)
+        assert virtual_time.elapsed() == pytest.approx(LATENCY)
 
     with_cache(use, SHARING)
 
@@ -122,7 +123,7 @@ def test_each_caller_has_a_deadline_and_the_lookup_lasts_until_the_last() -> Non
             await asyncio.sleep(starts)
             with pytest.raises(DeadlineExceededError):
                 await client.get("phnum_1", deadline=deadline)
-            return now()
+            return virtual_time.elapsed()
 
         ends = await asyncio.gather(end_of(2.0, 0.0), end_of(1.0, 0.0), end_of(4.0, 0.5), end_of(1.0, 1.0))
         assert ends == pytest.approx([2.0, 1.0, 4.5, 2.0])
@@ -157,7 +158,7 @@ def test_a_wait_beyond_the_last_deadline_is_not_begun() -> None:
         for error in await asyncio.gather(*calls, return_exceptions=True):
             assert isinstance(error, StatusError)
             assert error.retry_after == 20.0
-        assert now() == pytest.approx(LATENCY)
+        assert virtual_time.elapsed() == pytest.approx(LATENCY)
 
     with_cache(use, SHARING)
 
@@ -171,7 +172,7 @@ def test_the_wait_for_a_slot_is_not_part_of_a_deadline() -> None:
         first = asyncio.create_task(client.get("phnum_1", deadline=4.0))
         second = asyncio.create_task(client.get("phnum_1", deadline=2.0))
         assert (await first).label == "0"
-        assert now() == pytest.approx(6.0)
+        assert virtual_time.elapsed() == pytest.approx(6.0)
         with pytest.raises(DeadlineExceededError):
             await second
         await asyncio.gather(*others)
