@@ -1,4 +1,4 @@
-"""Where the server is away, a stale answer comes at once, and probes find out that it is back."""
+"""During an outage a stale answer comes at once, and probes notice its end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def remember_and_let_it_become_stale(client: PhoneNumberClient, *ids: str)
 @pytest.mark.parametrize(
     "outcome", [DOWN, ConnectionFailedError("refused", stage="connect"), ConnectionFailedError("reset")]
 )
-def test_after_three_failures_of_any_ids_a_stale_answer_comes_at_once(outcome: Step) -> None:
+def test_after_three_failures_a_stale_answer_comes_at_once(outcome: Step) -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await remember_and_let_it_become_stale(client, "phnum_1")
         server.outcome = outcome
@@ -45,7 +45,7 @@ def test_after_three_failures_of_any_ids_a_stale_answer_comes_at_once(outcome: S
 
 
 @pytest.mark.parametrize("outcome", [refused(404), refused(429), None], ids=["404", "429", "found"])
-def test_any_answer_shows_that_the_server_is_there(outcome: Step | None) -> None:
+def test_any_answer_shows_that_the_server_is_up(outcome: Step | None) -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await remember_and_let_it_become_stale(client, "phnum_1")
         server.outcome = DOWN
@@ -59,7 +59,7 @@ def test_any_answer_shows_that_the_server_is_there(outcome: Step | None) -> None
     with_cache(use, KEEPING, retry=NO_RETRY)
 
 
-def test_a_lookup_under_way_makes_no_further_attempt_once_the_server_is_known_to_be_away() -> None:
+def test_a_lookup_is_not_retried_once_the_server_is_known_to_be_down() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await remember_and_let_it_become_stale(client, "phnum_1", "phnum_2", "phnum_3")
         server.outcome = Hang()
@@ -73,7 +73,7 @@ def test_a_lookup_under_way_makes_no_further_attempt_once_the_server_is_known_to
     with_cache(use, KEEPING, timeout=5.0)
 
 
-def test_a_probe_now_and_then_finds_out_that_the_server_is_back() -> None:
+def test_regular_probes_notice_that_the_server_is_back() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await remember_and_let_it_become_stale(client, "phnum_1")
         server.outcome = DOWN
@@ -94,7 +94,7 @@ def test_a_probe_now_and_then_finds_out_that_the_server_is_back() -> None:
     with_cache(use, KEEPING, retry=NO_RETRY)
 
 
-def test_the_probes_of_many_numbers_are_no_more_than_those_of_one() -> None:
+def test_many_numbers_cause_no_more_probes_than_one() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         ids = [f"phnum_{n}" for n in range(20)]
         await remember_and_let_it_become_stale(client, *ids)
@@ -109,7 +109,7 @@ def test_the_probes_of_many_numbers_are_no_more_than_those_of_one() -> None:
     with_cache(use, KEEPING, retry=NO_RETRY)
 
 
-def test_nobody_asks_while_nobody_calls() -> None:
+def test_no_request_is_sent_while_nobody_calls() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await remember_and_let_it_become_stale(client, "phnum_1")
         server.outcome = DOWN
@@ -125,7 +125,7 @@ def test_nobody_asks_while_nobody_calls() -> None:
     with_cache(use, KEEPING, retry=NO_RETRY)
 
 
-def test_what_is_not_remembered_is_asked_for_and_shows_that_the_server_is_back() -> None:
+def test_a_lookup_of_an_unknown_number_notices_that_the_server_is_back() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await remember_and_let_it_become_stale(client, "phnum_1")
         server.outcome = DOWN
