@@ -9,44 +9,45 @@ from elevenphone._limits.answer_times import AnswerTimes
 from elevenphone._limits.permit import Permit
 from elevenphone._limits.queue_states import Bounded, Free, Looking
 
-# The first sample has the client's first requests, before which nothing can wait. A later one has as many as are
-# in flight, but at least the second number. After a sample that shows nothing new, three times as many requests
-# as are in flight go unmeasured. A sample ends without its last answers once 32 times its size was sent after it.
+# The first sample has the client's first requests, before which nothing can wait. A later one has as many as
+# are in flight, but at least the second number. After a sample that shows nothing new, three times as many
+# requests as are in flight go unmeasured. A sample ends without its last answers once 32 times its size was
+# sent after it.
 _FIRST_SAMPLE = 3
 _LEAST_SAMPLE = 8
 _REST = 3.0
 _PATIENCE = 32
 # Of n requests in flight, 0.4 times the root of n may wait. A difference counts as chance up to 3 standard
-# errors, and as a coarse clock up to 2 ms. Unless the standard error is at most 8% of the mean and the wait at
-# least 15% of it, two samples in a row must agree.
+# errors, and as a coarse clock up to 2 ms. Unless the standard error is at most 8% of the mean and the wait
+# at least 15% of it, two samples in a row must agree.
 _TOLERATED = 0.4
 _CHANCE = 3.0
 _CLOCK_SECONDS = 0.002
 _CERTAIN, _MUCH = 0.08, 0.15
 # The same for answers that are faster, twice in a row: then some must have waited before.
 _CHANCE_WHEN_FASTER = 1.0
-# With half as many in flight: a server that answers more than the first part of its rate still has a queue, and
-# answers that take more than the second part of their time did not wait in one.
+# With half as many in flight: a server that answers more than the first part of its rate still has a queue,
+# and answers that take more than the second part of their time did not wait in one.
 _STILL_BUSY = 0.85
 _NO_FASTER = 0.8
-# The bound is the knee plus 0.2 times its root. More requests are tried half a second after a cut. From 100 in
-# flight on, no bound is needed.
+# The bound is the knee plus 0.2 times its root. More requests are tried half a second after a cut. From 100
+# in flight on, no bound is needed.
 _SLACK = 0.2
 _HOLD_SECONDS = 0.5
 _NO_BOUND = 100.0
 # Seconds until the next look; after a slow one, a multiple of its duration; and the requests in flight below
 # which none is needed. If several clients keep one queue, the one with more requests shortens it more by its
-# look, so it measures a shorter time and leaves more to the others. If less than the last part of the bound is
-# in flight, it is refusals that limit the requests.
+# look, so it measures a shorter time and leaves more to the others. If less than the last part of the bound
+# is in flight, it is refusals that limit the requests.
 _LOOK_AGAIN_SECONDS, _LOOK_AGAIN_TIMES, _LEAST_TO_LOOK_AGAIN = 2.0, 8.0, 4.0
 _HOLDS_BACK = 0.85
-# An answer takes longer than usual above 1.5 times the mean and 2 deviations more; much longer above 4. Before
-# the mean is known, it takes longer above 3 times the fastest.
+# An answer takes longer than usual above 1.5 times the mean and 2 deviations more; much longer above 4.
+# Before the mean is known, it takes longer above 3 times the fastest.
 _LONGER = 1.5
 _LONGER_DEVIATIONS, _MUCH_LONGER_DEVIATIONS = 2.0, 4.0
 _LONGER_THAN_FASTEST = 3.0
-# If the event loop is late by this part of the time of an answer, the requests in flight say nothing about the
-# server. After so many seconds of that, there is no bound.
+# If the event loop is late by this part of the time of an answer, the requests in flight say nothing about
+# the server. After so many seconds of that, there is no bound.
 _LATE = 0.05
 _LATE_SECONDS = 3.0
 
