@@ -1,4 +1,4 @@
-"""JSON from a server: what is wrong with it becomes a `DecodeError` that says what and where."""
+"""JSON from a server: a `DecodeError` says what is wrong with it, and where."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHALLOW_BYTES = 2_000
 _AS_SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 SNIPPET_BYTES = 200
-"""How much of a body an error shows."""
+"""Bytes of a body that an error shows."""
 
 _MISSING_FIELD = re.compile(r"missing required field `(?P<field>[^`]+)`")
 _PATH = re.compile(r"(?P<problem>.*) - at `(?P<path>[^`]+)`", re.DOTALL)
@@ -25,7 +25,7 @@ def refuse_deep_nesting(body: bytes, what: str) -> None:
 
     Args:
         body: The body.
-        what: What it should be, for the message.
+        what: The expected content, for the message.
 
     Raises:
         DecodeError: It is nested more than 100 levels deep.
@@ -48,7 +48,7 @@ def invalid(body: bytes, problem: str) -> DecodeError:
 
     Args:
         body: The body.
-        problem: What msgspec says; its path becomes that of the error.
+        problem: The message of msgspec; its path becomes that of the error.
     """
     path = "$"
     if located := _PATH.fullmatch(problem):
@@ -59,11 +59,11 @@ def invalid(body: bytes, problem: str) -> DecodeError:
 
 
 def malformed(body: bytes, what: str, problem: str) -> DecodeError:
-    """Make the error for a body that is no JSON, or none that can be decoded.
+    """Make the error for a body that is not JSON, or that cannot be decoded.
 
     Args:
         body: The body.
-        what: What it should be.
-        problem: What is wrong.
+        what: The expected content.
+        problem: The problem, for the message.
     """
     return DecodeError(f"not the JSON of {what}: {problem}", snippet=body[:SNIPPET_BYTES])

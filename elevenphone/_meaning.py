@@ -19,11 +19,11 @@ from elevenphone.errors import (
 )
 
 Strain: TypeAlias = Literal["none", "throttled", "failing"]
-"""What an error says about the server: it is well, it slows its clients down, or it fails."""
+"""What an error says about the server: it is healthy, it throttles its clients, or it fails."""
 
 
 class Meaning(NamedTuple):
-    """What an error means for everybody who has to react to it.
+    """What an error means for retries, limits and runs.
 
     Attributes:
         retryable: Whether the same request may succeed later.
@@ -51,7 +51,7 @@ _ACCESS_DENIED = Meaning(False,     "none",      "account", proof=3)
 
 
 def meaning_of(error: ElevenPhoneError) -> Meaning:
-    """Look an error up in the table: the first row that fits counts."""
+    """Look up an error in the table: the first matching row counts."""
     match error:
         case RateLimitError(kind="quota"):               return _ACCOUNT
         case RateLimitError():                           return _THROTTLED

@@ -9,7 +9,7 @@ _LONGEST_SHOWN = 100
 
 
 def is_finite(value: object) -> TypeGuard[float]:
-    """Say whether a value is a number that a `float` can hold; a `bool` is not a number here."""
+    """Whether a value is a number that a `float` can hold; a `bool` is not a number here."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:
@@ -37,7 +37,7 @@ def shown(value: object) -> str:
 def encodable(text: str) -> str:
     """Escape lone surrogates: neither JSON nor Arrow nor a terminal can hold them.
 
-    They stand for bytes that are not UTF-8, in a header or in a file of ids.
+    They represent bytes that are not UTF-8, in a header or in a file of ids.
     """
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 

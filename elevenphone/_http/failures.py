@@ -1,4 +1,4 @@
-"""What failures are called, whichever form meets them: the words are the same, and the key is in none."""
+"""The messages of failures, the same in each form of HTTP, and without the key."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Failures:
     """Makes the errors of one server.
 
     Args:
-        host: Host and port, as they stand in its address.
-        api_key: What must not be seen.
+        host: Host and port, as in its address.
+        api_key: The key, which must not be shown.
     """
 
     def __init__(self, host: str, api_key: str) -> None:
@@ -26,10 +26,10 @@ class Failures:
         self._api_key = api_key
 
     def connecting(self, error: Exception) -> TransportError:
-        """Say why no connection was made.
+        """Make the error for a connection that was not made, with its reason.
 
         Args:
-            error: What the system, or `ssl`, raised.
+            error: The error that the system, or `ssl`, raised.
         """
         match error:
             case ssl.SSLCertVerificationError():
@@ -45,55 +45,55 @@ class Failures:
                 return self.not_connected(_reason(error))
 
     def not_connected(self, why: str) -> ConnectionFailedError:
-        """Say that no connection was made."""
+        """Make the error for a connection that was not made."""
         return ConnectionFailedError(self.said(f"could not connect: {why}"), stage="connect")
 
     def untrusted(self, why: str) -> ConnectionFailedError:
-        """Say what is wrong with a certificate."""
+        """Make the error for a certificate that was refused."""
         why = f"its TLS certificate is not trusted: {why}"
         return ConnectionFailedError(self.said(why), stage="certificate")
 
     def no_host(self, error: UnicodeError) -> TransportError:
-        """Say that a name cannot be one."""
+        """Make the error for an impossible host name."""
         return TransportError(self.said(f"is not the name of a host: {_reason(error)}"))
 
     def closed_unanswered(self) -> ConnectionFailedError:
-        """Say that the connection ended before a byte of the answer."""
+        """Make the error for a connection that ended before the first byte of the answer."""
         return ConnectionFailedError(self.said("the connection was closed before an answer"))
 
     def cut_short(self) -> ConnectionFailedError:
-        """Say that the connection ended in the middle of the answer."""
+        """Make the error for a connection that ended in the middle of the answer."""
         return ConnectionFailedError(self.said("the answer was cut short"))
 
     def broken(self, error: Exception) -> ConnectionFailedError:
-        """Say that the connection failed in another way after the request was sent."""
+        """Make the error for a connection that failed in another way after the request was sent."""
         return ConnectionFailedError(self.said(f"the connection failed: {_reason(error)}"))
 
     def not_http(self, why: str) -> ProtocolError:
-        """Say what is wrong with an answer's form."""
+        """Make the error for a malformed answer."""
         return ProtocolError(self.said(f"the answer is not HTTP: {' '.join(why.split())}"))
 
     def unknown(self, error: Exception) -> TransportError:
-        """Say what nobody foresaw."""
+        """Make the error for an unexpected exception."""
         return TransportError(self.said(f"{type(error).__name__}: {_reason(error)}"))
 
     def said(self, what: str) -> str:
-        """Make the text of an error: the host, what happened to it, and never the key."""
+        """Make the message of an error: the host and the reason, and never the key."""
         return without_key(f"{self._host}: {what}", self._api_key)[:_LONGEST_MESSAGE]
 
 
 def _reason(error: Exception) -> str:
-    """Say why, never with an empty text."""
+    """Return the reason, which is never empty."""
     return str(error) or type(error).__name__
 
 
 def unasked_encoding(encoding: str, body: bytes, api_key: str) -> TransportError:
-    """Say what is wrong with a body that was encoded though that was not asked for.
+    """Make the error for a body with a content encoding that was not requested.
 
     Args:
-        encoding: What it is said to be encoded with.
-        body: As it came.
-        api_key: What must not be seen.
+        encoding: The stated content encoding.
+        body: The received bytes.
+        api_key: The key, which must not be shown.
     """
     inflater = zlib.decompressobj(wbits=47)  # gzip or zlib, told apart by their headers
     try:
@@ -111,6 +111,6 @@ def unasked_encoding(encoding: str, body: bytes, api_key: str) -> TransportError
 
 
 def unasked_transfer(coding: str, api_key: str) -> ProtocolError:
-    """Say that a body was transferred in another way than in one piece or in chunks."""
+    """Make the error for a body with an unknown transfer encoding."""
     shown = without_key(coding, api_key)[:_LONGEST_MESSAGE]
     return ProtocolError(f"the answer's transfer encoding is {shown!r}, which was not asked for")

@@ -1,4 +1,4 @@
-"""How much of an answer is read at most, whichever form reads it."""
+"""The limits of an answer, the same in each form of HTTP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_LENGTH_DIGITS = 20
 """Most digits of a Content-Length: as many as 64 bits can have."""
 
 LEAST_STATUS = 100
-"""Three digits below it are no status."""
+"""Three digits below it are not a status."""
 
 
 def too_large() -> ResponseTooLargeError:

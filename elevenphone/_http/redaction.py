@@ -1,4 +1,4 @@
-"""The key, taken out of whatever a server or a library says."""
+"""Remove the key from the texts of servers and libraries."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from elevenphone.transport import Response
 
 _T = TypeVar("_T")
 
-# A key shorter than this hides nothing, and stands in many an answer by chance.
+# A shorter key would occur in many answers by chance.
 _SHORTEST_SECRET = 8
 _REDACTED = "[API key]"
 _REDACTED_BYTES = _REDACTED.encode()
 
 
 def redacted(status: int, headers: Mapping[str, str], body: bytes, api_key: str) -> Response:
-    """Make a `Response`, the key taken out where the answer echoes it.
+    """Make a `Response` from which an echoed key is removed.
 
     Args:
-        status: The answer's.
-        headers: The answer's.
-        body: The answer's.
-        api_key: What must not be seen.
+        status: The status of the answer.
+        headers: The headers of the answer.
+        body: The body of the answer.
+        api_key: The key.
 
     Returns:
-        The answer without it.
+        The answer without the key.
     """
     return Response(status, _WithoutKey(headers, api_key), body_without_key(body, api_key))
 
 
 class _WithoutKey(Mapping[str, str]):
-    """Headers that the key is taken out of as they are read: of most answers one or two are."""
+    """Headers from which the key is removed when they are read; most callers read one or two."""
 
     __slots__ = ("_api_key", "_headers")
 
@@ -66,21 +66,21 @@ class _WithoutKey(Mapping[str, str]):
 
 
 def _escaped(text: str) -> str:
-    """Escape what aiohttp reads as lone surrogates: bytes that are not UTF-8."""
+    """Escape bytes that are not UTF-8, which aiohttp reads as lone surrogates."""
     return text if text.isascii() else text_of(text.encode("utf-8", "surrogateescape"))
 
 
 def text_of(value: bytes) -> str:
-    r"""Read a header: it should be ASCII, may be UTF-8, and what is neither is escaped (`\xff`)."""
+    r"""Read a header: it should be ASCII, may be UTF-8, and other bytes are escaped (`\xff`)."""
     return value.decode("utf-8", "backslashreplace")
 
 
 def without_key(text: str, api_key: str) -> str:
-    """Take the key out of a text."""
+    """Remove the key from a text."""
     return text if len(api_key) < _SHORTEST_SECRET else text.replace(api_key, _REDACTED)
 
 
 def body_without_key(body: bytes, api_key: str) -> bytes:
-    """Take the key out of a body."""
+    """Remove the key from a body."""
     key = api_key.encode()
     return body if len(key) < _SHORTEST_SECRET or key not in body else body.replace(key, _REDACTED_BYTES)

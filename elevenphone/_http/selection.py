@@ -1,4 +1,4 @@
-"""Which form of `Transport` a client uses."""
+"""The choice of the transport of a client."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _NEEDED = ("httptools", "aiohappyeyeballs")
 
 
 class HTTPTransport(Transport, Protocol):
-    """A transport that says what it is made of.
+    """A transport that names its form.
 
     Attributes:
-        form: What sends its next request.
+        form: The library that sends its next request.
     """
 
     @property
@@ -32,19 +32,19 @@ class HTTPTransport(Transport, Protocol):
 
 
 def make_transport(api_key: str, *, session: aiohttp.ClientSession | None, http: Choice) -> HTTPTransport:
-    """Make the transport that a client was asked to use.
+    """Make the transport that the arguments of a client choose.
 
-    Nothing is imported that is not used: aiohttp takes longer than all the rest.
+    Only the chosen form is imported, because aiohttp takes longer to import than all the rest.
 
     Args:
         api_key: Sent with each request.
-        session: The caller's own, or `None`.
+        session: A session of the caller, or `None`.
         http: `"aiohttp"`, `"httptools"`, or `"auto"`: httptools where it is installed,
             no session was given, and nobody has replaced a method of aiohttp's that
             a request would go through, as mocks and instrumentations do.
 
     Raises:
-        ConfigurationError: It cannot be; the text says what to do.
+        ConfigurationError: The arguments conflict; the message says what to do.
     """
     if http not in get_args(Choice):
         raise ConfigurationError(
@@ -64,7 +64,7 @@ def make_transport(api_key: str, *, session: aiohttp.ClientSession | None, http:
 
 
 def missing_packages() -> list[str]:
-    """List the packages that the form on httptools needs and that are not installed."""
+    """List the missing packages that the form on httptools needs."""
     return [name for name in _NEEDED if importlib.util.find_spec(name) is None]
 
 
@@ -81,7 +81,7 @@ def _over_aiohttp(api_key: str, session: aiohttp.ClientSession | None = None) ->
 
 
 class AutomaticTransport(Uncopyable):
-    """Sends each request over httptools, unless somebody wants to see what goes through aiohttp.
+    """Sends each request over httptools, or over aiohttp while a library watches that.
 
     Args:
         api_key: Sent with each request.
@@ -95,7 +95,7 @@ class AutomaticTransport(Uncopyable):
 
     @property
     def form(self) -> Form:
-        """What would send a request now."""
+        """The library that would send a request now."""
         return "httptools" if nobody_watches_aiohttp() else "aiohttp"
 
     @property
@@ -109,7 +109,7 @@ class AutomaticTransport(Uncopyable):
         return self._httptools.connections_opened + (self._aiohttp.connections_opened if self._aiohttp else 0)
 
     def send(self, url: str) -> Awaitable[Response]:
-        """GET a URL and read the answer whole; see `Transport.send`."""
+        """GET a URL and read the whole answer; see `Transport.send`."""
         if nobody_watches_aiohttp():
             return self._httptools.send(url)
         if self._aiohttp is None:

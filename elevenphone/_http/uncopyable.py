@@ -1,4 +1,4 @@
-"""What holds the key, or connections, and therefore stays in its process."""
+"""Objects that hold the key or connections, and must stay in their process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from elevenphone.errors import ConfigurationError
 
 
 class Uncopyable:
-    """Refuses to be pickled or copied: the key would travel along."""
+    """Refuses to be pickled or copied, because that would copy the key."""
 
     __slots__ = ()
 

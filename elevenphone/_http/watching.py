@@ -1,16 +1,16 @@
-"""Whether somebody wants to see what goes through aiohttp."""
+"""Whether a library, such as a mock, watches the requests of aiohttp."""
 
 from __future__ import annotations
 
 import sys
 from types import FunctionType
 
-# What a request over aiohttp goes through, as it was when it was last known to be aiohttp's own.
+# The methods that a request over aiohttp uses, when they were last known to be aiohttp's own.
 _own: tuple[object, object, object, object] = (None, None, None, None)
 
 
 def nobody_watches_aiohttp() -> bool:
-    """Tell whether aiohttp's methods are its own. Ask for each request: a mock may start at any time."""
+    """Whether aiohttp's methods are its own. Check for each request: a mock may start at any time."""
     aiohttp = sys.modules.get("aiohttp")
     if aiohttp is None:
         return True
@@ -20,7 +20,7 @@ def nobody_watches_aiohttp() -> bool:
         resolve = connector._resolve_host  # noqa: SLF001
     except AttributeError:
         return False
-    # Not `==`, in which the wrappers of wrapt pass for what they wrap.
+    # Not `==`, because the wrappers of wrapt are equal to the methods that they wrap.
     own_init, own_get, own_request, own_resolve = _own
     if init is own_init and get is own_get and request is own_request and resolve is own_resolve:
         return True
@@ -28,7 +28,7 @@ def nobody_watches_aiohttp() -> bool:
 
 
 def _remember(methods: tuple[object, object, object, object]) -> bool:
-    global _own  # noqa: PLW0603 - as aiohttp's methods are the process's, so is this
+    global _own  # noqa: PLW0603 - aiohttp's methods are global, too
     if not all(map(_is_aiohttps, methods)):
         return False
     _own = methods
@@ -36,8 +36,8 @@ def _remember(methods: tuple[object, object, object, object]) -> bool:
 
 
 def _is_aiohttps(method: object) -> bool:
-    """Tell whether a method is a function that stands in aiohttp's own files."""
-    if type(method) is not FunctionType:  # `isinstance` is true of a wrapper, too
+    """Whether a method is a function from aiohttp's own files."""
+    if type(method) is not FunctionType:  # `isinstance` accepts a wrapper, too
         return False
     files = {sys.modules[name].__file__ for name in ("aiohttp.client", "aiohttp.connector")}
     return method.__code__.co_filename in files

@@ -10,7 +10,7 @@ from elevenphone._limits.permit import Permit
 from elevenphone._limits.queue_states import Bounded, Free, Looking
 
 # The first sample has the client's first requests, before which nothing can wait. A later one has as many as
-# are in flight, but at least the second number. After a sample that shows nothing new, three times as many
+# are in flight, but at least 8. After a sample that shows nothing new, three times as many
 # requests as are in flight go unmeasured. A sample ends without its last answers once 32 times its size was
 # sent after it.
 _FIRST_SAMPLE = 3
@@ -26,8 +26,8 @@ _CLOCK_SECONDS = 0.002
 _CERTAIN, _MUCH = 0.08, 0.15
 # The same for answers that are faster, twice in a row: then some must have waited before.
 _CHANCE_WHEN_FASTER = 1.0
-# With half as many in flight: a server that answers more than the first part of its rate still has a queue,
-# and answers that take more than the second part of their time did not wait in one.
+# With half as many in flight: a server that answers more than 85% of its rate still has a queue,
+# and answers that take more than 80% of their time did not wait in one.
 _STILL_BUSY = 0.85
 _NO_FASTER = 0.8
 # The bound is the knee plus 0.2 times its root. More requests are tried half a second after a cut. From 100

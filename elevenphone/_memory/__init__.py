@@ -1,1 +1,1 @@
-"""Answers from memory: what `get` does in a client that has a cache."""
+"""Answers from memory: `get` of a client with a cache."""

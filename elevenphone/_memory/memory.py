@@ -1,4 +1,4 @@
-"""`Memory`: answers `get` from memory where the cache allows it, and asks otherwise."""
+"""`Memory`: answers `get` from memory if the cache allows it, and sends a request otherwise."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from elevenphone.retry import RetryPolicy
 from elevenphone.stats import ClientStats
 
 _log = logging.getLogger("elevenphone")
-# While the server is away and answers come from memory, one call in so many seconds also sends a probe.
+# While the server is down and answers come from memory, a probe is sent at most once in this many seconds.
 _PROBE_EVERY = 1.0
 
 
 class Memory:
-    """What `get` does in a client that has a cache.
+    """The part of `get` that uses the cache.
 
     Args:
         cache: For how long an answer may be used.
-        dispatcher: Looks up what is not remembered; every lookup tells the store how it ended.
-        terms: The client's own.
+        dispatcher: Looks up other numbers, and stores the result of every lookup.
+        terms: The terms of the client.
     """
 
     def __init__(self, cache: Cache, dispatcher: Dispatcher, terms: Terms) -> None:
@@ -57,7 +57,7 @@ class Memory:
     # Answers from memory
 
     def answer(self, phone_number_id: str) -> PhoneNumber | None:
-        """Answer at once, if the cache allows it; `None`: call `ask`."""
+        """Answer at once if the cache allows it; after `None`, call `ask`."""
         if not isinstance(phone_number_id, str):
             return None
         remembered = self._store.use(phone_number_id)
@@ -78,7 +78,7 @@ class Memory:
         return None
 
     def _answer_instead_of(self, error: ElevenPhoneError, phone_number_id: str) -> PhoneNumber | None:
-        """Return the last known answer if an error may pass, and the answer is not too old."""
+        """Return the last known answer after a transient error, unless it is too old."""
         if meaning_of(error).strain == "none":
             return None
         remembered = self._store.use(phone_number_id)
@@ -95,15 +95,15 @@ class Memory:
     def _age(self, remembered: Remembered) -> float:
         return self._dispatcher.loop.time() - remembered.asked
 
-    # Lookups that somebody awaits
+    # Lookups that a caller awaits
 
     async def ask(self, phone_number_id: str, terms: Terms, *, fresh: bool) -> PhoneNumber:
-        """Look a number up, together with others if that makes no difference to the caller.
+        """Look up a number, in a lookup shared with other callers if their terms allow it.
 
         Args:
             phone_number_id: The id.
-            terms: Those of this call. With a timeout or a policy of its own it asks alone.
-            fresh: Whether it is to ask alone, and to accept no older answer.
+            terms: The terms of this call. Its own timeout or policy makes it a separate lookup.
+            fresh: Whether to send a separate request, and to accept no older answer.
 
         Returns:
             The number.
@@ -149,7 +149,7 @@ class Memory:
 
     def _begin(self, phone_number_id: str, url: str) -> SharedLookup:
         if (refresh := self._refreshes.get(phone_number_id)) is not None:
-            refresh.cancel()  # it waits for its turn as bulk does, and now somebody waits for the answer
+            refresh.cancel()  # it waits as bulk does, but now a caller waits for the answer
         lookup = SharedLookup(self._dispatcher, phone_number_id, url, self._terms, self._is_hopeless)
 
         def ended() -> None:
@@ -163,13 +163,13 @@ class Memory:
         return lookup
 
     def _let_go(self, phone_number_id: str, lookup: SharedLookup) -> None:
-        """Let nobody join a lookup any more."""
+        """Let no other caller join a lookup."""
         self._to_be_remembered.discard(lookup.job)
         if self._shared.get(phone_number_id) is lookup:
             del self._shared[phone_number_id]
 
     def _is_hopeless(self, phone_number_id: str) -> bool:
-        """Say whether an older answer will do, as the server is away."""
+        """Whether an older answer is accepted because the server is down."""
         if not self._dispatcher.limits.server_is_away:
             return False
         remembered = self._store.use(phone_number_id)
@@ -178,14 +178,14 @@ class Memory:
     # Lookups in the background
 
     def _probe(self, phone_number_id: str) -> None:
-        """Find out now and then whether the server is back."""
+        """Probe now and then whether the server is back."""
         now = self._dispatcher.loop.time()
         if now >= self._next_probe:
             self._next_probe = now + _PROBE_EVERY
             self._refresh(phone_number_id, probe=True)
 
     def _refresh(self, phone_number_id: str, *, probe: bool) -> None:
-        """Refresh what is remembered: a probe is one attempt at once, all else waits as bulk does."""
+        """Refresh a number: a probe makes one attempt at once, any other refresh waits as bulk does."""
         if phone_number_id in self._refreshes or phone_number_id in self._shared:
             return
         prefix, timeout, deadline, retry = self._terms
@@ -195,7 +195,7 @@ class Memory:
         else:
             if self._lane is None:
                 self._lane = self._dispatcher.slots.open_lane(())
-                self._lane.fresh = self._lane.starts  # each refresh that has not begun waits there
+                self._lane.fresh = self._lane.starts  # refreshes that have not begun wait there
             caller = BulkCaller(self._dispatcher, self._lane)
         url = prefix + path_segment(phone_number_id)
         task = self._start(Job(caller, phone_number_id, url, parse, timeout, deadline, retry))
@@ -222,7 +222,7 @@ class Memory:
         except ConfigurationError as error:
             job.error = error
             return
-        # The wait of a refresh for its turn has an end, too; a shared lookup lasts while somebody waits.
+        # The wait of a refresh has an end, too; a shared lookup runs while a caller waits.
         with suppress(TimeoutError):
             async with asyncio.timeout(job.deadline):
                 await self._dispatcher.look_up(job)
@@ -230,7 +230,7 @@ class Memory:
     # For the client
 
     def forget(self, phone_number_id: str | None) -> None:
-        """Drop one number, or all if `None`; answers that are under way are not remembered either."""
+        """Drop one number, or all if `None`; answers in flight are not remembered either."""
         self._store.forget(phone_number_id)
         for job in list(self._to_be_remembered):
             if phone_number_id in (None, job.phone_number_id):

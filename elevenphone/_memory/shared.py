@@ -1,4 +1,4 @@
-"""One lookup for all who ask for the same id at the same time."""
+"""One lookup, shared by all callers that request the same id at the same time."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class _Waiter(NamedTuple):
 
 
 class SharedLookup(SingleCaller):
-    """A lookup with a task of its own, so that no caller's cancellation ends it for the others.
+    """A lookup in a separate task, so that the cancellation of one caller does not affect the others.
 
-    It is the caller of its job. It lasts until the deadline of the last one who waits;
-    whoever waits has a timer for a deadline of their own, which starts like that of a
-    lookup alone: with the first attempt, or at once if that has begun.
+    It is the caller of its job. It runs until the last deadline of its callers. Each
+    of them has a timer for its own deadline, which starts as in a separate lookup: with
+    the first attempt, or at once if that has begun.
 
     Attributes:
         job: The lookup.
@@ -46,14 +46,14 @@ class SharedLookup(SingleCaller):
         terms: Terms,
         is_hopeless: Callable[[str], bool],
     ) -> None:
-        """Make it; it runs once it has a task.
+        """Make the lookup; it runs once it has a task.
 
         Args:
-            dispatcher: Looks it up.
+            dispatcher: Looks up the id.
             phone_number_id: The id.
-            url: What to GET.
+            url: The URL of the request.
             terms: Timeout and policy; the deadlines are those of the callers.
-            is_hopeless: Says after a failure that no further attempt is worth the wait.
+            is_hopeless: Decides after a failure whether another attempt is useless.
         """
         super().__init__(dispatcher)
         _, timeout, _, retry = terms
@@ -64,11 +64,11 @@ class SharedLookup(SingleCaller):
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether nobody waits any more."""
+        """Whether no caller waits any more."""
         return not self._waiters
 
     def settle(self) -> None:
-        """Wake all who wait: the task has ended."""
+        """Wake all callers, because the task has ended."""
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -84,7 +84,7 @@ class SharedLookup(SingleCaller):
 
         Raises:
             DeadlineExceededError: The caller's own deadline passed.
-            ElevenPhoneError: What the lookup ended with.
+            ElevenPhoneError: The error of the lookup.
         """
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         timer = asyncio.timeout(deadline if self.job.attempts else None)
@@ -109,10 +109,10 @@ class SharedLookup(SingleCaller):
         error.history = self.job.history
         return error
 
-    # What the job asks
+    # Questions of the job
 
     async def may_begin(self, job: Job[_T]) -> Slot:
-        """Wait for a slot; the first starts the deadlines of all who wait.
+        """Wait for a slot; the first slot starts the deadlines of all callers.
 
         Raises:
             ElevenPhoneError: The job's own error, if its retry has become hopeless meanwhile.
@@ -127,11 +127,11 @@ class SharedLookup(SingleCaller):
         return slot
 
     def next_wait(self, job: Job[_T], error: ElevenPhoneError) -> float | None:
-        """Follow the policy, unless there is something better than to wait."""
+        """Return the wait of the policy, unless a retry is useless."""
         return None if self._is_hopeless(self._id) else super().next_wait(job, error)
 
     def patience(self, job: Job[_T]) -> Patience:
-        """Say how long a pause of the server the most patient of the callers accepts."""
+        """Return the longest pause of the server that any of the callers accepts."""
         waiters = self._waiters.values()
         if not job.attempts:
             deadlines = (math.inf if deadline is None else deadline for _, deadline in waiters)
@@ -141,7 +141,7 @@ class SharedLookup(SingleCaller):
 
 
 def _own_copy(error: ElevenPhoneError) -> ElevenPhoneError:
-    """Copy an error, so that each of its receivers has a traceback of their own."""
+    """Copy an error, so that each caller gets a separate traceback."""
     copied = copy(error)
     copied.__cause__ = error.__cause__
     copied.__suppress_context__ = error.__suppress_context__

@@ -12,12 +12,12 @@ from elevenphone.errors import FieldError, RateLimitKind
 
 
 class Detail(NamedTuple):
-    """What the body of an error says.
+    """The content of an error's body.
 
     Attributes:
         code: The most specific word for the error, or `None`.
         message: A sentence, or an empty text.
-        kind: What it is about, if it is the body of a 429.
+        kind: The kind of a 429.
         request_id: The id of the request, or `None`.
         errors: The invalid fields.
     """
@@ -36,13 +36,13 @@ def read_detail(body: bytes) -> Detail:
         body: Any bytes.
 
     Returns:
-        As much as could be read.
+        The fields that could be read.
     """
     try:
         envelope = msgspec.json.decode(body, type=dict[str, object])
         return _detail_of(envelope.get("detail", envelope))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # What is just shallow enough to be decoded may be too deep to be shown.
+        # A value just shallow enough to be decoded may be too deep to be shown.
         return Detail()
 
 

@@ -1,4 +1,4 @@
-"""A page of a listing: the query that asks for it, and what its body says."""
+"""A page of a listing: its query, and its body."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Page(msgspec.Struct, frozen=True):
     Attributes:
         phone_numbers: The bytes of each element.
         has_more: Whether another page follows.
-        next_cursor: What the next page is asked for with.
+        next_cursor: The cursor of the next page.
     """
 
     phone_numbers: list[msgspec.Raw]

@@ -51,7 +51,7 @@ def path_segment(phone_number_id: object) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Say whether a text needs no encoding. An identifier needs none, and the test for one is faster."""
+    """Whether a text needs no encoding. An identifier needs none, and the test for one is faster."""
     if text.isidentifier() and text.isascii() and len(text) <= _MAX_ID_LENGTH:
         return True
     return _PLAIN.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""What came: the body, up to the longest there may be, or an error of ours in place of aiohttp's."""
+"""Read the body of an answer, and map the errors of aiohttp to those of this package."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from elevenphone.errors import ElevenPhoneError, RequestTimeoutError
 
 
 async def read_body(response: aiohttp.ClientResponse) -> bytes:
-    """Read a body up to the longest there may be; one whose length is known, faster.
+    """Read a body up to the maximum length; this is faster if its length is known.
 
     Raises:
-        NotHTTPError: The head is of no form that aiohttp should have let pass.
+        NotHTTPError: The head is malformed, although aiohttp accepted it.
     """
     version = response.version
     if version is not None and version.major != 1:
@@ -42,7 +42,7 @@ async def _read_capped(response: aiohttp.ClientResponse) -> bytes:
 
 
 def translate(error: Exception, failures: Failures) -> ElevenPhoneError:
-    """Map what aiohttp raises to what this package raises, the most specific first."""
+    """Map an error of aiohttp to one of this package, the most specific first."""
     match error:
         case ElevenPhoneError():
             return error.with_traceback(None)
@@ -61,7 +61,7 @@ def translate(error: Exception, failures: Failures) -> ElevenPhoneError:
         case aiohttp.ClientHttpProxyError():
             return failures.not_connected(f"the proxy answered {error.status} {error.message}")
         case aiohttp.ClientResponseError():
-            # aiohttp makes up a status of 400 here; nothing readable came from the server.
+            # aiohttp sets a status of 400 here, although the server sent nothing readable.
             return failures.not_http(error.message)
         case UnicodeError():
             return failures.no_host(error)

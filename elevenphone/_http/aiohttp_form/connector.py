@@ -1,4 +1,4 @@
-"""How connections are given to requests, so that each request is sent once and only where it is safe."""
+"""Connections for requests, so that each request is sent once, and only on a safe connection."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class ClosedUnansweredError(Exception):
 
 
 class NotHTTPError(Exception):
-    """What came is not the HTTP that was asked for."""
+    """The received bytes are not a valid HTTP answer."""
 
 
 class Exchange:
-    """What the connector has to say of the request under way.
+    """The connection of the current request, as the connector reports it.
 
     Attributes:
-        connected: Whether it was given a connection.
-        reused: Whether that had served another request before.
+        connected: Whether the request got a connection.
+        reused: Whether the connection had served another request before.
     """
 
     __slots__ = ("connected", "reused")
@@ -36,14 +36,14 @@ class Exchange:
         self.reused = False
 
 
-# aiohttp hands nothing of the caller's through to its connector, but runs it in the caller's context.
+# aiohttp passes no argument of ours to its connector, but runs it in the caller's context.
 under_way: ContextVar[Exchange] = ContextVar("elevenphone_exchange")
 
 
 class CountingConnector(aiohttp.TCPConnector):
-    """Sends each request once, and only where nothing came that was not asked for.
+    """Sends each request once, and only on a connection without unrequested data.
 
-    It sets no limit: how many are in flight is decided before a request comes here.
+    It sets no limit, because requests in flight are limited before they come here.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class CountingConnector(aiohttp.TCPConnector):
         self._known: WeakSet[object] = WeakSet()
 
     def kept(self) -> int:
-        """Count the connections that are there, in use or idle."""
+        """Count the open connections, in use or idle."""
         return len(self._known)
 
     async def connect(
@@ -61,7 +61,7 @@ class CountingConnector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
     ) -> Connection:
-        """Give a request its connection; the second time it comes, aiohttp is about to send it again."""
+        """Give a request its connection, once: on a second call, aiohttp is about to send it again."""
         exchange = under_way.get()
         if exchange.connected:
             raise ClosedUnansweredError
@@ -83,7 +83,7 @@ class CountingConnector(aiohttp.TCPConnector):
 async def send_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a GET again by itself, which it does on just these two exceptions."""
+    """Prevent aiohttp from resending a GET by itself, which it does on just these two exceptions."""
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:

@@ -35,14 +35,13 @@ if TYPE_CHECKING:
 class AiohttpTransport(Uncopyable):
     """Sends requests over an `aiohttp.ClientSession`, its own or a borrowed one.
 
-    Redirects are not followed, compression is not asked for, no cookie is kept
-    and the environment's proxies are not looked at, unless a borrowed session
-    says so. A session of its own is made by the first request, in that request's
-    event loop.
+    It follows no redirect, requests no compression, keeps no cookie and ignores the
+    proxies of the environment, unless a borrowed session is set up otherwise. The
+    first request makes the transport's own session, in its event loop.
 
     Args:
         api_key: Sent with each request.
-        session: The caller's own, which is not closed.
+        session: A session of the caller, which is not closed.
 
     Attributes:
         form: Its name.
@@ -67,20 +66,20 @@ class AiohttpTransport(Uncopyable):
         self._ended: set[asyncio.Task[object]] = set()
         self._server = URL()
         self._origin = "none yet"
-        # What a session of its own has been made with is not said again for each request.
+        # The options of our own session are not repeated for each request.
         self._options: _RequestOptions = {"allow_redirects": False}
 
     @property
     def connections_opened(self) -> int:
-        """Connections made so far; 0 with a borrowed session, which does not say."""
+        """Connections made so far; 0 with a borrowed session, which does not count them."""
         return 0 if self._connector is None else self._connector.opened
 
     async def send(self, url: str) -> Response:
-        """GET a URL and read the answer whole; see `Transport.send`."""
+        """GET a URL and read the whole answer; see `Transport.send`."""
         session = self._open_session()
         task = cast("asyncio.Task[object]", asyncio.current_task())
         cancelled_before = task.cancelling()
-        # Each connection that was there may have gone stale, and fails no more than once.
+        # Each idle connection may be stale, and fails at most once.
         resends = 0 if self._connector is None else self._connector.kept()
         failure: BaseException
         self._sending.add(task)
@@ -95,7 +94,7 @@ class AiohttpTransport(Uncopyable):
                         _check_that_a_mock_answered()
                     return answer  # noqa: TRY300 - no way out but this one
                 except ClosedUnansweredError:
-                    # The server closed a kept-alive connection: not this request's fault (RFC 9112, 9.3.1).
+                    # The server closed a kept-alive connection, so resend the request (RFC 9112, 9.3.1).
                     if resends and exchange.reused and not self._closed:
                         resends -= 1
                         continue
@@ -113,11 +112,11 @@ class AiohttpTransport(Uncopyable):
                 task.uncancel()
             if task.cancelling() <= cancelled_before:
                 failure = ConfigurationError("this client is closed")
-        # Anew and out here, so that no frame of aiohttp's, whose locals hold the key, hangs on it.
+        # Raised out here, so that its traceback has no frame of aiohttp, whose locals hold the key.
         raise failure
 
     def _parsed(self, url: str) -> URL:
-        """Parse a URL; where its server is that of the last, only its path, which is much cheaper."""
+        """Parse a URL; if its server is that of the last one, only its path, which is much faster."""
         if url.startswith(self._origin):
             return self._server.with_path(url[len(self._origin) - 1 :], encoded=True)
         self._server = URL(url, encoded=True)
@@ -128,7 +127,7 @@ class AiohttpTransport(Uncopyable):
         return Failures(urlsplit(url).netloc, self._api_key)
 
     async def _exchange(self, session: aiohttp.ClientSession, url: URL) -> Response:
-        # Not `async with`: an answer that has been read whole has given its connection back.
+        # Not `async with`: a fully read answer has given its connection back.
         answer = await session.get(url, **self._options)
         try:
             body = await read_body(answer)
@@ -163,7 +162,7 @@ class AiohttpTransport(Uncopyable):
         return session
 
     def _borrow(self, session: aiohttp.ClientSession) -> None:
-        """Look at a session before its first use, and set what each request must say to it.
+        """Check a session before its first use, and set the options of each request.
 
         Raises:
             ConfigurationError: It belongs to another event loop, in which using it may
@@ -185,7 +184,7 @@ class AiohttpTransport(Uncopyable):
         }
 
     async def aclose(self) -> None:
-        """End every request under way, and close a session of its own; a borrowed one is left open."""
+        """Cancel all requests, and close the transport's own session; a borrowed one stays open."""
         self._closed = True
         for task in self._sending - self._ended:
             self._ended.add(task)
@@ -199,10 +198,10 @@ _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None,
 
 
 def _check_that_a_mock_answered() -> None:
-    """Say so where aiohttp has not asked our connector: it would send requests again by itself.
+    """Raise if aiohttp did not use our connector, because it would resend requests by itself.
 
     Raises:
-        ConfigurationError: It was no mock that answered without it.
+        ConfigurationError: aiohttp sent the request without our connector, and no mock answered.
     """
     if nobody_watches_aiohttp():
         raise ConfigurationError(
@@ -212,7 +211,7 @@ def _check_that_a_mock_answered() -> None:
 
 
 def _private(session: aiohttp.ClientSession, name: str) -> object:
-    """Read what aiohttp has no public name for, and say so where it is gone, rather than do without."""
+    """Read a private attribute of aiohttp, and raise a clear error if it is gone."""
     try:
         return getattr(session, name)
     except AttributeError:
