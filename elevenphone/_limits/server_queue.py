@@ -37,8 +37,8 @@ _HOLD_SECONDS = 0.5
 _NO_BOUND = 100.0
 # Seconds until the next look; after a slow one, a multiple of its duration; and the requests in flight below
 # which none is needed. If several clients keep one queue, the one with more requests shortens it more by its
-# look, so it measures a shorter time and leaves more to the others. If less than the last part of the bound
-# is in flight, it is refusals that limit the requests.
+# look, so it measures a shorter time and leaves more to the others. If less than 85% of the bound is
+# in flight, it is refusals that limit the requests.
 _LOOK_AGAIN_SECONDS, _LOOK_AGAIN_TIMES, _LEAST_TO_LOOK_AGAIN = 2.0, 8.0, 4.0
 _HOLDS_BACK = 0.85
 # An answer takes longer than usual above 1.5 times the mean and 2 deviations more; much longer above 4.
