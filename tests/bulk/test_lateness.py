@@ -15,7 +15,11 @@ from elevenphone._limits.concurrency import ConcurrencyLimit
 @pytest.fixture
 def lateness(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     noted: list[float] = []
-    monkeypatch.setattr(ConcurrencyLimit, "loop_late", lambda _limit, seconds, _now: noted.append(seconds))
+
+    def note(_limit: ConcurrencyLimit, seconds: float, _now: float) -> None:
+        noted.append(seconds)
+
+    monkeypatch.setattr(ConcurrencyLimit, "loop_late", note)
     return noted
 
 

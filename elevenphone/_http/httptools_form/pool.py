@@ -30,7 +30,7 @@ class Pool:
         return len(self._all)
 
     def take(self) -> Connection | None:
-        """Take a connection that waits; `None` where none does."""
+        """Take an idle connection, or `None` if there is none."""
         return self._idle.pop() if self._idle else None
 
     def opened(self, connection: Connection) -> None:
@@ -52,7 +52,7 @@ class Pool:
         self._all.discard(connection)
 
     def close(self, reason: Exception) -> None:
-        """Close all connections; the requests under way end with the reason."""
+        """Close all connections; requests in flight end with the reason."""
         self._closed_by = reason
         if self._next_sweep is not None:
             self._next_sweep.cancel()
@@ -74,7 +74,7 @@ class Pool:
             await asyncio.sleep(0)
 
     def _sweep(self) -> None:
-        """Close what has waited for too long; it stands first, since the last is taken first."""
+        """Close connections that were idle too long; these come first, because the last is taken first."""
         self._sweeps += 1
         while self._idle and self._sweeps - self._idle[0].idle_since > _IDLE_SWEEPS:
             self._idle.pop(0).close()

@@ -1,4 +1,4 @@
-"""Receiving into a buffer that is kept."""
+"""Receive into a reused buffer."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Receiver(asyncio.BufferedProtocol):
         self._buffer = memoryview(b"")
 
     def received(self, data: bytes | memoryview) -> None:
-        """Take what came."""
+        """Handle received bytes."""
         raise NotImplementedError
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Say where to put what comes next."""
+        """Return the buffer for the next bytes."""
         if not self._buffer:
             self._buffer = memoryview(bytearray(_BUFFER_BYTES))
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take what came."""
+        """Handle received bytes."""
         self.received(self._buffer[:nbytes])
