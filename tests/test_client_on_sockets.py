@@ -245,9 +245,7 @@ async def test_a_closed_borrowed_session_is_reported(emulator: Emulator) -> None
 
 
 @pytest.mark.parametrize("borrowed", [False, True], ids=["own session", "borrowed session"])
-async def test_a_redirect_is_not_followed_and_the_key_is_not_sent_on(
-    borrowed: bool, emulator: Emulator
-) -> None:
+async def test_a_redirect_is_not_followed_and_gets_no_key(borrowed: bool, emulator: Emulator) -> None:
     async with Emulator(numbers=1, record=True) as target:
         emulator.redirects = 1.0
         emulator.redirect_location = f"{target.base_url}{PATH}{target.ids[0]}"
@@ -356,9 +354,7 @@ async def test_the_error_of_a_refused_connection_names_the_host_and_not_the_key(
 
 
 @pytest.mark.parametrize("fault", ["drops", "resets", "truncated"])
-async def test_the_server_receives_exactly_the_attempts_that_were_counted(
-    fault: str, emulator: Emulator
-) -> None:
+async def test_the_server_receives_each_counted_attempt_once(fault: str, emulator: Emulator) -> None:
     async with PhoneNumberClient(emulator.api_key, base_url=emulator.base_url, retry=AT_ONCE) as client:
         setattr(emulator, fault, 1.0)
         with pytest.raises(ConnectionFailedError):

@@ -74,7 +74,7 @@ def elapsed() -> float:
 
 
 def run(main: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine in a virtual time of its own, and close all that it opened.
+    """Run a coroutine in a new virtual time, and close all that it opened.
 
     Raises:
         DeadlockError: Nothing would ever have happened again.

@@ -105,8 +105,8 @@ def test_the_pace_is_found_and_kept(rate: float) -> None:
     bucket = Bucket(driver, rate)
     starts(driver, 10.0, bucket)
     bucket.refusals = 0
-    borne = starts(driver, 60.0, bucket) - bucket.refusals
-    assert borne >= 0.85 * 60 * rate
+    accepted = starts(driver, 60.0, bucket) - bucket.refusals
+    assert accepted >= 0.85 * 60 * rate
     assert bucket.refusals <= 60  # one a second
 
 

@@ -105,7 +105,7 @@ def test_an_unknown_refusal_at_a_limit_of_one_is_treated_as_a_rate_limit() -> No
 
 
 @given(
-    wishes=st.lists(
+    refusals=st.lists(
         st.tuples(
             st.sampled_from(["rate", "busy", "unknown", "503"]),
             st.floats(0, 10_000),
@@ -115,11 +115,11 @@ def test_an_unknown_refusal_at_a_limit_of_one_is_treated_as_a_rate_limit() -> No
         max_size=20,
     )
 )
-def test_a_pause_only_grows_and_never_exceeds_a_minute(wishes: list[tuple[str, float, float]]) -> None:
-    driver = Driver(concurrency=len(wishes))
+def test_a_pause_only_grows_and_never_exceeds_a_minute(refusals: list[tuple[str, float, float]]) -> None:
+    driver = Driver(concurrency=len(refusals))
     permits = driver.fill()
     resumes_at = driver.limits.resumes_at
-    for permit, (kind, retry_after, takes) in zip(permits, wishes, strict=True):
+    for permit, (kind, retry_after, takes) in zip(permits, refusals, strict=True):
         driver.now += takes
         match kind:
             case "rate" | "busy" | "unknown":

@@ -48,7 +48,7 @@ def test_a_fresh_get_or_one_with_its_own_settings_shares_no_request() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await asyncio.gather(
             client.get("phnum_1"),
-            client.get("phnum_1", deadline=5.0),  # a deadline of its own it may have
+            client.get("phnum_1", deadline=5.0),  # a different deadline can share it
             client.get("phnum_1", timeout=10.0, retry=RetryPolicy()),  # these are the client's
             client.get("phnum_1", timeout=5.0),
             client.get("phnum_1", retry=RetryPolicy(attempts=2)),
