@@ -13,10 +13,10 @@ from elevenphone.region import Region
 from elevenphone.retry import RetryPolicy
 
 _PRINTABLE_ASCII = re.compile(r"[\x21-\x7e]+")
-# RFC 3986, 2: an address has no other characters, so no backslash either.
+# RFC 3986, 2: an address has no other characters, and so no backslash.
 _OF_A_URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(:[0-9]*)?")
-# More connections than any machine has ports.
+# More requests in flight than any machine has ports.
 _MOST_CONCURRENCY = 1_000_000
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 
@@ -37,7 +37,7 @@ def resolve_api_key(api_key: Secret) -> str:
     """Find the key, and check its form.
 
     Args:
-        api_key: The key. If its value is `None`, the variable `ELEVENLABS_API_KEY` has it.
+        api_key: The key. If its value is `None`, the variable `ELEVENLABS_API_KEY` is read.
 
     Returns:
         A key that fits into a header.

@@ -14,7 +14,7 @@ SHALLOW_BYTES = 2_000
 _AS_SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 SNIPPET_BYTES = 200
-"""How much of a body an error shows."""
+"""Bytes of a body that an error shows."""
 
 _MISSING_FIELD = re.compile(r"missing required field `(?P<field>[^`]+)`")
 _PATH = re.compile(r"(?P<problem>.*) - at `(?P<path>[^`]+)`", re.DOTALL)
@@ -25,7 +25,7 @@ def refuse_deep_nesting(body: bytes, what: str) -> None:
 
     Args:
         body: The body.
-        what: What it should be, for the message.
+        what: The expected content, for the message.
 
     Raises:
         DecodeError: It is nested more than 100 levels deep.

@@ -51,7 +51,7 @@ _ACCESS_DENIED = Meaning(False,     "none",      "account", proof=3)
 
 
 def meaning_of(error: ElevenPhoneError) -> Meaning:
-    """Look an error up in the table: the first row that fits counts."""
+    """Look up an error in the table: the first matching row counts."""
     match error:
         case RateLimitError(kind="quota"):               return _ACCOUNT
         case RateLimitError():                           return _THROTTLED

@@ -71,7 +71,7 @@ def row_of(lookup: Lookup | PhoneNumber) -> dict[str, object]:
 
 
 def error_document(error: ElevenPhoneError) -> ErrorDocument:
-    """Turn an error into the document that stands in the place of the number."""
+    """Turn an error into the document that replaces the number."""
     answered = error if isinstance(error, StatusError) else None
     return ErrorDocument(
         kind=kind_of(type(error)),

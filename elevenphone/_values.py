@@ -37,7 +37,7 @@ def shown(value: object) -> str:
 def encodable(text: str) -> str:
     """Escape lone surrogates: neither JSON nor Arrow nor a terminal can hold them.
 
-    They stand for bytes that are not UTF-8, in a header or in a file of ids.
+    They represent bytes that are not UTF-8, in a header or in a file of ids.
     """
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 

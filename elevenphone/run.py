@@ -25,15 +25,15 @@ from elevenphone.errors import ElevenPhoneError, InvalidPhoneNumberIdError
 from elevenphone.lookups import Failed, Found, Lookup
 from elevenphone.models import PhoneNumber
 
-# Most positions that are read from the input and not yet handed to the consumer: all that a stream holds.
+# Most positions that a stream holds: read from the input, but not yet delivered to the consumer.
 WINDOW = 2_000
 # Answers kept for equal ids that come later.
 REMEMBERED = 1_000
-# Workers in all: those in flight, and those that wait before they try again.
+# Most workers: those with a request in flight, and those that wait for a retry.
 _MAX_WORKERS = 1_000
-# New ids are read ahead: twice as many as there are requests in flight, and at least so many.
+# New ids are read ahead: twice as many as requests in flight, and at least this many.
 _LEAST_AHEAD = 2
-# A server that gives no good answer for this part of a lookup's deadline is away, or refuses everything.
+# If the server gives no good answer for this part of a lookup's deadline, it is down or refuses everything.
 _AWAY_SHARE = 0.9
 
 
@@ -41,7 +41,7 @@ class Run(AsyncIterator[Lookup]):
     """A bulk run: an async context manager, and the async iterator of its lookups.
 
     `PhoneNumberClient.stream` returns it. When you leave the block, the run cancels
-    everything that is under way and waits until it has ended.
+    all its requests and waits until they have ended.
 
     Example:
         ```python
@@ -106,7 +106,7 @@ class Run(AsyncIterator[Lookup]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Cancel everything that is under way, and wait until it has ended."""
+        """Cancel all requests, and wait until they have ended."""
         if self._state != "entered":
             return
         self._state = "left"
@@ -177,7 +177,7 @@ class Run(AsyncIterator[Lookup]):
         self._room.wake()
 
     def close(self, error: ElevenPhoneError) -> None:
-        """Stop, and wait for no more ids: nobody knows those that the source does not have at hand."""
+        """Stop, and do not wait for ids that the source does not have ready."""
         self.stop(error)
         self._closed_by = error
         self._source.end()
@@ -203,7 +203,7 @@ class Run(AsyncIterator[Lookup]):
         except (Exception, asyncio.CancelledError) as error:
             if self._state == "left":
                 raise
-            self._failure = self._failure or error  # for the consumer, after the lookups under way
+            self._failure = self._failure or error  # for the consumer, after the lookups in flight
         finally:
             await self._source.aclose()
         if self._source.is_cut and isinstance(self._failure, asyncio.CancelledError | None):
@@ -213,14 +213,14 @@ class Run(AsyncIterator[Lookup]):
             self._end()
 
     async def _pause(self) -> None:
-        """Wait for room for the next id, or at least let others use the event loop."""
+        """Wait for room for the next id, or at least let other tasks use the event loop."""
         if self._has_room():
             await self._source.pause(asyncio.sleep(0))
         while not self._has_room():
             await self._source.pause(self._room.wait())
 
     def _accept(self, phone_number_id: str) -> None:
-        """Take an id: it is answered at once, or a worker will ask for it."""
+        """Take an id: its result is known, or a worker will look it up."""
         index = self._read
         self._read += 1
         try:
@@ -242,12 +242,12 @@ class Run(AsyncIterator[Lookup]):
                     self._stand_by()
 
     def _has_room(self) -> bool:
-        """Say whether one more id may be read."""
+        """Whether another id may be read."""
         ahead = 2 * self._lane.in_flight or _LEAST_AHEAD
         return len(self._new_ids) < ahead and self._read - self._handed_over < self._window
 
     def _wake_reader(self) -> None:
-        """Let the reader go on, but not for each single id."""
+        """Wake the reader, but not for each single id."""
         if (
             self._room.waiters
             and len(self._new_ids) <= self._lane.in_flight
@@ -258,7 +258,7 @@ class Run(AsyncIterator[Lookup]):
     # Looking up: workers
 
     def _stand_by(self) -> None:
-        """Let a worker stand by for a slot, if there is an id for it."""
+        """Let a worker wait for a slot, if there is an id for it."""
         if self._standby is None and self._new_ids and len(self._workers) < _MAX_WORKERS:
             self._standby = asyncio.create_task(self._work())
             self._workers.add(self._standby)
@@ -270,7 +270,7 @@ class Run(AsyncIterator[Lookup]):
             self._stand_by()
 
     async def _work(self) -> None:
-        """Stand by for a slot; then look ids up as long as there are ids and slots."""
+        """Wait for a slot; then look up ids as long as there are ids and slots."""
         slots, lane = self._dispatcher.slots, self._lane
         slot: Slot | None = await slots.take(lane, fresh=True)
         self._standby = None
@@ -303,7 +303,7 @@ class Run(AsyncIterator[Lookup]):
         self._settle(phone_number_id, lookup)
 
     def _judge(self, error: ElevenPhoneError) -> None:
-        """Stop the run if every other id would fail in the same way, or the server is away for too long."""
+        """Stop the run if every other id would fail in the same way, or the server is down for too long."""
         meaning = meaning_of(error)
         if meaning.scope == "account":
             self._refused_in_a_row += 1
@@ -317,7 +317,7 @@ class Run(AsyncIterator[Lookup]):
     # Results
 
     def _settle(self, phone_number_id: str, lookup: Lookup) -> None:
-        """Answer an id at every position at which it stands."""
+        """Deliver the result of an id at each of its positions."""
         self._put(lookup)
         for index in self._equal_ids.settle(phone_number_id, lookup):
             self._put(replace(lookup, index=index))
@@ -334,14 +334,14 @@ class Run(AsyncIterator[Lookup]):
         return not self._is_reading and self._settled == self._read
 
     def _end(self) -> None:
-        """Wake the consumer for the last time; nothing is left for a worker."""
+        """Wake the consumer for the last time, because no id is left for a worker."""
         if self._standby is not None:
             self._standby.cancel()
         self._progress.wake()
         self._completion.wake()
 
     def _break_off(self, error: BaseException) -> None:
-        """Raise an error in the consumer that is no lookup's: somebody cancelled a worker, or a bug."""
+        """Raise in the consumer an error that belongs to no lookup: a cancelled worker, or a bug."""
         self._failure = self._failure or error
         self._is_reading = False
         self._settled = self._read

@@ -1,10 +1,11 @@
-"""What all tests share."""
+"""Options and fixtures of all tests."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 import os
+import random
 import signal
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
@@ -21,7 +22,7 @@ settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True
 settings.register_profile("thorough", deadline=None, max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
-# What a shell starts in the background ignores Ctrl-C, and so would all commands that the tests start.
+# A background process of a shell ignores Ctrl-C, and so would every command that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -40,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Run the tests in the event loop that was asked for."""
+    """Run the tests in the event loop of the option."""
     if config.getoption("event_loop") == "uvloop":
         config.pluginmanager.register(_InUvloop())
 
@@ -89,7 +90,13 @@ class _MockableClientResponse(aiohttp.ClientResponse):
 
 
 @pytest.fixture(autouse=True)
-def mend_aioresponses(monkeypatch: pytest.MonkeyPatch) -> None:
+def seed_random() -> None:
+    """Draw the same jitter in each run of the tests."""
+    random.seed(0)
+
+
+@pytest.fixture(autouse=True)
+def repair_aioresponses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let aioresponses work with aiohttp 3.14 and later (its issue 289)."""
     if "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).parameters:
         monkeypatch.setattr("aioresponses.core.ClientResponse", _MockableClientResponse)

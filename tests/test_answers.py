@@ -34,7 +34,7 @@ def test_a_success_is_a_number(status: int) -> None:
         (200, NUMBER.replace(b'"Main line"', b"5")),
     ],
 )
-def test_a_success_that_is_no_number_has_its_status_and_a_snippet(status: int, body: bytes) -> None:
+def test_an_error_about_a_2xx_body_has_its_status_and_a_snippet(status: int, body: bytes) -> None:
     with pytest.raises(DecodeError) as caught:
         parse(Response(status, {"content-length": str(len(body))}, body))
     assert caught.value.status == status
@@ -53,7 +53,7 @@ def test_a_success_that_is_no_number_has_its_status_and_a_snippet(status: int, b
     ],
     ids=["ended by the connection", "of known length", "chunked", "whole, and wrong"],
 )
-def test_only_a_body_that_the_connection_ended_may_be_cut(
+def test_only_a_body_delimited_by_the_close_can_be_truncated(
     headers: Mapping[str, str], body: bytes, truncated: bool
 ) -> None:
     with pytest.raises(DecodeError) as caught:
@@ -66,7 +66,7 @@ def test_only_a_body_that_the_connection_ended_may_be_cut(
 KEY = "sk_0123456789abcdef"
 
 
-def test_an_answer_that_echoes_the_key_loses_it() -> None:
+def test_the_key_is_removed_from_an_answer_that_echoes_it() -> None:
     echo = Response(
         400,
         {"X-Echo": f"key={KEY}", "location": f"https://elsewhere.example/?k={KEY}"},
@@ -85,13 +85,13 @@ def test_an_answer_that_echoes_the_key_loses_it() -> None:
     before=st.binary(max_size=20),
     after=st.binary(max_size=20),
 )
-def test_the_rest_of_an_echoing_answer_is_as_it_was(key: str, before: bytes, after: bytes) -> None:
+def test_the_rest_of_an_echoing_answer_is_unchanged(key: str, before: bytes, after: bytes) -> None:
     clean = redacted(500, {"x": key}, before + key.encode() + after, key)
     assert clean.body == before + b"[API key]" + after
     assert clean.headers == {"x": "[API key]"}
 
 
-def test_a_raw_response_is_the_answer_in_plain_data() -> None:
+def test_a_raw_response_holds_the_answer_as_plain_data() -> None:
     raw = raw_response(Response(200, {"Request-Id": "req_1", "X-Other": "x"}, NUMBER), 2, 0.5)
     assert (raw.status, raw.body, raw.request_id, raw.attempts, raw.elapsed) == (200, NUMBER, "req_1", 2, 0.5)
     assert raw.headers == {"request-id": "req_1", "x-other": "x"}

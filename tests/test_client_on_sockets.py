@@ -76,7 +76,7 @@ async def test_a_401_of_each_kind_has_its_code(settings_name: str, code: str, em
     assert emulator.stats.requests == 1
 
 
-async def test_a_raw_answer_is_the_bytes_as_they_came(emulator: Emulator, client: PhoneNumberClient) -> None:
+async def test_a_raw_answer_holds_the_received_bytes(emulator: Emulator, client: PhoneNumberClient) -> None:
     number = emulator.number(emulator.ids[0])
     raw = await client.get_raw(emulator.ids[0])
     assert raw.status == 200
@@ -88,7 +88,7 @@ async def test_a_raw_answer_is_the_bytes_as_they_came(emulator: Emulator, client
     assert missing.status == 404
 
 
-async def test_what_is_sent_is_a_plain_get_with_the_key(emulator: Emulator) -> None:
+async def test_a_lookup_sends_a_plain_get_with_the_key(emulator: Emulator) -> None:
     emulator.record = True
     async with PhoneNumberClient(emulator.api_key, base_url=emulator.base_url + "/") as client:
         await client.get(emulator.ids[0])
@@ -108,11 +108,11 @@ ODD_IDS = st.text(max_size=20) | st.text("./\\%?#&=+ \r\n\t\x00@:;2eEfF", max_si
 
 @settings(max_examples=8)
 @given(st.lists(ODD_IDS, min_size=20, max_size=60))
-def test_an_id_is_refused_before_a_byte_is_sent_or_arrives_as_itself(ids: list[str]) -> None:
+def test_an_id_is_refused_before_anything_is_sent_or_arrives_unchanged(ids: list[str]) -> None:
     asyncio.run(_send_each(ids))
 
 
-def test_the_ids_that_climb_and_inject_are_refused_or_arrive_as_themselves() -> None:
+def test_ids_for_path_traversal_and_injection_are_refused_or_arrive_unchanged() -> None:
     ids = [
         "..",
         ".",
@@ -181,7 +181,7 @@ async def test_a_borrowed_session_is_used_and_left_open(emulator: Emulator) -> N
 
 
 @pytest.mark.parametrize("setting", ["raise_for_status", "auto_decompress", "base_url"])
-async def test_a_borrowed_session_s_settings_do_not_change_what_comes_back(
+async def test_settings_of_a_borrowed_session_do_not_change_the_result(
     setting: str, emulator: Emulator
 ) -> None:
     if setting == "raise_for_status":
@@ -199,7 +199,7 @@ async def test_a_borrowed_session_s_settings_do_not_change_what_comes_back(
             await client.get(emulator.unknown_ids[0])
 
 
-async def test_a_borrowed_session_s_middlewares_run_once_a_request(emulator: Emulator) -> None:
+async def test_middlewares_of_a_borrowed_session_run_once_for_each_request(emulator: Emulator) -> None:
     seen: list[str] = []
 
     async def outer(
@@ -233,7 +233,7 @@ async def test_a_borrowed_session_s_middlewares_run_once_a_request(emulator: Emu
         assert emulator.stats.requests == client.stats.requests == 4
 
 
-async def test_a_closed_borrowed_session_is_told_of(emulator: Emulator) -> None:
+async def test_a_closed_borrowed_session_is_reported(emulator: Emulator) -> None:
     session = aiohttp.ClientSession()
     await session.close()
     async with PhoneNumberClient(emulator.api_key, base_url=emulator.base_url, session=session) as client:
@@ -245,7 +245,7 @@ async def test_a_closed_borrowed_session_is_told_of(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("borrowed", [False, True], ids=["own session", "borrowed session"])
-async def test_a_redirect_is_not_followed_and_the_key_stays_here(borrowed: bool, emulator: Emulator) -> None:
+async def test_a_redirect_is_not_followed_and_gets_no_key(borrowed: bool, emulator: Emulator) -> None:
     async with Emulator(numbers=1, record=True) as target:
         emulator.redirects = 1.0
         emulator.redirect_location = f"{target.base_url}{PATH}{target.ids[0]}"
@@ -300,7 +300,7 @@ async def echoing_server() -> AsyncGenerator[str]:
 
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 404, 422, 429, 500])
 @pytest.mark.parametrize("where", ["body", "header", "both"])
-async def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
+async def test_an_error_does_not_show_a_key_that_the_server_echoes(
     status: int, where: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -327,7 +327,7 @@ def assert_key_not_shown(error: ElevenPhoneError) -> None:
 
 
 @pytest.mark.parametrize("fault", ["drops", "resets", "truncated", "malformed", "html_errors", "slow_bodies"])
-async def test_no_fault_gets_the_key_into_an_error(fault: str) -> None:
+async def test_no_error_of_any_fault_shows_the_key(fault: str) -> None:
     timeout = 0.03 if fault == "slow_bodies" else 30.0
     async with (
         Emulator(numbers=1, api_key=KEY, slow_body_seconds=0.5) as emulator,
@@ -340,7 +340,7 @@ async def test_no_fault_gets_the_key_into_an_error(fault: str) -> None:
     assert_key_not_shown(caught.value)
 
 
-async def test_a_refused_connection_does_not_get_the_key_into_an_error_and_names_the_host() -> None:
+async def test_the_error_of_a_refused_connection_names_the_host_and_not_the_key() -> None:
     async with Emulator(numbers=1, outage=True, outage_kind="refused") as emulator:
         host = emulator.base_url.removeprefix("http://")
         async with PhoneNumberClient(KEY, base_url=emulator.base_url, retry=AT_ONCE) as client:
@@ -354,7 +354,7 @@ async def test_a_refused_connection_does_not_get_the_key_into_an_error_and_names
 
 
 @pytest.mark.parametrize("fault", ["drops", "resets", "truncated"])
-async def test_the_wire_sees_just_the_attempts_that_were_counted(fault: str, emulator: Emulator) -> None:
+async def test_the_server_receives_each_counted_attempt_once(fault: str, emulator: Emulator) -> None:
     async with PhoneNumberClient(emulator.api_key, base_url=emulator.base_url, retry=AT_ONCE) as client:
         setattr(emulator, fault, 1.0)
         with pytest.raises(ConnectionFailedError):
@@ -364,7 +364,7 @@ async def test_the_wire_sees_just_the_attempts_that_were_counted(fault: str, emu
         assert await client.get(emulator.ids[0]) == emulator.number(emulator.ids[0])
 
 
-async def test_connections_that_wore_out_cost_no_attempt(emulator: Emulator) -> None:
+async def test_a_connection_closed_by_the_server_costs_no_attempt(emulator: Emulator) -> None:
     emulator.requests_per_connection = 1
     async with PhoneNumberClient(emulator.api_key, base_url=emulator.base_url, retry=ONCE) as client:
         for phone_number_id in emulator.ids:
@@ -382,7 +382,7 @@ async def test_a_dripping_body_ends_at_the_timeout(emulator: Emulator) -> None:
             await client.get(emulator.ids[0])
 
 
-async def test_a_client_leaves_no_task_and_no_connection_behind(emulator: Emulator) -> None:
+async def test_a_closed_client_leaves_no_task_and_no_connection(emulator: Emulator) -> None:
     before = asyncio.all_tasks()
     emulator.latency = 60.0
     async with PhoneNumberClient(emulator.api_key, base_url=emulator.base_url, concurrency=5) as client:

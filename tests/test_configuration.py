@@ -23,7 +23,7 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def address_asked_for(make: Callable[[StubTransport], PhoneNumberClient]) -> str:
-    """Tell where a client sends the lookup of `phnum_1`."""
+    """Return the URL to which a client sends the lookup of `phnum_1`."""
 
     async def main() -> str:
         transport = StubTransport([found()])
@@ -37,7 +37,7 @@ def address_asked_for(make: Callable[[StubTransport], PhoneNumberClient]) -> str
 # The key
 
 
-def test_the_key_is_the_argument_or_else_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_is_the_argument_or_the_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_api_key(Secret(KEY)) == KEY
     monkeypatch.setenv("ELEVENLABS_API_KEY", "sk_from_the_environment")
     assert resolve_api_key(Secret(None)) == "sk_from_the_environment"
@@ -109,7 +109,7 @@ def shown_with_locals(error: BaseException) -> str:
     ],
     ids=["base_url", "region", "timeout", "concurrency"],
 )
-def test_an_error_about_something_else_does_not_show_the_key_either(
+def test_an_error_about_another_argument_does_not_show_the_key(
     make: Callable[[], PhoneNumberClient],
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
@@ -125,14 +125,14 @@ def test_an_empty_key_is_refused(origin: str, monkeypatch: pytest.MonkeyPatch) -
         PhoneNumberClient("" if origin == "api_key" else None)
 
 
-def test_an_empty_key_is_not_made_up_for_by_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_key_is_not_replaced_by_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ELEVENLABS_API_KEY", KEY)
     with pytest.raises(ConfigurationError, match="api_key is empty"):
         PhoneNumberClient("")
 
 
 @pytest.mark.parametrize("key", [5, b"sk_0123456789", ["sk_0123456789"]])
-def test_a_key_that_is_no_text_is_refused_and_not_shown(key: object) -> None:
+def test_a_key_that_is_not_a_string_is_refused_and_not_shown(key: object) -> None:
     with pytest.raises(ConfigurationError, match=f"must be a str, not {type(key).__name__}") as caught:
         PhoneNumberClient(key)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert "0123456789" not in str(caught.value)
@@ -157,7 +157,7 @@ async def test_a_client_does_not_show_its_key() -> None:
         (Region.SG, "api.sg.residency.elevenlabs.io"),
     ],
 )
-def test_a_region_picks_the_host(region: Region, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_region_selects_the_host(region: Region, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ELEVENLABS_BASE_URL", "https://elsewhere.example")
     url = address_asked_for(lambda transport: PhoneNumberClient(region=region, transport=transport))
     assert url == f"https://{host}/v1/convai/phone-numbers/phnum_1"
@@ -175,7 +175,7 @@ def test_the_default_is_the_global_host(variable: str | None, monkeypatch: pytes
     assert url == "https://api.elevenlabs.io/v1/convai/phone-numbers/phnum_1"
 
 
-def test_the_variable_gives_the_address_and_is_read_when_a_client_is_made(
+def test_the_variable_sets_the_address_and_is_read_when_a_client_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("ELEVENLABS_BASE_URL", "https://gateway.example/labs/")
@@ -183,7 +183,7 @@ def test_the_variable_gives_the_address_and_is_read_when_a_client_is_made(
     assert url == "https://gateway.example/labs/v1/convai/phone-numbers/phnum_1"
 
 
-def test_an_argument_goes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_argument_overrides_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ELEVENLABS_BASE_URL", "https://elsewhere.example")
     url = address_asked_for(
         lambda transport: PhoneNumberClient(base_url="https://gateway.example", transport=transport)
@@ -191,7 +191,7 @@ def test_an_argument_goes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -
     assert url.startswith("https://gateway.example/v1/")
 
 
-def test_a_bad_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_names_an_invalid_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ELEVENLABS_BASE_URL", "gateway.example")
     with pytest.raises(ConfigurationError, match=r"^ELEVENLABS_BASE_URL: 'gateway\.example'"):
         PhoneNumberClient(KEY)
@@ -203,7 +203,7 @@ def test_a_region_and_an_address_exclude_each_other() -> None:
 
 
 @pytest.mark.parametrize("region", ["EU", "eu", "mars", 5])
-def test_what_is_no_region_is_refused(region: object) -> None:
+def test_an_unknown_region_is_refused(region: object) -> None:
     with pytest.raises(ConfigurationError, match="region"):
         PhoneNumberClient(KEY, region=region)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -290,8 +290,8 @@ def test_a_bad_address_is_refused_with_the_reason(base_url: str, problem: str) -
     ],
     ids=ascii,
 )
-def test_what_a_url_parser_overlooks_does_not_become_a_part_of_the_address(base_url: str) -> None:
-    """It is refused, or gone."""
+def test_characters_that_a_url_parser_drops_are_refused_or_dropped(base_url: str) -> None:
+    """Such a character is refused, or dropped from the address."""
     try:
         resolved = resolve_base_url(None, base_url)
     except ConfigurationError:
@@ -310,32 +310,32 @@ def test_credentials_in_an_address_are_refused_and_not_shown(base_url: str) -> N
 
 
 @pytest.mark.parametrize("base_url", [5, b"https://gateway.example", object()])
-def test_an_address_that_is_no_text_is_refused(base_url: object) -> None:
+def test_an_address_that_is_not_a_string_is_refused(base_url: object) -> None:
     with pytest.raises(ConfigurationError, match="base_url"):
         PhoneNumberClient(KEY, base_url=base_url)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 # Numbers
 
-# The longest are ints that no float can hold, and that Python refuses to print.
+# The longest ints fit no float, and Python refuses to print them.
 NO_DURATIONS = [0, 0.0, -1, -0.5, math.nan, math.inf, -math.inf, 10**400, 10**5_000, True]
 
 
 @pytest.mark.parametrize("name", ["timeout", "deadline", "rate"])
 @pytest.mark.parametrize("value", NO_DURATIONS, ids=shown)
-def test_what_is_no_positive_number_is_refused(name: str, value: float) -> None:
+def test_a_duration_that_is_not_positive_is_refused(name: str, value: float) -> None:
     with pytest.raises(ConfigurationError, match=f"{name} must be a positive number"):
         PhoneNumberClient(KEY, **{name: value})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("name", ["timeout", "deadline", "rate"])
 @pytest.mark.parametrize("value", ["10", [10], b"10"])
-def test_what_is_no_number_at_all_is_refused(name: str, value: object) -> None:
+def test_a_setting_of_another_type_is_refused(name: str, value: object) -> None:
     with pytest.raises(ConfigurationError, match=name):
         PhoneNumberClient(KEY, **{name: value})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-def test_an_attempt_cannot_be_without_a_timeout() -> None:
+def test_the_timeout_cannot_be_none() -> None:
     with pytest.raises(ConfigurationError, match="timeout"):
         PhoneNumberClient(KEY, timeout=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -343,14 +343,14 @@ def test_an_attempt_cannot_be_without_a_timeout() -> None:
 @pytest.mark.parametrize(
     "concurrency", [0, -1, 1.5, "5", math.inf, math.nan, 1_000_001, 10**400, 10**5_000, True], ids=shown
 )
-def test_a_concurrency_that_is_no_whole_number_from_one_up_is_refused(concurrency: object) -> None:
+def test_a_concurrency_that_is_not_a_positive_integer_is_refused(concurrency: object) -> None:
     with pytest.raises(ConfigurationError, match="concurrency must be a whole number"):
         PhoneNumberClient(KEY, concurrency=concurrency)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("name", ["timeout", "deadline"])
 @pytest.mark.parametrize("value", [*NO_DURATIONS, "10"], ids=shown)
-async def test_a_bad_duration_of_one_call_is_refused(name: str, value: object) -> None:
+async def test_an_invalid_duration_of_one_call_is_refused(name: str, value: object) -> None:
     transport = StubTransport([])
     async with PhoneNumberClient(transport=transport) as client:
         for look_up in (client.get, client.get_raw):
@@ -359,12 +359,12 @@ async def test_a_bad_duration_of_one_call_is_refused(name: str, value: object) -
     assert transport.requests == 0
 
 
-async def test_numbers_may_be_ints_and_absent() -> None:
+async def test_settings_can_be_ints_or_left_out() -> None:
     async with PhoneNumberClient(KEY, timeout=5, deadline=None, rate=None, concurrency=None) as client:
         assert client.stats.requests == 0
 
 
-def test_every_refusal_is_both_ours_and_a_value_error() -> None:
+def test_a_configuration_error_is_also_a_value_error() -> None:
     with pytest.raises(ElevenPhoneError):
         PhoneNumberClient(KEY, timeout=0)
     with pytest.raises(ValueError, match="timeout"):

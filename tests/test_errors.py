@@ -83,7 +83,7 @@ def state(error: BaseException) -> object:
     return type(error), error.args, vars(error), str(error), repr(error)
 
 
-def test_the_tree_is_the_documented_one() -> None:
+def test_the_tree_of_errors_is_the_documented_one() -> None:
     assert {kind: set(kind.__bases__) for kind in BASES} == BASES
 
 
@@ -112,7 +112,7 @@ def test_the_error_before_a_deadline_pickles_with_it() -> None:
     assert str(copied) == str(error)
 
 
-def test_a_deadline_tells_what_happened_before() -> None:
+def test_a_deadline_error_shows_the_error_before_it() -> None:
     assert str(DeadlineExceededError("the deadline passed")) == "the deadline passed"
     error = DeadlineExceededError("the deadline passed", ServerError(503, "busy", "Try later"))
     assert error.last_error is not None
@@ -120,7 +120,7 @@ def test_a_deadline_tells_what_happened_before() -> None:
     assert "HTTP 503 busy: Try later" in str(error)
 
 
-def test_a_status_error_tells_all_that_helps() -> None:
+def test_a_status_error_shows_its_details() -> None:
     error = NotFoundError(404, "phone_number_not_found", "No such number", "req_1", 1.5)
     assert str(error).startswith(
         "HTTP 404 phone_number_not_found: No such number (retry after 1.5 s) (request id req_1)"
@@ -129,14 +129,14 @@ def test_a_status_error_tells_all_that_helps() -> None:
     assert error.hint in str(error)
 
 
-def test_a_status_error_that_knows_nothing_is_still_readable() -> None:
+def test_a_status_error_without_details_is_readable() -> None:
     assert str(StatusError(418)) == "HTTP 418"
     assert str(ServerError(500)) == "HTTP 500"
 
 
 @pytest.mark.parametrize("message", ["Not found.", "Not found", "Really?", ""])
 @pytest.mark.parametrize("request_id", [None, "req_1"])
-def test_a_sentence_never_ends_in_two_full_stops(message: str, request_id: str | None) -> None:
+def test_a_message_never_ends_in_two_full_stops(message: str, request_id: str | None) -> None:
     text = str(NotFoundError(404, "phone_number_not_found", message, request_id))
     assert ".." not in text
     assert "?." not in text
@@ -162,7 +162,7 @@ def test_a_hint_says_what_to_do(error: StatusError, word: str) -> None:
 @pytest.mark.parametrize(
     "error", [StatusError(418), ServerError(500), RateLimitError(), PermissionDeniedError(403)]
 )
-def test_where_nothing_is_known_there_is_no_hint(error: StatusError) -> None:
+def test_an_unknown_code_has_no_hint(error: StatusError) -> None:
     assert error.hint is None
 
 
@@ -185,5 +185,5 @@ def test_the_parts_of_an_error_can_be_read() -> None:
         (DecodeError("not JSON", None, None, b"<"), "not JSON; the body begins b'<'"),
     ],
 )
-def test_a_decode_error_tells_where_and_shows_the_body(error: DecodeError, text: str) -> None:
+def test_a_decode_error_shows_the_path_and_the_body(error: DecodeError, text: str) -> None:
     assert str(error) == text

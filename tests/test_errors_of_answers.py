@@ -57,7 +57,7 @@ def answer(status: int, document: object = None, **headers: str) -> Response:
         (101, StatusError),
     ],
 )
-def test_a_status_has_its_class(status: int, kind: type[StatusError]) -> None:
+def test_each_status_has_its_error_class(status: int, kind: type[StatusError]) -> None:
     with pytest.raises(StatusError) as caught:
         parse(answer(status, {"detail": {"status": "word", "message": "Sentence"}}))
     assert type(caught.value) is kind
@@ -65,7 +65,7 @@ def test_a_status_has_its_class(status: int, kind: type[StatusError]) -> None:
     assert str(caught.value).startswith(f"HTTP {status}")
 
 
-def test_the_captured_errors_are_there() -> None:
+def test_there_are_captured_errors() -> None:
     assert len(PAYLOADS) >= 5
 
 
@@ -92,7 +92,7 @@ def test_a_captured_error_is_read(name: str, code: str | None, message: str, req
     assert error.body == PAYLOADS[name]
 
 
-def test_every_captured_error_says_something() -> None:
+def test_every_captured_error_has_a_message() -> None:
     for name, body in PAYLOADS.items():
         error = status_error(Response(int(name[:3]), {}, body))
         assert error.message
@@ -166,7 +166,7 @@ def test_an_error_with_an_unreadable_body_is_still_that_error(status: int, body:
 
 
 @pytest.mark.parametrize("status", [404, 500])
-def test_an_error_without_a_body_has_a_message_made_of_the_status(status: int) -> None:
+def test_the_message_of_an_error_without_a_body_is_made_from_its_status(status: int) -> None:
     assert status_error(Response(status, {}, b"")).message
 
 
@@ -178,7 +178,7 @@ def test_a_page_of_html_is_shown_in_one_short_line() -> None:
     assert len(error.message) <= 200
 
 
-def test_a_422_names_the_fields_complained_of() -> None:
+def test_a_422_names_the_invalid_fields() -> None:
     error = status_error(
         answer(
             422,
@@ -234,7 +234,7 @@ def test_a_429_has_its_kind(code: str | None, kind: str, name: str) -> None:
         ({}, "in the body"),
     ],
 )
-def test_the_request_id_is_read_wherever_it_is(headers: Mapping[str, str], request_id: str) -> None:
+def test_the_request_id_is_read_from_each_header(headers: Mapping[str, str], request_id: str) -> None:
     body = b'{"detail": {"code": "c", "message": "m", "request_id": "in the body"}}'
     error = status_error(Response(500, headers, body))
     assert error.request_id == request_id
@@ -242,7 +242,7 @@ def test_the_request_id_is_read_wherever_it_is(headers: Mapping[str, str], reque
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_tells_where_it_would_have_led(status: int) -> None:
+def test_the_error_of_a_redirect_shows_its_target(status: int) -> None:
     error = status_error(Response(status, {"location": "https://elsewhere.example/"}, b""))
     assert "https://elsewhere.example/" in error.message
     assert "never followed" in error.message
@@ -307,7 +307,7 @@ def test_a_304_is_not_called_a_redirect() -> None:
 
 @pytest.mark.parametrize("status", [400, 418, 499, 500, 599, 999])
 @pytest.mark.parametrize("body", [b"", b" ", b'{"detail": " "}', b'{"detail": {"message": "\\n"}}'])
-def test_every_error_says_something(status: int, body: bytes) -> None:
+def test_every_error_has_a_message(status: int, body: bytes) -> None:
     assert status_error(Response(status, {}, body)).message.strip()
 
 

@@ -39,7 +39,7 @@ from elevenphone._protocol.requests import PATH, path_segment, text_of
         "a" * 256,
     ],
 )
-def test_an_id_becomes_one_segment_that_is_read_back_as_itself(phone_number_id: str) -> None:
+def test_an_id_becomes_one_path_segment_that_decodes_to_the_id(phone_number_id: str) -> None:
     assert_one_segment(phone_number_id, path_segment(phone_number_id))
 
 
@@ -71,7 +71,7 @@ def assert_one_segment(phone_number_id: str, segment: str) -> None:
         ("a" * 10_000, "10000 characters"),
     ],
 )
-def test_what_cannot_be_an_id_is_refused_with_the_reason(phone_number_id: str, problem: str) -> None:
+def test_an_invalid_id_is_refused_with_the_reason(phone_number_id: str, problem: str) -> None:
     with pytest.raises(InvalidPhoneNumberIdError, match=problem) as caught:
         path_segment(phone_number_id)
     text = str(caught.value)
@@ -80,13 +80,13 @@ def test_what_cannot_be_an_id_is_refused_with_the_reason(phone_number_id: str, p
 
 
 @pytest.mark.parametrize("phone_number_id", [None, 5, b"phnum_1", ["phnum_1"], object()])
-def test_an_id_that_is_no_text_is_refused_with_its_type(phone_number_id: object) -> None:
+def test_an_id_that_is_not_a_string_is_refused_with_its_type(phone_number_id: object) -> None:
     with pytest.raises(InvalidPhoneNumberIdError, match=f"not {type(phone_number_id).__name__}"):
         path_segment(phone_number_id)
 
 
 @given(st.text(max_size=300) | st.text("./%\\?# \r\n\x00a", max_size=8))
-def test_any_text_is_refused_or_one_segment(phone_number_id: str) -> None:
+def test_any_string_is_refused_or_becomes_one_segment(phone_number_id: str) -> None:
     try:
         segment = path_segment(phone_number_id)
     except InvalidPhoneNumberIdError:

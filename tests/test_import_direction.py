@@ -13,8 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "elevenphone"
 
-# From top to bottom: a module imports only what stands below it. A folder that ends in `/` stands for all its
-# modules; among these no circle is allowed.
+# From top to bottom: a module imports only modules below it. A folder that ends in `/` stands for all its
+# modules, which must not form a cycle.
 LAYERS = """
 __main__
 cli/
@@ -92,9 +92,9 @@ class Import(NamedTuple):
     """One import.
 
     Attributes:
-        module: The module in which it stands, with dots.
-        imported: What is imported, with dots.
-        late: Whether it does not happen when the module is imported.
+        module: The importing module, with dots.
+        imported: The imported module or name, with dots.
+        late: Whether the import happens later than that of the module.
         place: File and line.
     """
 
@@ -118,13 +118,13 @@ class Import(NamedTuple):
 
 
 def name_of(path: Path) -> str:
-    """Name a module, a folder as its `__init__`, from its path without a suffix."""
+    """Return the name of a module from its path; that of a folder is `__init__`."""
     parts = path.relative_to(ROOT).parts
     return ".".join([*parts, "__init__"] if path.is_dir() else parts)
 
 
 def layer_of(module: str) -> int | None:
-    """Say how far below the top a module stands; the `__init__` of a listed folder has no imports."""
+    """Return the layer of a module, from the top; the `__init__` of a listed folder has no imports."""
     folder = module.partition(".")[0] + "/"
     return LAYERS.index(folder) if folder in LAYERS else LAYERS.index(module) if module in LAYERS else None
 
@@ -195,7 +195,7 @@ def test_no_module_imports_upwards() -> None:
 
 
 @pytest.mark.parametrize("folder", [layer.rstrip("/") for layer in LAYERS if layer.endswith("/")])
-def test_there_is_no_circle_inside_a_folder(folder: str) -> None:
+def test_no_folder_has_an_import_cycle(folder: str) -> None:
     graph: dict[str, set[str]] = {}
     for each in imports():
         inside = each.within is not None and each.within.startswith(f"{folder}.")
@@ -205,7 +205,7 @@ def test_there_is_no_circle_inside_a_folder(folder: str) -> None:
 
 
 @pytest.mark.parametrize("package", DOORS)
-def test_a_package_from_elsewhere_is_imported_at_its_door_alone(package: str) -> None:
+def test_each_outside_package_is_imported_in_its_own_places_only(package: str) -> None:
     wrong = [
         f"{each.place} imports {each.imported}"
         for each in imports()
@@ -216,7 +216,7 @@ def test_a_package_from_elsewhere_is_imported_at_its_door_alone(package: str) ->
     assert wrong == []
 
 
-def test_the_emulator_takes_the_server_side_of_aiohttp_alone() -> None:
+def test_the_emulator_uses_only_the_server_side_of_aiohttp() -> None:
     taken: set[str] = set()
     for path in (ROOT / "emulator").rglob("*.py"):
         for node, _ in walk(ast.parse(path.read_text(encoding="utf-8")), late=False):

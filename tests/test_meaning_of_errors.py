@@ -111,7 +111,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
-def test_an_error_says_whether_a_retry_may_help_and_whom_it_concerns(kind: Kind) -> None:
+def test_an_error_says_whether_a_retry_may_help_and_whether_it_concerns_the_account(kind: Kind) -> None:
     assert meaning(kind.make()) == (kind.retryable, kind.scope)
 
 
@@ -122,7 +122,7 @@ def test_a_pickled_error_means_the_same(kind: Kind) -> None:
     assert meaning(copied) == (kind.retryable, kind.scope)
 
 
-def test_nothing_that_concerns_the_account_passes_by_itself() -> None:
+def test_no_account_error_is_retryable() -> None:
     assert not [name for name, kind in KINDS.items() if kind.retryable and kind.scope == "account"]
 
 
@@ -133,7 +133,7 @@ history: Callable[[ElevenPhoneError], History] = attrgetter("history")
 
 
 def failure_of_get(steps: list[Step], retry: RetryPolicy) -> ElevenPhoneError:
-    """Look one number up, and return the error."""
+    """Look up one number, and return the error."""
 
     async def main() -> ElevenPhoneError:
         async with PhoneNumberClient(transport=StubTransport(steps), retry=retry) as client:
@@ -265,7 +265,7 @@ def test_the_hint_is_that_of_the_specific_word(word: str, advice: str) -> None:
         (None, None, None, "unknown"),
     ],
 )
-def test_the_kind_of_a_429_is_that_of_the_word_that_is_known(
+def test_the_kind_of_a_429_comes_from_the_known_code(
     code: str | None, status: str | None, type_: str | None, kind: str
 ) -> None:
     for one, other in ((code, status), (status, code)):

@@ -21,7 +21,7 @@ def test_more_than_a_hundred_levels_are_refused(levels: int, data: st.DataObject
     noise = data.draw(st.lists(LEAVES, min_size=20, max_size=20))
     document: object = "the innermost"
     for level in range(levels):
-        # What stands beside it is not as deep.
+        # The fields beside it are not as deep.
         beside = noise[level % 20] if level > 4 else 1
         document = [noise[0], document, beside] if level % 3 and level > 4 else {'"[': document, "}": beside}
     for body in (json.dumps(document).encode(), json.dumps(document, indent=1).encode()):

@@ -60,24 +60,24 @@ EMULATOR = ["Emulator", "EmulatorStats", "Latency", "RecordedRequest"]
 NAMES = [(elevenphone, name) for name in PUBLIC] + [(elevenphone.emulator, name) for name in EMULATOR]
 
 
-def test_the_public_names_are_the_written_ones() -> None:
+def test_the_public_names_are_those_listed_here() -> None:
     assert sorted(elevenphone.__all__) == PUBLIC
     assert sorted(elevenphone.emulator.__all__) == EMULATOR
 
 
 @pytest.mark.parametrize(("module", "name"), NAMES)
-def test_a_public_name_is_there_and_listed(module: ModuleType, name: str) -> None:
+def test_each_public_name_exists_and_is_listed(module: ModuleType, name: str) -> None:
     assert getattr(module, name) is not None
     assert name in dir(module)
 
 
-def test_a_star_brings_in_the_public_names() -> None:
+def test_a_star_import_imports_the_public_names() -> None:
     namespace: dict[str, object] = {}
     exec("from elevenphone import *", namespace)  # noqa: S102
     assert set(PUBLIC) <= namespace.keys()
 
 
-def test_another_name_is_not_there() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'elevenphone' has no attribute 'PhoneNumberCleint'"):
         _ = elevenphone.PhoneNumberCleint  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
 
@@ -87,7 +87,7 @@ def test_the_version_is_that_of_the_distribution() -> None:
 
 
 @pytest.mark.parametrize(("module", "name"), NAMES)
-def test_whatever_is_public_is_documented(module: ModuleType, name: str) -> None:
+def test_every_public_name_is_documented(module: ModuleType, name: str) -> None:
     value: object = getattr(module, name)
     if not (inspect.isclass(value) or inspect.isfunction(value)):
         return
@@ -97,7 +97,7 @@ def test_whatever_is_public_is_documented(module: ModuleType, name: str) -> None
 
 
 def is_documented(owner: object, member: str) -> bool:
-    """Tell whether a member has a docstring, or is none that calls for one."""
+    """Return whether a member has a docstring or needs none."""
     method: object = inspect.getattr_static(owner, member)
     kinds = (FunctionType, property, classmethod, staticmethod)
     return member.startswith("_") or not isinstance(method, kinds) or bool(method.__doc__)
@@ -110,7 +110,7 @@ def test_every_parameter_of_the_client_is_documented() -> None:
 
 
 def imported_by(statement: str) -> set[str]:
-    """Tell which modules a statement loads in a fresh interpreter."""
+    """Return the modules that a statement loads in a fresh interpreter."""
     code = f"import sys; {statement}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-I", "-c", code], check=True, capture_output=True, text=True)  # noqa: S603
     return set(done.stdout.split())
@@ -128,13 +128,13 @@ def test_importing_the_package_loads_neither_aiohttp_nor_asyncio(statement: str)
     assert not {"aiohttp", "asyncio", "yarl", "ssl", "click", "rich", "pytest"} & loaded
 
 
-def test_importing_the_client_loads_no_aiohttp_before_one_is_made() -> None:
+def test_importing_the_client_does_not_load_aiohttp() -> None:
     loaded = imported_by("from elevenphone import PhoneNumberClient")
     assert "elevenphone.client" in loaded
     assert "aiohttp" not in loaded
 
 
-def test_importing_the_package_and_all_its_names_warns_of_nothing() -> None:
+def test_importing_all_names_gives_no_warning() -> None:
     code = "import elevenphone, elevenphone.emulator; [getattr(elevenphone, n) for n in elevenphone.__all__]"
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-I", "-W", "error", "-c", code], check=False, capture_output=True, text=True

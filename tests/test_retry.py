@@ -77,30 +77,30 @@ def name(error: ElevenPhoneError) -> str:
 
 
 @pytest.mark.parametrize("error", PASSING, ids=name)
-def test_what_may_pass_is_asked_again(error: ElevenPhoneError) -> None:
+def test_a_policy_retries_a_transient_error(error: ElevenPhoneError) -> None:
     assert error.retryable
     assert RetryPolicy().wait(error, 1) is not None
 
 
 @pytest.mark.parametrize("error", LASTING, ids=name)
-def test_what_lasts_is_not_asked_again(error: ElevenPhoneError) -> None:
+def test_a_policy_does_not_retry_a_permanent_error(error: ElevenPhoneError) -> None:
     assert not error.retryable
     assert RetryPolicy().wait(error, 1) is None
 
 
-def test_the_default_is_three_tries_with_waits_of_a_tenth_of_a_second_up() -> None:
+def test_the_default_is_three_attempts_with_waits_from_a_tenth_of_a_second() -> None:
     policy = RetryPolicy()
     waits = [policy.wait(ServerError(500), attempt, lambda: 0.5) for attempt in (1, 2, 3, 4)]
     assert waits == [0.05, 0.1, None, None]
 
 
-def test_none_tries_once() -> None:
+def test_the_policy_none_makes_one_attempt() -> None:
     assert RetryPolicy.none().wait(ServerError(500), 1) is None
     assert RetryPolicy.none() == RetryPolicy(attempts=1)
 
 
 @given(attempts=st.integers(1, 50))
-def test_as_many_tries_as_were_asked_for(attempts: int) -> None:
+def test_a_policy_allows_its_number_of_attempts(attempts: int) -> None:
     policy = RetryPolicy(attempts=attempts)
     waited = takewhile(lambda tried: policy.wait(ServerError(500), tried) is not None, range(1, 1_000))
     assert len(list(waited)) == attempts - 1
@@ -115,7 +115,7 @@ def test_the_jitter_is_full(policy: RetryPolicy, attempts: int, fraction: float)
 
 
 @given(policy=POLICIES, attempts=st.integers(1, 1_000), fraction=FRACTIONS)
-def test_a_wait_is_its_backoff_or_none(policy: RetryPolicy, attempts: int, fraction: float) -> None:
+def test_a_wait_is_the_backoff_or_none(policy: RetryPolicy, attempts: int, fraction: float) -> None:
     for error in (*PASSING, *LASTING, RateLimitError(retry_after=5.0)):
         wait = policy.wait(error, attempts, lambda: fraction)
         assert wait in (None, policy.backoff(error, attempts, lambda: fraction))
@@ -127,7 +127,7 @@ def test_a_wait_is_its_backoff_or_none(policy: RetryPolicy, attempts: int, fract
     fraction=FRACTIONS,
     retry_after=st.floats(0, 1e9),
 )
-def test_a_server_s_wish_is_the_least_wait_but_for_its_cap(
+def test_a_retry_waits_at_least_the_retry_after_up_to_its_cap(
     policy: RetryPolicy, attempts: int, fraction: float, retry_after: float
 ) -> None:
     error = RateLimitError(kind="rate", retry_after=retry_after)
@@ -138,7 +138,7 @@ def test_a_server_s_wish_is_the_least_wait_but_for_its_cap(
 
 
 @given(policy=POLICIES, retry_after=st.floats(0, 1e9), fraction=FRACTIONS)
-def test_a_wish_that_is_too_long_ends_the_lookup(
+def test_a_retry_after_that_is_too_long_ends_the_lookup(
     policy: RetryPolicy, retry_after: float, fraction: float
 ) -> None:
     wait = policy.wait(ServerError(503, retry_after=retry_after), 1, lambda: fraction)
@@ -149,17 +149,17 @@ def test_a_wish_that_is_too_long_ends_the_lookup(
         assert wait >= retry_after
 
 
-def test_a_wish_of_an_hour_is_too_long_by_default_and_of_a_minute_is_not() -> None:
+def test_a_retry_after_of_an_hour_is_too_long_by_default_and_a_minute_is_not() -> None:
     assert RetryPolicy().wait(RateLimitError(retry_after=3_600.0), 1) is None
     assert RetryPolicy().wait(RateLimitError(retry_after=60.0), 1, lambda: 0.0) == 60.0
     assert RetryPolicy().backoff(RateLimitError(retry_after=3_600.0), 1, lambda: 0.0) == 60.0
 
 
-def test_the_wish_of_an_error_that_lasts_changes_nothing() -> None:
+def test_the_retry_after_of_a_permanent_error_is_ignored() -> None:
     assert RetryPolicy().wait(AuthenticationError(401, retry_after=1.0), 1) is None
 
 
-def test_the_draw_is_even_from_zero_up() -> None:
+def test_the_jitter_is_uniform_from_zero() -> None:
     policy = RetryPolicy(wait_initial=1.0)
     waits = [policy.backoff(ServerError(500), 1) for _ in range(500)]
     assert all(0 <= wait < 1 for wait in waits)
@@ -167,14 +167,14 @@ def test_the_draw_is_even_from_zero_up() -> None:
     assert max(waits) > 0.75
 
 
-def test_only_a_status_has_a_wish() -> None:
+def test_only_a_status_error_has_a_retry_after() -> None:
     assert retry_after_of(ConnectionFailedError("refused")) is None
     assert retry_after_of(ServerError(503)) is None
     assert retry_after_of(ServerError(503, retry_after=0.0)) == 0.0
 
 
 @pytest.mark.parametrize("attempts", [0, -1, -(10**5_000)], ids=shown)
-def test_fewer_tries_than_one_are_refused(attempts: int) -> None:
+def test_fewer_attempts_than_one_are_refused(attempts: int) -> None:
     with pytest.raises(ConfigurationError, match="attempts must be at least 1"):
         RetryPolicy(attempts=attempts)
 
@@ -183,14 +183,14 @@ def test_fewer_tries_than_one_are_refused(attempts: int) -> None:
 @pytest.mark.parametrize(
     "seconds", [-1.0, -0.001, math.nan, math.inf, -math.inf, 10**400, -(10**5_000), True], ids=shown
 )
-def test_a_wait_that_is_no_duration_is_refused(field: str, seconds: float) -> None:
+def test_a_wait_that_is_not_a_duration_is_refused(field: str, seconds: float) -> None:
     with pytest.raises(ConfigurationError, match=field):
         RetryPolicy(**{field: seconds})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("field", ["attempts", "wait_initial", "wait_max", "retry_after_max"])
 @pytest.mark.parametrize("value", ["3", None])
-def test_a_setting_that_is_no_number_is_refused(field: str, value: object) -> None:
+def test_a_setting_that_is_not_a_number_is_refused(field: str, value: object) -> None:
     with pytest.raises(ConfigurationError, match=field):
         RetryPolicy(**{field: value})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -211,7 +211,7 @@ def test_the_quota_pays_for_a_hundred_retries() -> None:
     assert [quota.take() for _ in range(102)] == [True] * 100 + [False] * 2
 
 
-def test_five_successes_earn_one_retry() -> None:
+def test_five_successes_pay_for_one_retry() -> None:
     quota = RetryQuota()
     while quota.take():
         pass
@@ -224,7 +224,7 @@ def test_five_successes_earn_one_retry() -> None:
 
 
 @given(st.lists(st.booleans(), max_size=1_000))
-def test_retries_never_cost_more_than_was_there_and_was_earned(successes: list[bool]) -> None:
+def test_retries_never_cost_more_than_the_quota_and_its_refills(successes: list[bool]) -> None:
     quota = RetryQuota()
     retries = 0
     for success in successes:
@@ -235,7 +235,7 @@ def test_retries_never_cost_more_than_was_there_and_was_earned(successes: list[b
     assert 5 * retries <= 500 + sum(successes)
 
 
-def test_successes_earn_no_more_than_a_full_bucket() -> None:
+def test_successes_refill_the_quota_at_most_to_its_maximum() -> None:
     quota = RetryQuota()
     for _ in range(10_000):
         quota.refund()

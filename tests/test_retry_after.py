@@ -49,7 +49,7 @@ NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
     ],
     ids=str,
 )
-def test_a_wait_is_read(headers: Mapping[str, str], seconds: float | None) -> None:
+def test_a_retry_after_is_read(headers: Mapping[str, str], seconds: float | None) -> None:
     assert retry_after(headers, NOW) == seconds
 
 
@@ -75,7 +75,7 @@ def test_a_date_in_each_form_of_http_is_read_in_any_time_zone(
         time.tzset()
 
 
-def test_a_date_is_held_against_the_date_of_the_answer() -> None:
+def test_a_date_is_compared_with_the_date_of_the_answer() -> None:
     # The server's clock is an hour ahead of ours.
     headers = {
         "date": "Fri, 15 Jan 2027 09:00:00 GMT",
@@ -85,7 +85,7 @@ def test_a_date_is_held_against_the_date_of_the_answer() -> None:
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "0"])
-def test_an_answer_with_a_senseless_date_is_held_against_our_clock(date: str) -> None:
+def test_a_date_is_compared_with_our_clock_if_that_of_the_answer_is_invalid(date: str) -> None:
     headers = {"date": date, "retry-after": "Fri, 15 Jan 2027 08:00:05 GMT"}
     assert retry_after(headers, NOW) == 5.0
 
@@ -95,7 +95,7 @@ def test_a_past_date_is_ignored() -> None:
     assert retry_after({"retry-after": "Fri, 15 Jan 2027 08:00:00 GMT"}, NOW) == 0.0
 
 
-def test_without_a_clock_given_the_system_s_counts() -> None:
+def test_the_default_clock_is_that_of_the_system() -> None:
     far = formatdate(time.time() + 10_000, usegmt=True)
     seconds = retry_after({"retry-after": far})
     assert seconds is not None
@@ -125,6 +125,6 @@ DATES = st.builds(
 )
 @example({"retry-after": "Fri, 15 Jan 2027 08:00:00 +99999999999"})
 @example({"retry-after": "Mon, 01 Jan 0001 00:00:00 +2359"})
-def test_any_header_is_a_wait_or_none(headers: Mapping[str, str]) -> None:
+def test_any_header_gives_a_wait_or_none(headers: Mapping[str, str]) -> None:
     seconds = retry_after(headers, NOW)
     assert seconds is None or 0 <= seconds < float("inf")

@@ -1,4 +1,4 @@
-"""How a service that uses `elevenphone` may test itself with aioresponses."""
+"""A service that uses `elevenphone` tests itself with aioresponses."""
 
 # aioresponses is typed in parts.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false

@@ -22,7 +22,7 @@ def test_numbers_that_a_float_can_hold_are_finite(value: object) -> None:
     [math.nan, math.inf, -math.inf, 10**309, -(10**5_000), True, None, "5", b"5", Decimal(5), 5j],
     ids=shown,
 )
-def test_anything_else_is_not(value: object) -> None:
+def test_other_values_are_not_finite_numbers(value: object) -> None:
     assert not is_finite(value)
 
 
@@ -60,5 +60,5 @@ def test_the_bytes_of_a_header_that_are_not_utf_8_are_escaped(header: bytes) -> 
     assert with_escaped_bytes(received).encode() == header.decode(errors="backslashreplace").encode()
 
 
-def test_surrogates_that_stand_for_no_byte_are_escaped_too() -> None:
+def test_surrogates_that_encode_no_byte_are_escaped() -> None:
     assert with_escaped_bytes("a\ud800") == "a\\ud800"

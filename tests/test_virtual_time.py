@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stub_transport import After, Hang, StubTransport, found
 
 
-def test_a_day_passes_at_once_and_to_the_second() -> None:
+def test_a_virtual_day_takes_no_real_time_and_is_exact() -> None:
     async def main() -> float:
         started = asyncio.get_running_loop().time()
         await asyncio.sleep(86_400 * 3)
@@ -48,7 +48,7 @@ def test_a_timeout_fires() -> None:
         virtual_time.run(main())
 
 
-def test_a_loop_in_which_nothing_can_happen_is_told_and_its_tasks_are_ended() -> None:
+def test_a_deadlock_is_an_error_and_its_tasks_are_cancelled() -> None:
     ended: list[str] = []
 
     async def wait_for_ever() -> None:
@@ -65,7 +65,7 @@ def test_a_loop_in_which_nothing_can_happen_is_told_and_its_tasks_are_ended() ->
     assert ended == ["cancelled", "cancelled"]
 
 
-def test_the_stub_plays_its_script_and_keeps_count() -> None:
+def test_the_stub_plays_its_script_and_counts() -> None:
     async def main() -> StubTransport:
         stub = StubTransport([found("a"), After(2.0, found("b")), OSError("broken"), Hang()])
         assert await stub.send("1") == found("a")

@@ -68,8 +68,13 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self._now = target
 
 
+def elapsed() -> float:
+    """Return the seconds since `START` in the running loop."""
+    return asyncio.get_running_loop().time() - START
+
+
 def run(main: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine in a virtual time of its own, and close all that it opened.
+    """Run a coroutine in a new virtual time, and close all that it opened.
 
     Raises:
         DeadlockError: Nothing would ever have happened again.

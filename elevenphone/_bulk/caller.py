@@ -1,4 +1,4 @@
-"""A lookup of a bulk run: nobody awaits it alone, so it waits for longer than a single one does."""
+"""The lookups of a bulk run: they may wait for longer than a single lookup."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _T = TypeVar("_T")
 class BulkCaller:
     """The caller of all lookups of one run.
 
-    A 429, or a request that did not reach the server, says nothing about the id, so
-    these use up no attempts. Other failures do, as far as they are the id's own: of
-    a server that fails for everybody no id is lost, and on a healthy one an id that
-    always fails has its policy's attempts.
+    A 429, or a request that did not reach the server, says nothing about the id, so it
+    uses up no attempt. Another failure does, if it concerns this id alone: no id is
+    lost while the server fails for all ids, and on a healthy server an id that always
+    fails gets the attempts of its policy.
 
     Attributes:
-        lane: The run's slots.
-        stopped_by: What has stopped the run, or `None`.
+        lane: The lane of the run.
+        stopped_by: The error that stopped the run, or `None`.
     """
 
     def __init__(self, dispatcher: Dispatcher, lane: Lane) -> None:
@@ -38,7 +38,7 @@ class BulkCaller:
             ElevenPhoneError: The job's own error, if it has turned out to be final.
         """
         slots = self._dispatcher.slots
-        fresh = not job.attempts and not job.has_probed  # it had its turn: new ids come later
+        fresh = not job.attempts and not job.has_probed  # after its first turn it goes before new ids
         while True:
             slot = slots.take_now(self.lane, fresh=fresh) or await slots.take(self.lane, fresh=fresh)
             if not job.in_doubt or slot.permit.probe_url is not None or job.error is None:
@@ -52,12 +52,12 @@ class BulkCaller:
                 raise job.error
 
     def next_wait(self, job: Job[_T], error: ElevenPhoneError) -> float | None:
-        """Say how long to wait; a lookup may go on past its policy's attempts."""
+        """Return the wait before the next attempt; a lookup may exceed the attempts of its policy."""
         meaning = meaning_of(error)
         if not meaning.retryable:
             return None
         if self.stopped_by is not None:
-            raise self.stopped_by  # this id is left over, as those are that were never sent
+            raise self.stopped_by  # this id fails with the rest of the run
         now = self._dispatcher.loop.time()
         if meaning.strain != "throttled" and job.retry.attempts == 1:
             return None
@@ -71,5 +71,5 @@ class BulkCaller:
                     wait = 0.0
                 case "try again":
                     pass
-        # The clock may still stand just before the deadline that has passed: uvloop's counts milliseconds.
+        # The clock may still show a time before the deadline, because uvloop's counts milliseconds.
         return wait if now + wait < job.expires and not isinstance(error, DeadlineExceededError) else None

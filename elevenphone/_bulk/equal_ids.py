@@ -1,4 +1,4 @@
-"""Equal ids of a run: each is asked for once, and answered at every position."""
+"""Equal ids of a run: each is requested once, and has a result at every position."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from elevenphone.lookups import Lookup
 
 
 class EqualIds:
-    """The ids that have been seen, so that equal ones are not asked for again.
+    """The ids seen so far, so that equal ones are not requested again.
 
     Args:
         remembered: The number of answers kept for ids that come later; `None` for all.
-            Ids that are being asked for are always kept.
+            Ids in flight are always kept.
     """
 
     def __init__(self, remembered: int | None) -> None:
         self._remembered = remembered
-        # id -> its lookup, or the later positions that wait for it, or None if there are none.
+        # id -> its lookup, or the later positions that wait for it, or None if no position waits.
         self._seen: dict[str, Lookup | list[int] | None] = {}
         self._answered: deque[str] = deque()
 
     def is_new(self, phone_number_id: str) -> bool:
-        """Say whether an id must be asked for, and remember it."""
+        """Whether an id must be requested; it is remembered."""
         seen = self._seen
         count = len(seen)
         seen.setdefault(phone_number_id, None)
         return len(seen) > count
 
     def known(self, phone_number_id: str, index: int) -> Lookup | None:
-        """Return the answer to an id that has been seen; if there is none yet, the position waits for it."""
+        """Return the answer to an id seen before; if it has none yet, the position waits for it."""
         match self._seen[phone_number_id]:
             case None:
                 self._seen[phone_number_id] = [index]

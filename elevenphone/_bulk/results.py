@@ -12,7 +12,7 @@ class AsCompleted:
     """Lookups in the order in which they end.
 
     Attributes:
-        put: Adds one.
+        put: Adds a lookup.
     """
 
     put: Callable[[Lookup], None]
@@ -22,11 +22,11 @@ class AsCompleted:
         self.put = self._ready.append
 
     def take(self) -> Lookup | None:
-        """Take the next one, if it is there."""
+        """Take the next lookup, if it has ended."""
         return self._ready.popleft() if self._ready else None
 
     def take_all(self) -> list[Lookup]:
-        """Take all that are there."""
+        """Take all lookups that have ended."""
         lookups = list(self._ready)
         self._ready.clear()
         return lookups
@@ -40,11 +40,11 @@ class InOrder:
         self._next = 0
 
     def put(self, lookup: Lookup) -> None:
-        """Add one."""
+        """Add a lookup."""
         self._ready[lookup.index] = lookup
 
     def take(self) -> Lookup | None:
-        """Take the next one, if it is there."""
+        """Take the next lookup, if it has ended."""
         lookup = self._ready.pop(self._next, None)
         self._next += lookup is not None
         return lookup

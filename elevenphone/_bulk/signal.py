@@ -1,4 +1,4 @@
-"""Waiting for something to happen."""
+"""A signal that wakes waiting tasks."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 
 
 class Signal:
-    """Wakes everybody who waits for it. Unlike `asyncio.Event` it has no state of its own.
+    """Wakes all tasks that wait for it. Unlike `asyncio.Event`, it has no state.
 
     Attributes:
-        waiters: Those who wait.
+        waiters: The futures of the waiting tasks.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Signal:
         await waiter
 
     def wake(self) -> None:
-        """Wake everybody."""
+        """Wake all waiting tasks."""
         for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_result(None)

@@ -1,4 +1,4 @@
-"""The ids of a run, read one by one by one task, as a plain loop would read them."""
+"""The ids of a run, read by one task, as a plain loop would read them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Iterable, Iterator
 from typing import Self, cast
 
-# Ids, and seconds, that are read at most before others may use the event loop.
+# Most ids, and seconds, that are read before other tasks may use the event loop.
 _BREATH_IDS, _BREATH_SECONDS = 100, 0.002
 
 
 class Source(AsyncIterator[str]):
     """An iterable or an async iterable, read in the task that first asks for an id.
 
-    Of an iterable, all ids are in `plain`; to iterate over this one has those of an async iterable.
+    The ids of an iterable are in `plain`; iterating over a `Source` gives those of an async iterable.
 
     A timeout or a task group inside an async generator cancels the task that runs
     the generator, even between two ids. `pause` hands such a cancellation to it.
 
     Args:
-        ids: What to read.
+        ids: The iterable or async iterable.
 
     Attributes:
-        plain: The ids of an iterable, which can be had without waiting.
-        is_abandoned: Whether the run has been left, so that a cancellation is the run's.
-        is_cut: Whether it had no id at hand when it was ended.
+        plain: The ids of an iterable, which can be read without waiting.
+        is_abandoned: Whether the run was left, so that a cancellation comes from the run.
+        is_cut: Whether it was ended while it had no id ready.
 
     Raises:
         TypeError: The ids cannot be iterated over.
@@ -41,7 +41,7 @@ class Source(AsyncIterator[str]):
         self._cancellation: asyncio.CancelledError | None = None
         self._loop = asyncio.get_running_loop()
         self._is_ended = False
-        self._waiting: asyncio.Task[object] | None = None  # the reader, inside of the source
+        self._waiting: asyncio.Task[object] | None = None  # the reader, while it waits in the source
         self._taken = 0
         self._breathe_at = 0.0
 
@@ -54,7 +54,7 @@ class Source(AsyncIterator[str]):
         cancellation, self._cancellation = self._cancellation, None
         self._waiting = asyncio.current_task(self._loop)
         if self._is_ended:
-            self._loop.call_soon(self._cut)  # comes too late if an id is at hand
+            self._loop.call_soon(self._cut)  # has no effect if an id is ready
         try:
             if cancellation is not None and isinstance(self._asynchronous, AsyncGenerator):
                 return await cast("AsyncGenerator[str]", self._asynchronous).athrow(cancellation)
@@ -63,7 +63,7 @@ class Source(AsyncIterator[str]):
             self._waiting = None
 
     def end(self) -> None:
-        """Take what is at hand, but wait for no id any more: a source that has none is cancelled."""
+        """Read the ids that are ready, but wait for none: a source without a ready id is cancelled."""
         self._is_ended = True
         self._cut()
 
@@ -87,7 +87,7 @@ class Source(AsyncIterator[str]):
             await cast("AsyncGenerator[str]", self._asynchronous).aclose()
 
     def needs_breath(self) -> bool:
-        """Say whether enough was read without a break that others should use the event loop."""
+        """Whether the reader should let other tasks use the event loop."""
         self._taken += 1
         now = self._loop.time()
         if self._taken < _BREATH_IDS and now < self._breathe_at:

@@ -19,13 +19,13 @@ def redacted(status: int, headers: Mapping[str, str], body: bytes, api_key: str)
     """Make a `Response`, without the key if the answer repeats it.
 
     Args:
-        status: The answer's.
-        headers: The answer's.
-        body: The answer's.
-        api_key: What must not be seen.
+        status: The status of the answer.
+        headers: The headers of the answer.
+        body: The body of the answer.
+        api_key: The key.
 
     Returns:
-        The answer without it.
+        The answer without the key.
     """
     return Response(status, _WithoutKey(headers, api_key), body_without_key(body, api_key))
 
@@ -66,12 +66,12 @@ class _WithoutKey(Mapping[str, str]):
 
 
 def _escaped(text: str) -> str:
-    """Escape what aiohttp reads as lone surrogates: bytes that are not UTF-8."""
+    """Escape bytes that are not UTF-8, which aiohttp reads as lone surrogates."""
     return text if text.isascii() else text_of(text.encode("utf-8", "surrogateescape"))
 
 
 def text_of(value: bytes) -> str:
-    r"""Read a header: it should be ASCII, may be UTF-8, and what is neither is escaped (`\xff`)."""
+    r"""Read a header: it should be ASCII, may be UTF-8, and other bytes are escaped (`\xff`)."""
     return value.decode("utf-8", "backslashreplace")
 
 

@@ -32,7 +32,7 @@ class HTTPTransport(Transport, Protocol):
 
 
 def make_transport(api_key: str, *, session: aiohttp.ClientSession | None, http: Choice) -> HTTPTransport:
-    """Make the transport that a client was asked to use.
+    """Make the transport that the arguments of a client choose.
 
     It imports only the library that it uses, because the import of aiohttp takes long.
 
@@ -109,7 +109,7 @@ class AutomaticTransport(Uncopyable):
         return self._httptools.connections_opened + (self._aiohttp.connections_opened if self._aiohttp else 0)
 
     def send(self, url: str) -> Awaitable[Response]:
-        """GET a URL and read the answer whole; see `Transport.send`."""
+        """GET a URL and read the whole answer; see `Transport.send`."""
         if nobody_watches_aiohttp():
             return self._httptools.send(url)
         if self._aiohttp is None:

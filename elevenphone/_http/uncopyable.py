@@ -8,7 +8,7 @@ from elevenphone.errors import ConfigurationError
 
 
 class Uncopyable:
-    """Refuses to be pickled or copied: the key would travel along."""
+    """Refuses to be pickled or copied, because that would copy the key."""
 
     __slots__ = ()
 

@@ -10,7 +10,7 @@ _own: tuple[object, object, object, object] = (None, None, None, None)
 
 
 def nobody_watches_aiohttp() -> bool:
-    """Tell whether aiohttp's methods are its own. Ask for each request: a mock may start at any time."""
+    """Whether aiohttp's methods are its own. Check for each request: a mock may start at any time."""
     aiohttp = sys.modules.get("aiohttp")
     if aiohttp is None:
         return True
@@ -28,7 +28,7 @@ def nobody_watches_aiohttp() -> bool:
 
 
 def _remember(methods: tuple[object, object, object, object]) -> bool:
-    global _own  # noqa: PLW0603 - as aiohttp's methods are the process's, so is this
+    global _own  # noqa: PLW0603 - aiohttp's methods are global, too
     if not all(map(_is_aiohttps, methods)):
         return False
     _own = methods

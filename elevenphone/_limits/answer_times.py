@@ -1,4 +1,4 @@
-"""How long answers take: some of them, summed up."""
+"""Statistics of how long some answers took."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Sequence
 
 import msgspec
 
-# A mean is precise when its standard error is this part of it. After so many answers it has to do as it is.
+# A mean is precise if its standard error is at most this part of it. After so many answers it is used anyway.
 _PRECISE = 0.1
 _ENOUGH = 128
-# How many older answers count when newer ones are added.
+# The weight of the older answers, as a count, when newer ones are added.
 _REMEMBERED = 512
 
 
 class AnswerTimes(msgspec.Struct, frozen=True, gc=False):
-    """What some answers took, all to requests sent while as many were in flight as the limit allowed.
+    """How long some answers took, all to requests sent while the limit was reached.
 
     Attributes:
         count: How many answers.
-        in_flight: Mean number in flight when their requests were sent.
-        mean: Mean of the seconds that they took.
+        in_flight: Mean number of requests in flight when theirs were sent.
+        mean: Mean of their seconds.
         median: Median of the seconds.
         variance: Variance of the seconds.
     """
@@ -33,11 +33,11 @@ class AnswerTimes(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def of(cls, seconds: Sequence[float], in_flight: int) -> AnswerTimes:
-        """Sum up.
+        """Compute the statistics.
 
         Args:
-            seconds: What each answer took.
-            in_flight: Sum of the numbers in flight.
+            seconds: The seconds of each answer.
+            in_flight: Sum of the numbers of requests in flight.
         """
         count = len(seconds)
         mean = sum(seconds) / count
@@ -46,7 +46,7 @@ class AnswerTimes(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def precise(self) -> bool:
-        """Whether the mean is as precise as it has to be."""
+        """Whether the mean is precise enough."""
         return self.count >= _ENOUGH or self.variance <= self.count * (_PRECISE * self.mean) ** 2
 
     @property
@@ -65,7 +65,7 @@ class AnswerTimes(msgspec.Struct, frozen=True, gc=False):
         return self.in_flight / self.mean if self.mean else math.inf
 
     def added_to(self, older: AnswerTimes) -> AnswerTimes:
-        """Sum up both."""
+        """Combine both."""
         remembered = min(older.count, _REMEMBERED)
         count = remembered + self.count
         mean = (remembered * older.mean + self.count * self.mean) / count
@@ -74,11 +74,11 @@ class AnswerTimes(msgspec.Struct, frozen=True, gc=False):
         return AnswerTimes(count, self.in_flight, mean, self.median, variance)
 
     def longer_by(self, other: AnswerTimes, standard_errors: float) -> float:
-        """Say by how many seconds these answers took longer than others; 0 where that may be chance.
+        """Return by how many seconds these answers took longer than others; 0 if it may be chance.
 
         Args:
             other: The others.
-            standard_errors: Up to how many standard errors of the difference may be chance.
+            standard_errors: Differences up to this many standard errors count as chance.
         """
         longer = self.mean - other.mean
         chance = standard_errors * math.sqrt(self.variance / self.count + other.variance / other.count)

@@ -10,13 +10,13 @@ from elevenphone._limits.permit import Permit
 from elevenphone._limits.server_queue import ServerQueue
 from elevenphone._limits.states import Alone, Recovering, Searching, Shared
 
-# The known plans allow 2 to 30 in flight. Too high a start for the smallest costs some refusals, once.
+# The known plans allow 2 to 30 in flight. For the smallest, this costs a few refusals at the start.
 _START = 8.0
 _MOST = 100.0
 # One wave of refusals leaves at least this part: all of it was sent before the first refusal came back.
 _LEAST_OF_A_WAVE = 0.5
 _LEFT_WHEN_FAILING = 0.5
-# Seconds for which a hint holds growth up, from when it changed or from a refusal.
+# Seconds for which a hint stops growth, counted from its last change or from a refusal.
 _HINT_BINDS_SECONDS = 30.0
 
 
@@ -26,13 +26,13 @@ class ConcurrencyLimit:
     The limit is in one of four states (see `states`), which say how it grows::
 
         Searching --refused--> Shared --refused, nobody else is there--> Alone
-        Alone     --refused below a count that was accepted before--> Shared
+        Alone     --refused below a recently accepted level--> Shared
         Alone     --an answer above the ceiling--> Searching
-        any       --the server fails--> Recovering --all is given back--> Shared or Alone, as before
+        any       --the server fails--> Recovering --back at the old limit--> Shared or Alone, as before
 
-    Where a refusal comes back, the number still in flight is what the server accepts:
-    the ceiling. The limit goes below it, and `neighbors` learns from whether somebody
-    takes what was given up.
+    When a refusal comes back, the number of requests still in flight is what the server
+    accepts: the ceiling. The limit goes below it, and `neighbors` learns from whether
+    another client takes the free capacity.
 
     Attributes:
         value: The limit, rounded down where it is used.
@@ -46,9 +46,9 @@ class ConcurrencyLimit:
         self._random = random
         self._neighbors = Neighbors()
         self._queue = ServerQueue(random)
-        # Numbers of permits: the newest, that at the last cut, and that by which the limit was reached last.
+        # Permit numbers: the newest, the newest at the last cut, and the last one that filled the limit.
         self._newest = self._newest_at_cut = self._newest_when_full = 0
-        # The highest count answered since the last refusal or new hint: only a higher one is news.
+        # The highest count answered since the last refusal or new hint: only a higher one tells us something.
         self._highest_answered = 0
         self._least_of_wave = 1.0
         self._before_look = 0.0
@@ -66,11 +66,11 @@ class ConcurrencyLimit:
 
     @property
     def held_by_queue(self) -> bool:
-        """Whether the limit is where it is because more would only wait at the server."""
+        """Whether the limit is bounded by a queue at the server, in which more requests would only wait."""
         return self._queue.most < math.inf and self.value < self.state.ceiling
 
     def loop_late(self, seconds: float, now: float) -> None:
-        """Note by how many seconds this process made what is in flight wait."""
+        """Note by how many seconds this process delayed the requests in flight."""
         if not self._fixed:
             self._queue.loop_late(seconds, now, self._newest)
 
@@ -81,7 +81,7 @@ class ConcurrencyLimit:
             self._newest_when_full = permit.number
 
     def hinted(self, maximum: int, now: float) -> None:
-        """Note the maximum that an answer states. It holds growth up, and never speeds it."""
+        """Note the maximum that an answer states. It can stop growth, but never speeds it up."""
         if maximum != self._hint:
             self._hint = maximum
             self._highest_answered = 0
@@ -94,7 +94,7 @@ class ConcurrencyLimit:
         number = permit.number
         if permit.in_flight > self._highest_answered and number > self._newest_at_cut:
             self._accepted(permit.in_flight)
-        # Where the limit was not reached while this request was in flight, no more would have been sent.
+        # If the limit was not reached while this request was in flight, a higher one would change nothing.
         if number <= self._newest_when_full:
             if number > self._queue.after and self._queue.answered(permit, now, self._newest):
                 self._bound_by_queue()
@@ -103,7 +103,7 @@ class ConcurrencyLimit:
 
     def _bound_by_queue(self) -> None:
         value = max(self.value, self._before_look)
-        # After a look with few in flight the limit is what it was, or what the look has shown.
+        # After a look with few in flight, the limit returns to its old value, or to the bound found.
         self._before_look = value if self._queue.is_looking else 0.0
         self.value = min(value, self._queue.most)
 
@@ -135,17 +135,17 @@ class ConcurrencyLimit:
         """Cut to what the server accepts.
 
         Args:
-            permit: The request that was refused.
-            now: The moment.
+            permit: The permit of the refused request.
+            now: The time of the answer.
             left: Requests still in flight.
         """
         if self._fixed:
             return
-        # A request that was sent before the last cut belongs to its wave.
+        # A request that was sent before the last cut belongs to the same wave.
         begins_wave = permit.number > self._newest_at_cut
         ceiling = self._begin_wave(permit, now) if begins_wave else self.state.ceiling
         ceiling = max(self._least_of_wave, min(ceiling, float(left)))
-        # Not all clients of an account shall try again at the same moment.
+        # Random, so that the clients of an account do not all try again at the same moment.
         spread = 0.75 + 0.5 * self._random()
         if self._neighbors.present:
             state: Shared | Alone = Shared.after_refusal(ceiling, now, spread, self._neighbors.seen)
@@ -156,7 +156,7 @@ class ConcurrencyLimit:
         self.state = state
 
     def _begin_wave(self, permit: Permit, now: float) -> float:
-        """Note the first refusal of a wave, and return the ceiling to begin with."""
+        """Note the first refusal of a wave, and return the first ceiling."""
         self._neighbors.learn(permit.in_flight, ceiling_was_passed=self.state.ceiling == math.inf)
         self._least_of_wave = max(1.0, self.value * _LEAST_OF_A_WAVE)
         self._newest_at_cut = self._newest
@@ -167,7 +167,7 @@ class ConcurrencyLimit:
         return self.value
 
     def failing(self, permit: Permit, now: float) -> None:
-        """Cut by half, once for all that was in flight; fewer requests may help a server that fails."""
+        """Halve the limit, once for all requests in flight; fewer requests may help a failing server."""
         if self._fixed or permit.number <= self._newest_at_cut:
             return
         self._newest_at_cut = self._newest

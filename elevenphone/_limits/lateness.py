@@ -1,4 +1,4 @@
-"""Whether this process is late itself, so that its own work is not taken for a queue of the server."""
+"""How late this process is, so that its own work is not mistaken for a queue at the server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Lateness:
         self._due = self._last_start = 0.0
 
     def watch(self, now: float) -> None:
-        """Measure from this moment on, at which a request starts, until nothing is in flight."""
+        """Measure from now, when a request starts, until no request is in flight."""
         self._last_start = now
         if self._timer is None:
             self._set_timer(now)

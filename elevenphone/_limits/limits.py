@@ -17,29 +17,29 @@ from elevenphone._limits.permit import Permit
 from elevenphone._meaning import Meaning
 from elevenphone.errors import ElevenPhoneError, RateLimitError, StatusError
 
-# No answer has an effect on when requests start for longer than this, in seconds.
+# No answer delays requests for longer than this, in seconds.
 LONGEST_PAUSE = 60.0
-# Seconds without a request after which nothing learned is taken to be true any more.
+# Seconds without a request after which everything learned is forgotten.
 _FORGOTTEN_AFTER = 60.0
-# Seconds of pause if the whole service is busy and names none: doubling from the first to the last.
+# Seconds of pause if the whole service is busy and states none: doubling from the first to the last.
 _FIRST_BUSY_PAUSE, _LAST_BUSY_PAUSE = 0.25, 8.0
-# The same if a request is refused though it is the only one in flight: others use the whole account.
+# The same if the only request in flight is refused: other clients use the whole account.
 _FIRST_ALONE_PAUSE, _LAST_ALONE_PAUSE = 0.1, 0.4
-# Failures in a row, of any ids, after which the server counts as away: an old answer is given at once then.
+# Failures in a row, of any ids, after which the server counts as down, and a stale answer is given at once.
 _AWAY_AFTER = 3
 # If more than this share of attempts fails, fewer requests may help the server.
 _MOSTLY_FAILING = 0.7
 
 
 class Limits:
-    """Everything that holds a request back, and what each answer teaches.
+    """All limits that delay a request, updated by each answer.
 
     Attributes:
         in_flight: Requests in flight now.
-        resumes_at: The moment before which no request may start.
+        resumes_at: The time before which no request may start.
         paused_by: The error that made the last pause.
-        concurrency: How many requests may be in flight.
-        gate: Whether the server is away.
+        concurrency: The limit of requests in flight.
+        gate: The gate that closes while the server is down.
     """
 
     def __init__(
@@ -81,18 +81,18 @@ class Limits:
         return self._failures_in_a_row >= _AWAY_AFTER
 
     def without_answer_for(self, now: float) -> float:
-        """Say for how many seconds the server has given no good answer though it was asked."""
+        """Return the seconds for which the server has given no good answer to any request."""
         return max(0.0, now - self._quiet_since)
 
     def ready_at(self, bulk: bool) -> float:
-        """Say when one more request may start.
+        """Return when the next request may start.
 
         Args:
             bulk: Whether it belongs to a bulk run. A single lookup does not wait for
-                an outage to end: it is one request, and somebody awaits it.
+                an outage to end, because it is one request, and a caller awaits it.
 
         Returns:
-            A moment, perhaps in the past; infinity if another request must end first.
+            A time, perhaps in the past; infinity if another request must end first.
         """
         if self.in_flight + 1 > self.concurrency.value:
             return math.inf
@@ -115,9 +115,9 @@ class Limits:
             A permit, which goes back with `end` or `withdraw`.
         """
         if not self.in_flight and now - self._last_end > _FORGOTTEN_AFTER:
-            if now - self.resumes_at > _FORGOTTEN_AFTER:  # nobody wanted to ask
+            if now - self.resumes_at > _FORGOTTEN_AFTER:  # no request was needed
                 self._quiet_since = math.inf
-            self._known_good = self.gate.known_good  # what was found once is worth a probe later
+            self._known_good = self.gate.known_good  # an id that was found once is a good probe later
             self._begin_anew()
         self.in_flight += 1
         self._newest += 1
@@ -131,20 +131,20 @@ class Limits:
         return permit
 
     def withdraw(self, now: float) -> None:
-        """Forget one request that was cancelled: nothing can be learned from it."""
+        """Forget a cancelled request, from which nothing can be learned."""
         self.in_flight -= 1
         self._last_end = now
 
     def hint(self, maximum: int, now: float) -> None:
-        """Note how many requests in flight an answer says are allowed."""
+        """Note the maximum of requests in flight that an answer states."""
         self.concurrency.hinted(maximum, now)
 
     def verdict(self, subject: Subject, attempts: int, now: float) -> Verdict:
-        """Say whether a bulk lookup that has failed goes on; see `OutageGate.verdict`."""
+        """Decide whether a failed bulk lookup is retried; see `OutageGate.verdict`."""
         return self.gate.verdict(subject, attempts, now, self._newest)
 
     def found(self, permit: Permit, now: float, subject: Subject | None) -> None:
-        """Count one request as done that was answered with what was asked for."""
+        """Count one request as done that was successful."""
         self.in_flight -= 1
         self._last_end = now
         self._failures_in_a_row = 0
@@ -169,7 +169,7 @@ class Limits:
                 self.gate.answered(permit, self._newest, subject, found=False)
             case "throttled":
                 self._quiet_since = min(self._quiet_since, now)
-                # A server that counts requests is not away.
+                # A server that counts requests is not down.
                 self.gate.answered(permit, self._newest, subject, found=False, final=False)
                 if isinstance(error, RateLimitError):
                     self._throttled(permit, now, error)
@@ -184,7 +184,7 @@ class Limits:
     def _answered(self, permit: Permit, now: float) -> None:
         self.concurrency.answered(permit, now)
         self._pace.answered(now)
-        # In a pause somebody may wait who cannot ask.
+        # During a pause, requests may be waiting.
         self._quiet_since = now if now < self.resumes_at else math.inf
         self._busy_pause = _FIRST_BUSY_PAUSE
         self._alone_pause = _FIRST_ALONE_PAUSE
@@ -200,17 +200,17 @@ class Limits:
                 self.concurrency.refused(permit, now, self.in_flight)
                 self._busy(permit, now, error)
             case _:
-                # If it names a time to wait, or the limit cannot be cut, treat it as a rate limit.
+                # If it states a wait, or the limit cannot be cut, treat it as a rate limit.
                 if error.retry_after is not None or self.concurrency_limit == 1:
                     self._too_often(permit, now, error)
                 else:
                     self._too_many(permit, now, error)
 
     def _too_many(self, permit: Permit, now: float, error: RateLimitError) -> None:
-        # Only the refused lookup waits: if everybody did, a limit of 10 would do the work of one.
+        # Only the refused lookup waits: if all did, a limit of 10 would do the work of one.
         self.concurrency.refused(permit, now, self.in_flight)
         self._refused_in_a_row += 1
-        # A fixed limit is not cut, so all may be refused though there are others in flight.
+        # A fixed limit is not cut, so every request may be refused while others are in flight.
         if not self.in_flight or self._refused_in_a_row > 2 * self.concurrency_limit:
             self._pause(now, self._alone_pause * (0.5 + 0.5 * self._random()), error)
             self._alone_pause = min(2 * self._alone_pause, _LAST_ALONE_PAUSE)
@@ -223,14 +223,14 @@ class Limits:
     def _busy(self, permit: Permit, now: float, error: RateLimitError) -> None:
         pause = error.retry_after or 0.0
         if permit.started >= self.resumes_at:
-            # The server knows best, until it refuses again though it got what it asked for.
+            # Follow the server, unless it refuses again after the wait it asked for.
             if error.retry_after is None or self._busy_pause > _FIRST_BUSY_PAUSE:
                 pause = max(pause, self._busy_pause)
             self._busy_pause = min(2 * self._busy_pause, _LAST_BUSY_PAUSE)
         self._pause(now, pause, error)
 
     def _pause(self, now: float, seconds: float, error: StatusError) -> None:
-        # Only ever forward: whoever waits for the later moment must not start at the earlier one.
+        # Only forward: a request that waits for the later time must not start at the earlier one.
         resumes_at = now + min(seconds, LONGEST_PAUSE)
         if resumes_at > self.resumes_at:
             self.resumes_at, self.paused_by = resumes_at, error

@@ -1,14 +1,14 @@
-"""Whether other clients use the same account, as refusals tell."""
+"""Whether other clients use the same account, judged by refusals."""
 
 from __future__ import annotations
 
 from collections import deque
 
-# Refusals back to which the highest accepted count is remembered: a refusal below it means that somebody
-# else took the capacity.
+# Refusals for which the highest accepted level is remembered: a refusal below it means that another client
+# took the capacity.
 _REMEMBERED_REFUSALS = 6
-# What was given up and found again in all, after which nobody else can be there. Each refusal counts a half
-# more, as a limit of 1 has nothing to give up.
+# Requests given up and found again, after which no other client can be there. Each refusal counts a half
+# more, because a limit of 1 can give up nothing.
 _FOUND_WHEN_ALONE = 8.0
 _FOUND_AT_EACH_REFUSAL = 0.5
 
@@ -21,10 +21,10 @@ class Neighbors:
     found again, time after time, nobody else is there.
 
     Attributes:
-        present: Whether others are taken to be there; at first they are assumed to be.
-        seen: Whether a refusal has shown them.
+        present: Whether other clients are assumed to exist; at first they are.
+        seen: Whether a refusal has shown that they exist.
         accepted: The highest count at which a request was answered since the last refusal.
-        given_up: What the last refusal made the limit give up.
+        given_up: By how much the last refusal cut the limit.
     """
 
     def __init__(self) -> None:
@@ -39,14 +39,14 @@ class Neighbors:
         """Learn from the first refusal of a wave.
 
         Args:
-            in_flight: How many were in flight when the refused request was sent.
-            ceiling_was_passed: Whether more was accepted since the last refusal than at it.
+            in_flight: Requests in flight when the refused request was sent.
+            ceiling_was_passed: Whether more was accepted after the last refusal than at it.
         """
         # Fewer, not as many: requests of one moment reach the server in any order.
         if in_flight < max(self.accepted, *self._accepted_before):
             self.present = self.seen = True
             self._found_again = 0.0
-        elif ceiling_was_passed:  # What is accepted varies, as it does when others come and go.
+        elif ceiling_was_passed:  # The accepted level varies, as it does when other clients come and go.
             self._found_again = 0.0
         else:
             self._found_again += self.given_up + _FOUND_AT_EACH_REFUSAL

@@ -8,32 +8,32 @@ from typing import NamedTuple
 from elevenphone._limits.permit import Permit
 
 # The first estimate counts the starts of the last half to one second. A server's bucket typically lets
-# through a tenth of a second's worth beyond its rate; an observation shorter than that is a guess.
+# through a tenth of a second's requests beyond its rate, so a shorter observation is a guess.
 _HALF_WINDOW = 0.5
 _BURST_SECONDS = 0.1
-# A timer that is late by so many seconds at most is made up for.
+# The lateness of a timer is made up for, up to this many seconds.
 _TIMER_SECONDS = 0.003
-# A pace that was kept for this long without a refusal is nearly right.
+# A pace without a refusal for this many seconds is nearly right.
 _SETTLED_SECONDS = 1.0
-# No refusal has an effect on holds and raises for longer.
+# No refusal delays or slows growth for longer than this, in seconds.
 _LONGEST_EFFECT = 60.0
-# Where nothing is answered any more, a lower pace teaches nothing: it keeps this part of what was accepted,
-# and each refusal without an answer in between holds everybody twice as long, to a second at most.
+# If no request is answered any more, a lower pace does not help: it keeps this part of the accepted rate, and
+# each further refusal without an answer doubles the hold of all requests, to a second at most.
 _LEAST_PART = 0.25
 _FRUITLESS_HOLD, _LONGEST_FRUITLESS_HOLD = 0.05, 1.0
 _RAISE = 0.1
 
 
 class _State(NamedTuple):
-    """What a refusal does to the pace; its cost are the seconds for which it holds everybody up.
+    """The effect of a refusal on the pace. Its cost is the seconds for which it delays all requests.
 
     Attributes:
-        left: The part of the pace that it leaves.
-        left_when_dear: The same for a refusal that costs anything.
-        hold: Seconds without a raise afterwards.
+        left: The part of the pace that remains.
+        left_when_dear: The same for a refusal with a cost.
+        hold: Seconds without growth afterwards.
         hold_of_cost: Further seconds for each second of cost.
-        raise_: The part by which the pace then rises in a second.
-        slower_of_cost: How much slower it rises for each second of cost.
+        raise_: The part by which the pace then grows in a second.
+        slower_of_cost: How much slower it grows for each second of cost.
     """
 
     left: float
@@ -44,24 +44,24 @@ class _State(NamedTuple):
     slower_of_cost: float
 
 
-# The first refusal came too soon to tell: start from what little was let through, and search upwards.
+# The first refusal came too soon for an estimate: start from the few accepted requests, and search upwards.
 _GUESSED = _State(1.0, 1.0, 0.0, 1.0, 2.0, 0.0)
-# The first refusal: the pace is what was let through.
+# The first refusal: the pace is the accepted rate.
 _ESTIMATED = _State(1.0, 1.0, 1.0, 1.0, _RAISE, 2.0)
-# Refusals follow each other: the pace was far too high. Where each is dear, cutting too far is cheaper.
+# Refusals follow each other: the pace was far too high. If each is costly, too low a pace is cheaper.
 _SEARCHING = _State(0.8, 0.6, 1.0, 2.0, _RAISE, 0.0)
-# The pace was nearly right. The dearer a refusal, the rarer the next attempt.
+# The pace was nearly right. The more a refusal costs, the rarer the next attempt.
 _SETTLED = _State(0.95, 0.93, 1.0, 10.0, _RAISE, 5.0)
 
 
 class Pace:
-    """Requests started a second: the user's bound, and what rate-limit refusals teach.
+    """Requests started a second: bounded by the user, and by what rate-limit refusals show.
 
     There is no pace until the first refusal. Then it is an estimate of what the server
     let through; each further refusal cuts it, and some time after a refusal it rises.
 
     Attributes:
-        next_start: The moment at which the next request may start.
+        next_start: The time at which the next request may start.
     """
 
     def __init__(self, fixed: float | None) -> None:
@@ -104,11 +104,11 @@ class Pace:
         """Slow down.
 
         Args:
-            permit: The request that was refused.
-            now: The moment.
-            cost: Seconds for which the refusal holds everybody up.
+            permit: The permit of the refused request.
+            now: The time of the answer.
+            cost: Seconds for which the refusal delays all requests.
         """
-        if permit.number <= self._newest_at_cut:  # It was sent before the last cut: the same wave.
+        if permit.number <= self._newest_at_cut:  # sent before the last cut: the same wave
             if self._is_first_estimate:
                 self._set(self._first.correct())
                 self._least = self._learned * _LEAST_PART
@@ -139,7 +139,7 @@ class Pace:
         self._interval = 1 / min(self._most, pace)
 
     def _hold_all(self, now: float) -> None:
-        """Let nobody start for one interval, or for longer where nothing is answered any more."""
+        """Let no request start for one interval, or for longer if no request is answered any more."""
         hold = 1 / self._learned
         if self._fruitless:
             fruitless_hold = _FRUITLESS_HOLD * 2.0 ** min(self._fruitless, 10)
@@ -150,10 +150,10 @@ class Pace:
 class _FirstEstimate:
     """How many a second the server let through before its first refusal.
 
-    Two marks, each the number and the moment of a start, stand for a list of all starts.
+    Two marks, each the number and the time of a start, replace a list of all starts.
 
     Attributes:
-        seconds: The time it looks back on.
+        seconds: The observed time.
     """
 
     def __init__(self) -> None:
@@ -168,18 +168,18 @@ class _FirstEstimate:
         since = permit.started - self._mark[1]
         if since >= _HALF_WINDOW:
             mark = (permit.number - 1, permit.started)
-            # After a pause there is nothing to look back on.
+            # After a pause there is no recent start to count.
             self._mark_before = self._mark if since < 2 * _HALF_WINDOW else mark
             self._mark = mark
 
     def make(self, now: float) -> float:
-        """Estimate, at the first refusal, what is let through a second."""
+        """Estimate the accepted rate at the first refusal."""
         number, moment = self._mark_before
         self.seconds = max(0.0, now - moment)
         self._accepted = self._newest - number
         return self.correct()
 
     def correct(self) -> float:
-        """Leave one out that was refused, and estimate again."""
+        """Subtract one refused request, and estimate again."""
         self._accepted = max(1, self._accepted - 1)
         return self._accepted / (self.seconds + _BURST_SECONDS)

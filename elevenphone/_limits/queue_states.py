@@ -1,4 +1,4 @@
-"""What is known of the queue before the server."""
+"""What is known about the queue at the server."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from elevenphone._limits.answer_times import AnswerTimes
 
 
 class Free(msgspec.Struct, frozen=True, gc=False):
-    """No queue was seen: there is no bound."""
+    """No queue was noticed: there is no bound."""
 
 
 class Looking(msgspec.Struct, frozen=True, gc=False):
-    """Answers took longer: for one sample half as many are in flight, to see what answers take then.
+    """Answers took longer: half as many requests are in flight for one sample, to measure the effect.
 
     Attributes:
         before: The answers that took longer.
-        cut_from: How many were in flight before any cut.
+        cut_from: Requests in flight before the first cut.
     """
 
     before: AnswerTimes
@@ -24,12 +24,12 @@ class Looking(msgspec.Struct, frozen=True, gc=False):
 
 
 class Bounded(msgspec.Struct, frozen=True, gc=False):
-    """The server has a queue: as many are in flight as keep it busy, and now and then more are tried.
+    """The server has a queue: just enough requests are in flight to keep it busy; sometimes more are tried.
 
     Attributes:
-        try_from: The moment from which more are tried.
+        try_from: The time from which more are tried.
         step: How many more.
-        cut_from: How many were in flight before a cut that has yet to show that it helps; 0 for none.
+        cut_from: Requests in flight before a cut whose effect is not known yet; 0 if there is none.
     """
 
     try_from: float

@@ -1,4 +1,4 @@
-"""The queue before the server: how many requests wait in it, and how many in flight keep that short."""
+"""The queue at the server: how many requests wait in it, and the bound that keeps it short."""
 
 from __future__ import annotations
 
@@ -9,55 +9,55 @@ from elevenphone._limits.answer_times import AnswerTimes
 from elevenphone._limits.permit import Permit
 from elevenphone._limits.queue_states import Bounded, Free, Looking
 
-# The first sample is of the first requests, before which nothing can wait; later ones are of as many requests
-# as are in flight, and of so many at least. After a sample that shows nothing new, so many times what is in
-# flight goes unmeasured. A sample is taken without its last answers once so many times its size were sent
-# after it.
+# The first sample has the client's first requests, before which nothing can wait. A later one has as many as
+# are in flight, but at least 8. After a sample that shows nothing new, three times as many
+# requests as are in flight go unmeasured. A sample ends without its last answers once 32 times its size was
+# sent after it.
 _FIRST_SAMPLE = 3
 _LEAST_SAMPLE = 8
 _REST = 3.0
 _PATIENCE = 32
-# Of n in flight so many times the root of n may wait. Up to so many standard errors a difference may be
-# chance, and up to so many seconds a clock of milliseconds. Where the standard error is more than this part
-# of the mean, or the wait less than that part of it, two samples in a row have to show it.
+# Of n requests in flight, 0.4 times the root of n may wait. A difference counts as chance up to 3 standard
+# errors, and as a coarse clock up to 2 ms. Unless the standard error is at most 8% of the mean and the wait
+# at least 15% of it, two samples in a row must agree.
 _TOLERATED = 0.4
 _CHANCE = 3.0
 _CLOCK_SECONDS = 0.002
 _CERTAIN, _MUCH = 0.08, 0.15
 # The same for answers that are faster, twice in a row: then some must have waited before.
 _CHANCE_WHEN_FASTER = 1.0
-# With half in flight: a server that answers this part of what it did still has a queue; and answers that take
-# this part of what they did had not waited in one.
+# With half as many in flight: a server that answers more than 85% of its rate still has a queue,
+# and answers that take more than 80% of their time did not wait in one.
 _STILL_BUSY = 0.85
 _NO_FASTER = 0.8
-# The bound is the knee and so many times its root. Seconds until more are tried. No bound is needed from so
-# many on.
+# The bound is the knee plus 0.2 times its root. More requests are tried half a second after a cut. From 100
+# in flight on, no bound is needed.
 _SLACK = 0.2
 _HOLD_SECONDS = 0.5
 _NO_BOUND = 100.0
-# Who has so many in flight looks again after so many seconds. Of several clients that keep one queue, the one
-# that has more shortens it more by that, and so learns a shorter time and leaves more to the others. Where a
-# look takes long, so many times as long passes before the next. Where less than this part of the bound is in
-# flight, refusals are what holds requests back.
+# Seconds until the next look; after a slow one, a multiple of its duration; and the requests in flight below
+# which none is needed. If several clients keep one queue, the one with more requests shortens it more by its
+# look, so it measures a shorter time and leaves more to the others. If less than 85% of the bound is
+# in flight, it is refusals that limit the requests.
 _LOOK_AGAIN_SECONDS, _LOOK_AGAIN_TIMES, _LEAST_TO_LOOK_AGAIN = 2.0, 8.0, 4.0
 _HOLDS_BACK = 0.85
-# An answer takes longer than usual from so many times the mean and so many deviations above it; much longer
-# from so many deviations. Before the usual is known, from so many times the fastest.
+# An answer takes longer than usual above 1.5 times the mean and 2 deviations more; much longer above 4.
+# Before the mean is known, it takes longer above 3 times the fastest.
 _LONGER = 1.5
 _LONGER_DEVIATIONS, _MUCH_LONGER_DEVIATIONS = 2.0, 4.0
 _LONGER_THAN_FASTEST = 3.0
-# Where the event loop is late by this part of what an answer takes, what is in flight shows nothing of the
-# server. After so many seconds of that there is no bound.
+# If the event loop is late by this part of the time of an answer, the requests in flight say nothing about
+# the server. After so many seconds of that, there is no bound.
 _LATE = 0.05
 _LATE_SECONDS = 3.0
 
 
 class ServerQueue:
-    """Bounds what is in flight, so that little of it waits at the server.
+    """Bounds the requests in flight, so that few of them wait at the server.
 
-    In a queue an answer takes longer the more requests are in flight; from a slow server
-    it takes longer however few there are. So where answers take longer than they do
-    without a queue, fewer are sent, and that shows which of the two it is::
+    In a queue, answers take longer the more requests are in flight. A slow server takes
+    longer for any number of them. So if answers take longer than without a queue, fewer
+    requests are sent, which shows which of the two it is::
 
         Free    --answers take longer--> Looking, at half
         Looking --the server answers as many a second--> Looking, at half of that
@@ -70,9 +70,9 @@ class ServerQueue:
     nothing waits.
 
     Attributes:
-        most: The most in flight; infinite for no bound.
-        waiting: How many of those in flight are estimated to wait.
-        state: What is known.
+        most: The most requests in flight; infinite for no bound.
+        waiting: The estimated number of requests that wait at the server.
+        state: What is known about the queue.
         after: Only answers to requests after this number matter.
     """
 
@@ -81,14 +81,14 @@ class ServerQueue:
         self.waiting = 0.0
         self.state: Free | Looking | Bounded = Free()
         self._random = random
-        self._idle: AnswerTimes | None = None  # Where nothing waits.
+        self._idle: AnswerTimes | None = None  # Without a queue.
         self._was_faster = self._seemed_queued = False
         self._longer = self._much_longer = math.inf
         self._no_growth_until = 0
         self._look_again_at = math.inf
         self._late_since = math.inf
-        # The sample: what answers took so far, and what was in flight; the last request of it; how many it
-        # needs; and the request whose answer ends it in any case.
+        # The sample: the seconds of its answers, the sum of requests in flight, its last request, the answers
+        # it needs, and the request whose answer ends it in any case.
         self._seconds: list[float] = []
         self._in_flight = 0
         self._in_flight_before = 0.0
@@ -100,15 +100,15 @@ class ServerQueue:
 
     @property
     def is_looking(self) -> bool:
-        """Whether `most` is low for a moment, to see what answers take then."""
+        """Whether `most` is low for a moment, to measure answers without a queue."""
         return isinstance(self.state, Looking)
 
     def answered(self, permit: Permit, now: float, newest: int) -> bool:
         """Note the answer to a request that was in flight while the limit was reached.
 
         Args:
-            permit: That of the request.
-            now: The moment.
+            permit: The permit of the request.
+            now: The time.
             newest: The number of the newest permit.
 
         Returns:
@@ -143,24 +143,24 @@ class ServerQueue:
         return True
 
     def lets_grow(self, permit: Permit, now: float, newest: int) -> bool:
-        """Say whether an answer may make the limit grow: not if it took longer than usual.
+        """Whether an answer may make the limit grow: not if it took longer than usual.
 
         Args:
-            permit: That of its request.
-            now: The moment.
+            permit: The permit of its request.
+            now: The time.
             newest: The number of the newest permit.
         """
         seconds = now - permit.started
         if seconds > self._much_longer:
-            self._no_growth_until = newest  # The rest of its round shall not, either.
+            self._no_growth_until = newest  # The rest of its round may not, either.
         return seconds <= self._longer and permit.number > self._no_growth_until
 
     def loop_late(self, seconds: float, now: float, newest: int) -> None:
-        """Note that this process made answers wait: what is in flight shows nothing of the server.
+        """Note that this process delayed answers: requests in flight now say nothing about the server.
 
         Args:
             seconds: By how much the event loop was late.
-            now: The moment.
+            now: The time.
             newest: The number of the newest permit.
         """
         if self._idle is None or seconds <= _CLOCK_SECONDS + _LATE * self._idle.mean:
@@ -171,7 +171,7 @@ class ServerQueue:
             self._become(Free(), math.inf, newest)
 
     def _sample(self, after: int, count: int) -> None:
-        """Measure the next requests: of those in flight the fastest answers would come first."""
+        """Measure the next requests, because of those in flight the fastest answers would come first."""
         self.after = after
         self._up_to = after + count
         self._give_up_at = after + _PATIENCE * count
@@ -253,7 +253,7 @@ class ServerQueue:
 
     def _try_more(self, bounded: Bounded, times: AnswerTimes, now: float) -> None:
         step = bounded.step
-        # Where fewer were in flight than allowed, more would not have been sent.
+        # If fewer were in flight than allowed, a higher bound would change nothing.
         if now >= bounded.try_from and times.in_flight > self.most - 2:
             self.most += step
             step += 1.0
@@ -266,7 +266,7 @@ class ServerQueue:
         return times.in_flight > max(_HOLDS_BACK * self.most - 0.5, _LEAST_TO_LOOK_AGAIN)
 
     def _try_more_meanwhile(self, times: AnswerTimes, now: float) -> None:
-        """Where answers vary so much that a sample takes long, grow before its end."""
+        """Grow before the end of a sample that takes long because answers vary a lot."""
         if times.count < 3 * _LEAST_SAMPLE or times.standard_error > 0.2 * times.mean:
             return
         if isinstance(self.state, Bounded) and self._idle is not None and not _wait(times, self._idle):
@@ -277,7 +277,7 @@ class ServerQueue:
         self._become(Bounded(try_from, cut_from=cut_from), knee + _SLACK * math.sqrt(knee), newest)
 
     def _spread(self, seconds: float) -> float:
-        # Not all clients of a server shall do the same at the same moment.
+        # Random, so that the clients of a server do not all do the same at the same moment.
         return seconds * (0.75 + 0.5 * self._random())
 
     def _become(self, state: Free | Looking | Bounded, most: float, newest: int) -> None:
@@ -287,12 +287,12 @@ class ServerQueue:
 
 
 def _were_alike_by_chance(idle: AnswerTimes, times: AnswerTimes) -> bool:
-    """Tell whether answers vary more than a first few did."""
+    """Whether answers vary more than the first few did."""
     return idle.count < 2 * _LEAST_SAMPLE and times.deviation > 0.5 * times.mean
 
 
 def _wait(times: AnswerTimes, idle: AnswerTimes) -> float:
-    """Say how many seconds an answer waited, where that is not chance."""
+    """Return the seconds that an answer waited, or 0 if they may be chance."""
     # In a queue every answer waits, not some slow ones alone.
     if times.median <= idle.mean:
         return 0.0

@@ -1,7 +1,7 @@
 """Slots in flight: who may start the next request.
 
 Every request needs a slot, and `Slots` owns them all. A slot is a context
-manager: leaving it gives it back, and then it goes to the next one who waits.
+manager: leaving it gives it back, and then the next waiting request gets it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _Queue: TypeAlias = OrderedDict[_Waiter, "Patience"]
 
 
 class Patience(NamedTuple):
-    """How long a pause of the server a waiter accepts.
+    """The longest pause of the server that a waiting request accepts.
 
     Attributes:
         expires: The moment at which its deadline passes; infinity before its first attempt.
@@ -38,7 +38,7 @@ class Patience(NamedTuple):
     deadline: float = math.inf
 
     def is_over(self, now: float, resumes_at: float) -> bool:
-        """Say whether a pause ends after the deadline, were the first attempt now."""
+        """Whether a pause ends after the deadline, if the first attempt were made now."""
         return resumes_at > min(self.expires, now + self.deadline)
 
 
@@ -46,21 +46,21 @@ _ANY_PAUSE = Patience()
 
 
 class Lane:
-    """Those who share slots as one: all single lookups, or the lookups of one bulk run.
+    """Lookups that share slots as a group: all single lookups, or those of one bulk run.
 
     Attributes:
-        bulk: Whether it is that of a bulk run.
+        bulk: Whether it belongs to a bulk run.
         in_flight: Slots that it holds.
         retries: Lookups that wait for a slot, each with the latest moment at which a pause of
-            the server may end. In the lane of single lookups these are all that wait.
-        starts: Workers that wait for a slot in order to start a new id.
-        fresh: New ids that are at hand.
+            the server may end. In the lane of single lookups all waiting lookups are here.
+        starts: Workers that wait for a slot to start a new id.
+        fresh: New ids that can be started.
     """
 
     def __init__(self, *, bulk: bool, fresh: Collection[object] = ()) -> None:
         self.bulk = bulk
         self.in_flight = 0
-        # Ordered dictionaries, as a cancelled waiter leaves from the middle.
+        # Ordered dictionaries, because a cancelled waiter leaves from the middle.
         self.retries: _Queue = OrderedDict()
         self.starts: _Queue = OrderedDict()
         self.fresh = fresh
@@ -70,7 +70,7 @@ class Slot(msgspec.Struct, eq=False):
     """One request in flight.
 
     Attributes:
-        permit: What the limits know about it.
+        permit: The permit of the limits for it.
         ended: Whether it has been given back.
     """
 
@@ -80,7 +80,7 @@ class Slot(msgspec.Struct, eq=False):
     ended: bool = False
 
     def found(self, now: float, subject: Subject | None) -> None:
-        """Give it back after an answer with what was asked for."""
+        """Give it back after a successful answer."""
         self.ended = True
         slots = self._slots
         slots.limits.found(self.permit, now, subject)
@@ -97,7 +97,7 @@ class Slot(msgspec.Struct, eq=False):
         slots.freed(self._lane)
 
     def give_back(self) -> None:
-        """Give it back unused, or after a request that was cancelled; nothing happens if it has ended."""
+        """Give it back unused or after a cancellation; do nothing if it was given back already."""
         if not self.ended:
             self.ended = True
             self._slots.limits.withdraw(self._slots.now())
@@ -116,10 +116,10 @@ class Slot(msgspec.Struct, eq=False):
 class Slots:
     """Gives slots out: to single lookups first, then to the run that holds the fewest.
 
-    Within a run retries come before new ids, so that what was begun is finished.
+    Within a run retries come before new ids, so that started lookups are finished first.
 
     Attributes:
-        limits: They say when the next request may start.
+        limits: The limits that decide when the next request may start.
         singles: The lane of single lookups.
     """
 
@@ -133,13 +133,13 @@ class Slots:
         self._lateness = Lateness(limits, loop)
 
     def open_lane(self, fresh: Collection[object]) -> Lane:
-        """Make the lane of a bulk run, whose new ids are at hand in `fresh`."""
+        """Make the lane of a bulk run, whose new ids are in `fresh`."""
         lane = Lane(bulk=True, fresh=fresh)
         self._runs.append(lane)
         return lane
 
     def close_lane(self, lane: Lane) -> None:
-        """Remove the lane of a bulk run, in which nobody waits any more."""
+        """Remove the lane of a bulk run, in which no request waits any more."""
         self._runs.remove(lane)
         self._look_soon()
 
@@ -153,10 +153,10 @@ class Slots:
         self._lateness.close()
 
     def take_now(self, lane: Lane, *, fresh: bool) -> Slot | None:
-        """Take a slot if one is free now and nobody else comes first.
+        """Take a slot if one is free now and no other request comes first.
 
         Args:
-            lane: Whose slot it is.
+            lane: The lane that gets the slot.
             fresh: Whether it is for a new id rather than a retry.
 
         Returns:
@@ -171,14 +171,14 @@ class Slots:
         if lane.bulk and (
             limits.gate.closed_at is not None or (len(self._runs) > 1 and not self._comes_first(lane))
         ):
-            return None  # who may probe at a closed gate is decided among all who wait
+            return None  # while the gate is closed, the next probe is chosen among all waiting requests
         return self._give(lane, now, fresh=fresh)
 
     async def take(self, lane: Lane, *, fresh: bool, patience: Patience = _ANY_PAUSE) -> Slot:
         """Wait for a slot.
 
         Args:
-            lane: Whose slot it is.
+            lane: The lane that gets the slot.
             fresh: Whether it is for a new id rather than a retry.
             patience: How long a pause of the server the caller accepts.
 
@@ -217,7 +217,7 @@ class Slots:
         self._look_soon()
 
     def paused(self) -> None:
-        """Send those away who would wait too long for a pause that has begun."""
+        """Fail the waiting requests whose deadline is before the end of a pause that has begun."""
         now = self._loop.time()
         for waiter, patience in self.singles.retries.items():
             if patience.is_over(now, self.limits.resumes_at) and not waiter.done():
@@ -233,7 +233,7 @@ class Slots:
             self._loop.call_soon(self._look)
 
     def _lookups_wait(self) -> bool:
-        # Loops, as a generator costs as much as all the rest of giving a slot back.
+        # Loops, because a generator costs as much as the rest of giving a slot back.
         if self.singles.retries:
             return True
         for run in self._runs:  # noqa: SIM110
@@ -252,10 +252,10 @@ class Slots:
         self._hand_out(starts=True)
 
     def _hand_out(self, *, starts: bool) -> None:
-        """Give slots to those who wait, as long as the limits allow, and set the alarm for the next.
+        """Give slots to waiting requests, as long as the limits allow, and set the timer for the next.
 
         Args:
-            starts: Whether those who wait to start a new id get one, too.
+            starts: Whether requests for new ids get one, too.
         """
         now = self._loop.time()
         while (claim := self._next_claim(starts=starts)) is not None:
@@ -269,7 +269,7 @@ class Slots:
                 waiter.set_result(self._give(lane, now, fresh=queue is lane.starts))
 
     def _next_claim(self, *, starts: bool) -> tuple[Lane, _Queue] | None:
-        """Choose who gets the next slot; `None` if nobody waits for one."""
+        """Choose the queue that gets the next slot; `None` if no request waits for one."""
         if self.singles.retries:
             return self.singles, self.singles.retries
         gate = self.limits.gate
@@ -285,7 +285,7 @@ class Slots:
         return lane, lane.retries or lane.starts
 
     def _comes_first(self, lane: Lane) -> bool:
-        """Say whether every other run that waits holds more slots."""
+        """Whether every other run that waits holds more slots."""
         held = lane.in_flight
         return not any(
             run.in_flight <= held and (run.retries or run.starts) for run in self._runs if run is not lane
@@ -295,7 +295,7 @@ class Slots:
         lane.in_flight += 1
         self._lateness.watch(now)
         if lane.bulk and self._runs[-1] is not lane:
-            # Of runs that hold as many, the one that was served least recently comes first.
+            # Among runs with equally many, the one that was served least recently comes first.
             self._runs.remove(lane)
             self._runs.append(lane)
         return Slot(self, lane, self.limits.start(now, bulk=lane.bulk, fresh=fresh))

@@ -7,8 +7,8 @@ from typing import ClassVar, TypeAlias
 
 import msgspec
 
-# Alone: seconds until one more is tried, 20 request-seconds within these bounds. That is one refusal in some
-# 300 requests of 60 ms, and a client that comes later does not wait longer for room.
+# Alone: seconds until one more is tried: 20 request-seconds, within these bounds. That is one refusal in some
+# 300 requests of 60 ms, and a client that starts later soon finds room.
 _HOLD_REQUEST_SECONDS = 20.0
 _HOLD_LEAST, _HOLD_MOST = 3.0, 6.5
 # Alone: what a refusal leaves, so that another client of the account can get in at all; for how long at
@@ -18,20 +18,20 @@ _STEP_BACK_SECONDS = 0.5
 _RETURN_A_SECOND = 0.3
 _LEAST_RETURN_A_SECOND = 0.5
 
-# Shared: what a refusal leaves, seconds until growth, and the growth a second of a limit of 1. That of a
-# larger limit is this times a power of it, so that who has less catches up.
+# Shared: what a refusal leaves, seconds until growth, and the growth a second of a limit of 1. A larger limit
+# grows more slowly, by a power of the limit, so that clients with a smaller one catch up.
 _LEFT_WHEN_SHARED = 0.75
 _HOLD_WHEN_SHARED = 0.1
 _GROWTH_WHEN_SHARED = 36.0
 _GROWTH_EXPONENT = -1.5
-# Seconds without a refusal after which growth gets faster, by the cube: the others may have gone.
+# Seconds without a refusal after which growth gets faster, by the cube: the others may have left.
 _FASTER_AFTER = 0.45
-# The growth a second, as a part of the limit, while the others are only assumed.
+# The growth a second, as a part of the limit, while other clients are only assumed.
 _GROWTH_WHEN_ASSUMED = 1.0
 
 
 class Searching(msgspec.Struct, frozen=True, gc=False):
-    """Nothing was refused yet, or more is allowed than before: the limit doubles with each round."""
+    """Nothing was refused yet, or the limit has risen: it doubles with each round of answers."""
 
     ceiling: ClassVar[float] = math.inf
 
@@ -40,20 +40,20 @@ class Searching(msgspec.Struct, frozen=True, gc=False):
         return value + 1.0
 
     def passed(self) -> State:
-        """Stay: there is no ceiling to pass."""
+        """Stay: there is no ceiling."""
         return self
 
 
 class Shared(msgspec.Struct, frozen=True, gc=False):
-    """Others are taken to use the account: growth by the clock, less for who has more.
+    """Other clients are assumed to use the account: growth by the clock, slower for a larger limit.
 
-    With the cut by a part of what one has, that makes shares equal (AIMD).
+    Together with a cut by a part of the limit, this makes shares equal (AIMD).
 
     Attributes:
         ceiling: What the server accepted at the last refusal; infinite once more was accepted.
-        refused_at: The moment of the last refusal.
-        grow_from: The moment from which the limit grows.
-        others_seen: Whether a refusal has shown that they are there; until then the limit grows faster.
+        refused_at: The time of the last refusal.
+        grow_from: The time from which the limit grows.
+        others_seen: Whether a refusal has shown that others exist; until then the limit grows faster.
     """
 
     ceiling: float
@@ -68,7 +68,7 @@ class Shared(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def value_after_refusal(self) -> float:
-        """Give a quarter up."""
+        """Cut a quarter."""
         return self.ceiling * _LEFT_WHEN_SHARED
 
     def grown(self, value: float, now: float, grown_at: float) -> float:
@@ -87,12 +87,12 @@ class Shared(msgspec.Struct, frozen=True, gc=False):
 
 
 class Alone(msgspec.Struct, frozen=True, gc=False):
-    """Nobody else is there: the limit stays at the ceiling, and now and then one more is tried.
+    """No other client uses the account: the limit stays at the ceiling, and sometimes one more is tried.
 
     Attributes:
         ceiling: What the server accepted at the last refusal.
-        grow_from: The moment from which the limit returns to the ceiling.
-        try_from: The moment from which one more is tried.
+        grow_from: The time from which the limit returns to the ceiling.
+        try_from: The time from which one more is tried.
     """
 
     ceiling: float
@@ -107,11 +107,11 @@ class Alone(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def value_after_refusal(self) -> float:
-        """Give a tenth up."""
+        """Cut a tenth."""
         return self.ceiling * _LEFT_WHEN_ALONE
 
     def grown(self, value: float, now: float, grown_at: float) -> float:
-        """Return to the ceiling; after the hold, pass it."""
+        """Return to the ceiling; after the hold, exceed it."""
         if value < self.ceiling:
             if now < self.grow_from:
                 return value
@@ -120,7 +120,7 @@ class Alone(msgspec.Struct, frozen=True, gc=False):
         return value if now < self.try_from else value + 1.0 / value
 
     def passed(self) -> State:
-        """Search again: the limit has risen, and nothing says by how much."""
+        """Search again: the limit has risen by an unknown amount."""
         return Searching()
 
 
@@ -128,9 +128,9 @@ class Recovering(msgspec.Struct, frozen=True, gc=False):
     """The server failed: the limit was cut by half, and grows back by one for each answer.
 
     Attributes:
-        ceiling: Where it was.
-        failed_at: The moment of the cut.
-        alone: Whether nobody else uses the account.
+        ceiling: The limit before the cut.
+        failed_at: The time of the cut.
+        alone: Whether no other client uses the account.
         others_seen: Whether a refusal has shown that others do.
     """
 
@@ -144,13 +144,13 @@ class Recovering(msgspec.Struct, frozen=True, gc=False):
         return min(value + 1.0, self.ceiling)
 
     def recovered(self, now: float) -> State:
-        """Go on as before."""
+        """Return to the state before."""
         if self.alone:
             return Alone(self.ceiling, now, now + _HOLD_LEAST)
         return Shared(self.ceiling, self.failed_at, now, self.others_seen)
 
     def passed(self) -> State:
-        """Go on as if there had been no ceiling."""
+        """Return to the state before, without a ceiling."""
         if self.alone:
             return Searching()
         return Shared(math.inf, self.failed_at, self.failed_at, self.others_seen)

@@ -37,10 +37,10 @@ that failed, its error, and the seconds until the next attempt."""
 
 
 class BulkRun(Protocol):
-    """A bulk run, as far as closing the client concerns it."""
+    """A bulk run, which closing the client stops."""
 
     def close(self, error: ElevenPhoneError) -> None:
-        """Send nothing more, and wait for no more ids; what is left fails with this error."""
+        """Send no more requests, and wait for no more ids; remaining ids fail with this error."""
         ...
 
 
@@ -74,7 +74,7 @@ class Dispatcher:
         self._retries = self._found = self._throttled = self._probes = 0
 
     def bind(self) -> None:
-        """Belong to the running event loop, from the first use on.
+        """Bind to the running event loop at the first use.
 
         Raises:
             ConfigurationError: The client is closed, or belongs to another event loop.
@@ -172,7 +172,7 @@ class Dispatcher:
         _log.debug("GET %s, attempt %d, %.0f ms: %s", job.url, job.attempts, milliseconds, outcome)
 
     async def _probe(self, url: str, job: Job[_T], slot: Slot) -> None:
-        """Ask for an id that was found before, to find out whether the server is there."""
+        """Request an id that was found before, to find out whether the server is up."""
         started = slot.permit.started
         job.has_probed = True
         self._probes += 1
@@ -188,7 +188,7 @@ class Dispatcher:
         self.watchdog.until(job, job.expires)
 
     def _own_error(self, error: BaseException, job: Job[_T], started: float) -> ElevenPhoneError:
-        """Make an error of this package of whatever ended a request.
+        """Make an error of this package from the exception that ended a request.
 
         Raises:
             BaseException: It ends more than the request.

@@ -1,4 +1,4 @@
-"""A lookup under way, and who awaits it."""
+"""A lookup, and its caller."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Terms(NamedTuple):
 
 
 class Caller(Protocol):
-    """Who awaits a lookup: a single caller, or a bulk run. They differ in two answers.
+    """The caller of a lookup: a single call, or a bulk run. They differ in two answers.
 
     Attributes:
         lane: Whose slots the lookup takes.
@@ -43,11 +43,11 @@ class Caller(Protocol):
     lane: Lane
 
     async def may_begin(self, job: Job[_T]) -> Slot:
-        """May I begin? Waits for a slot; raises what forbids it."""
+        """Wait for a slot, or raise the error that ends the lookup."""
         ...
 
     def next_wait(self, job: Job[_T], error: ElevenPhoneError) -> float | None:
-        """How long until the next attempt, in seconds? `None`: there is none."""
+        """Return the seconds until the next attempt, or `None` for no further attempt."""
         ...
 
 
@@ -101,7 +101,7 @@ class Job(Watched, Generic[_T], eq=False):
     counted_in: int = 0
     excused_in: int = -1
     in_doubt: bool = False
-    has_probed: bool = False  # a slot of its own went to a probe
+    has_probed: bool = False  # one of its slots was used for a probe
 
     def begin(self, permit: Permit) -> float:
         """Count an attempt; the first starts the deadline.

@@ -1,4 +1,4 @@
-"""A single lookup, which somebody awaits."""
+"""A single lookup, which its caller awaits."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class SingleCaller:
     def next_wait(self, job: Job[_T], error: ElevenPhoneError) -> float | None:
         """Follow the policy, as long as the deadline and the retries of all single lookups allow."""
         if isinstance(error, DeadlineExceededError):
-            return None  # though the clock may still stand just before it: uvloop's counts milliseconds
+            return None  # the clock may still show a time before it: uvloop's counts milliseconds
         wait = job.retry.wait(error, job.attempts)
         if wait is None or self._dispatcher.loop.time() + wait >= self.patience(job).expires:
             return None
         return wait if self._dispatcher.quota.take() else None
 
     def patience(self, job: Job[_T]) -> Patience:
-        """Say how long a pause of the server the lookup accepts."""
+        """Return the longest pause of the server that the lookup accepts."""
         return Patience(job.expires, math.inf if job.deadline is None else job.deadline)

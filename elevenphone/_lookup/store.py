@@ -13,7 +13,7 @@ _T = TypeVar("_T")
 
 
 class Remembered(NamedTuple):
-    """A number, as it was at some moment.
+    """A number, as it was at a certain time.
 
     Attributes:
         number: The number.
@@ -36,14 +36,14 @@ class Store:
         self._entries: OrderedDict[str, Remembered] = OrderedDict()
 
     def use(self, phone_number_id: str) -> Remembered | None:
-        """Return what is remembered, as the most recently used."""
+        """Return the remembered number, and mark it as the most recently used."""
         remembered = self._entries.get(phone_number_id)
         if remembered is not None:
             self._entries.move_to_end(phone_number_id)
         return remembered
 
     def learn(self, job: Job[_T]) -> None:
-        """Take in how a lookup has ended; every lookup of the client comes by here."""
+        """Store the result of a lookup; called for every lookup of the client."""
         phone_number_id = job.phone_number_id
         if phone_number_id is None:
             return

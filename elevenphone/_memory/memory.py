@@ -78,7 +78,7 @@ class Memory:
         return None
 
     def _answer_instead_of(self, error: ElevenPhoneError, phone_number_id: str) -> PhoneNumber | None:
-        """Return the last known answer if an error may pass, and the answer is not too old."""
+        """Return the last known answer after a transient error, unless it is too old."""
         if meaning_of(error).strain == "none":
             return None
         remembered = self._store.use(phone_number_id)
@@ -95,10 +95,10 @@ class Memory:
     def _age(self, remembered: Remembered) -> float:
         return self._dispatcher.loop.time() - remembered.asked
 
-    # Lookups that somebody awaits
+    # Lookups that a caller awaits
 
     async def ask(self, phone_number_id: str, terms: Terms, *, fresh: bool) -> PhoneNumber:
-        """Look a number up, together with others if that makes no difference to the caller.
+        """Look up a number, in a lookup shared with other callers if their terms allow it.
 
         Args:
             phone_number_id: The id.
@@ -163,7 +163,7 @@ class Memory:
         return lookup
 
     def _let_go(self, phone_number_id: str, lookup: SharedLookup) -> None:
-        """Let nobody join a lookup any more."""
+        """Let no other caller join a lookup."""
         self._to_be_remembered.discard(lookup.job)
         if self._shared.get(phone_number_id) is lookup:
             del self._shared[phone_number_id]
@@ -178,7 +178,7 @@ class Memory:
     # Lookups in the background
 
     def _probe(self, phone_number_id: str) -> None:
-        """Find out now and then whether the server is back."""
+        """Probe now and then whether the server is back."""
         now = self._dispatcher.loop.time()
         if now >= self._next_probe:
             self._next_probe = now + _PROBE_EVERY
@@ -195,7 +195,7 @@ class Memory:
         else:
             if self._lane is None:
                 self._lane = self._dispatcher.slots.open_lane(())
-                self._lane.fresh = self._lane.starts  # each refresh that has not begun waits there
+                self._lane.fresh = self._lane.starts  # refreshes that have not begun wait there
             caller = BulkCaller(self._dispatcher, self._lane)
         url = prefix + path_segment(phone_number_id)
         task = self._start(Job(caller, phone_number_id, url, parse, timeout, deadline, retry))
@@ -222,7 +222,7 @@ class Memory:
         except ConfigurationError as error:
             job.error = error
             return
-        # The wait of a refresh for its turn has an end, too; a shared lookup lasts while somebody waits.
+        # The wait of a refresh has an end, too; a shared lookup runs while a caller waits.
         with suppress(TimeoutError):
             async with asyncio.timeout(job.deadline):
                 await self._dispatcher.look_up(job)
@@ -230,7 +230,7 @@ class Memory:
     # For the client
 
     def forget(self, phone_number_id: str | None) -> None:
-        """Drop one number, or all if `None`; answers that are under way are not remembered either."""
+        """Drop one number, or all if `None`; answers in flight are not remembered either."""
         self._store.forget(phone_number_id)
         for job in list(self._to_be_remembered):
             if phone_number_id in (None, job.phone_number_id):

@@ -25,7 +25,7 @@ class _Waiter(NamedTuple):
 
 
 class SharedLookup(SingleCaller):
-    """A lookup with a task of its own, so that no caller's cancellation ends it for the others.
+    """A lookup in a separate task, so that the cancellation of one caller does not affect the others.
 
     It lasts until the deadline of the last caller. Each caller has a timer for its own
     deadline, which starts with the first attempt, or at once if that has begun.
@@ -45,14 +45,14 @@ class SharedLookup(SingleCaller):
         terms: Terms,
         is_hopeless: Callable[[str], bool],
     ) -> None:
-        """Make it; it runs once it has a task.
+        """Make the lookup; it runs once it has a task.
 
         Args:
-            dispatcher: Looks it up.
+            dispatcher: Looks up the id.
             phone_number_id: The id.
-            url: What to GET.
+            url: The URL of the request.
             terms: Timeout and policy; the deadlines are those of the callers.
-            is_hopeless: Says after a failure that no further attempt is worth the wait.
+            is_hopeless: Decides after a failure whether another attempt is useless.
         """
         super().__init__(dispatcher)
         _, timeout, _, retry = terms
@@ -63,7 +63,7 @@ class SharedLookup(SingleCaller):
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether nobody waits any more."""
+        """Whether no caller waits any more."""
         return not self._waiters
 
     def settle(self) -> None:
@@ -83,7 +83,7 @@ class SharedLookup(SingleCaller):
 
         Raises:
             DeadlineExceededError: The caller's own deadline passed.
-            ElevenPhoneError: What the lookup ended with.
+            ElevenPhoneError: The error of the lookup.
         """
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         timer = asyncio.timeout(deadline if self.job.attempts else None)
@@ -108,7 +108,7 @@ class SharedLookup(SingleCaller):
         error.history = self.job.history
         return error
 
-    # What the job asks
+    # Questions of the job
 
     async def may_begin(self, job: Job[_T]) -> Slot:
         """Wait for a slot. The first slot starts the deadlines of all callers.
@@ -126,11 +126,11 @@ class SharedLookup(SingleCaller):
         return slot
 
     def next_wait(self, job: Job[_T], error: ElevenPhoneError) -> float | None:
-        """Follow the policy, unless there is something better than to wait."""
+        """Return the wait of the policy, unless a retry is useless."""
         return None if self._is_hopeless(self._id) else super().next_wait(job, error)
 
     def patience(self, job: Job[_T]) -> Patience:
-        """Say how long a pause of the server the most patient of the callers accepts."""
+        """Return the longest pause of the server that any of the callers accepts."""
         waiters = self._waiters.values()
         if not job.attempts:
             deadlines = (math.inf if deadline is None else deadline for _, deadline in waiters)
@@ -140,7 +140,7 @@ class SharedLookup(SingleCaller):
 
 
 def _own_copy(error: ElevenPhoneError) -> ElevenPhoneError:
-    """Copy an error, so that each of its receivers has a traceback of their own."""
+    """Copy an error, so that each caller gets a separate traceback."""
     copied = copy(error)
     copied.__cause__ = error.__cause__
     copied.__suppress_context__ = error.__suppress_context__

@@ -49,7 +49,7 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
 
 
 def concurrency_hint(headers: Mapping[str, str]) -> int | None:
-    """Read how many requests in flight the server says it allows.
+    """Read the maximum of requests in flight that the server states.
 
     Args:
         headers: The headers of the answer.
@@ -63,12 +63,12 @@ def concurrency_hint(headers: Mapping[str, str]) -> int | None:
 
 @lru_cache(maxsize=16)
 def _count(text: str) -> int | None:
-    """Read a number; the same one stands in nearly all answers."""
+    """Read a number; nearly all answers have the same one."""
     return int(text) if _COUNT.fullmatch(text) else None
 
 
 def concurrency_stated(message: str) -> int | None:
-    """Read how many requests in flight are allowed from the message of a 429, if it states that.
+    """Read the maximum of requests in flight from the message of a 429, if it states one.
 
     Args:
         message: The message.
@@ -116,7 +116,7 @@ def parse_with(decode_body: Callable[[bytes], _T], response: Response) -> _T:
     try:
         return decode_body(body)
     except DecodeError as error:
-        # If only the end of the connection ended the body, nobody can tell whether it is complete.
+        # If only the close of the connection ended the body, it may be incomplete.
         has_length = status == 204 or "content-length" in headers or "transfer-encoding" in headers
         truncated = not has_length and error.path is None
         problem = DecodeError(error.message, error.path, status, error.snippet, truncated)

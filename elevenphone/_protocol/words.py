@@ -12,7 +12,7 @@ _SPECIFIC_KINDS: dict[str, RateLimitKind] = {
     "quota_exceeded": "quota",
     "insufficient_credits": "quota",
 }
-# Words that name a class of reasons, and values of `type`. They count if no specific word is there.
+# Words that name a class of reasons, and values of `type`. They count only without a specific word.
 _GENERAL_KINDS: dict[str, RateLimitKind] = {
     "rate_limited": "rate",
     "rate_limit_error": "rate",

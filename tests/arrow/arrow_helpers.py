@@ -15,7 +15,7 @@ from elevenphone.emulator import Emulator
 
 @contextmanager
 def emulator_in_thread(monkeypatch: pytest.MonkeyPatch, numbers: int = 100) -> Generator[Emulator]:
-    """Run one in a thread of its own, and point the environment at it."""
+    """Run an emulator in a separate thread, and point the environment at it."""
     emulator = Emulator(numbers)
     started: Future[Callable[[], object]] = Future()
 

@@ -1,4 +1,4 @@
-# pyarrow's stubs name pandas, which need not be there.
+# pyarrow's stubs import pandas, which may not be installed.
 # pyright: reportUnknownMemberType=false
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def test_large_batches_are_cut_and_the_input_is_pulled_as_needed(emulator: Emula
     cast("Iterator[object] | io.IOBase", results).close()  # type: ignore[union-attr]
 
 
-def test_a_null_does_not_answer_for_an_id_that_reads_none(emulator: Emulator) -> None:
+def test_a_null_is_not_mistaken_for_the_id_none(emulator: Emulator) -> None:
     with BatchLookup() as look_up:
         lookups = look_up(table_of([None, "None", None]))
     assert column(lookups, "error_kind") == [
@@ -134,7 +134,7 @@ def thread_names() -> list[str]:
     [pyarrow.large_string(), pyarrow.string_view(), pyarrow.dictionary(pyarrow.int32(), pyarrow.string())],
     ids=str,
 )
-def test_text_of_any_kind_is_taken(emulator: Emulator, kind: pyarrow.DataType) -> None:
+def test_every_string_type_is_accepted(emulator: Emulator, kind: pyarrow.DataType) -> None:
     ids = pyarrow.array([*emulator.ids[:3]], pyarrow.string()).cast(kind)
     (result,) = lookup_batches(pyarrow.table({"ids": ids}).to_batches(), id_column="ids")
     assert result.column("status").to_pylist() == ["found"] * 3
@@ -160,20 +160,20 @@ def test_an_unknown_option_is_refused_where_it_is_passed() -> None:
         lookup_batches([], session=None, sessions=None)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
-def test_a_missing_key_is_told_where_lookups_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_is_reported_when_lookups_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ELEVENLABS_API_KEY", raising=False)
     with pytest.raises(ConfigurationError, match="no API key"):
         list(lookup_batches(batches_of(["a"], 1)))
 
 
-def test_a_refused_key_is_a_failure_of_each_row(emulator: Emulator) -> None:
+def test_a_refused_key_fails_each_row(emulator: Emulator) -> None:
     with BatchLookup(api_key="sk_wrong") as look_up:
         lookups = look_up(table_of([*emulator.ids]))
     assert set(column(lookups, "error_kind")) == {"authentication"}
     assert emulator.stats.requests < 20
 
 
-def test_what_the_input_raises_comes_through(emulator: Emulator) -> None:
+def test_an_exception_of_the_input_propagates(emulator: Emulator) -> None:
     def broken() -> Iterator[pyarrow.RecordBatch]:
         yield from batches_of([*emulator.ids], 100)
         raise OSError("the disk is gone")
@@ -213,7 +213,7 @@ def test_no_traceback_shows_the_key() -> None:
     assert "not to be seen" not in "".join(shown.format())
 
 
-def test_once_closed_it_is_refused(emulator: Emulator) -> None:
+def test_a_closed_lookup_refuses_to_work(emulator: Emulator) -> None:
     look_up = BatchLookup()
     look_up(table_of([emulator.ids[0]]))
     look_up.close()
@@ -222,7 +222,7 @@ def test_once_closed_it_is_refused(emulator: Emulator) -> None:
         look_up(table_of([emulator.ids[0]]))
 
 
-def test_closing_ends_a_call_under_way(emulator: Emulator) -> None:
+def test_closing_ends_a_running_call(emulator: Emulator) -> None:
     emulator.latency = 60.0
     look_up = BatchLookup()
     with ThreadPoolExecutor(1) as threads:
@@ -243,7 +243,7 @@ def test_a_run_that_is_left_early_stops_its_requests(emulator: Emulator) -> None
         assert column(look_up(table_of([emulator.ids[50]])), "status") == ["found"]
 
 
-def test_without_a_close_it_ends_with_its_last_reference(emulator: Emulator) -> None:
+def test_a_lookup_that_is_not_closed_ends_with_its_last_reference(emulator: Emulator) -> None:
     look_up = BatchLookup()
     look_up(table_of([emulator.ids[0]]))
     assert "elevenphone" in thread_names()
@@ -257,7 +257,7 @@ def statuses_of(look_up: BatchLookup, phone_number_id: str) -> list[object]:
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_fork_opens_a_client_of_its_own(emulator: Emulator) -> None:
+def test_a_forked_process_opens_its_own_client(emulator: Emulator) -> None:
     with BatchLookup() as look_up:
         assert statuses_of(look_up, emulator.ids[0]) == ["found"]
         receiver, sender = multiprocessing.Pipe(duplex=False)

@@ -1,4 +1,4 @@
-"""The blocks of the guides that need no engine, run as they stand there."""
+"""Run the code blocks of the guides that need no engine, unchanged."""
 
 from __future__ import annotations
 

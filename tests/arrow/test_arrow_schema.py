@@ -101,7 +101,7 @@ def only_row(lookup: Lookup) -> dict[str, object]:
 
 
 def number_of(row: dict[str, object]) -> PhoneNumber:
-    """Make the number again that a row was made of, by the names of the wire."""
+    """Rebuild the number of a row, by the field names of the API."""
     if row["raw"] is not None:
         return decode(cast("str", row["raw"]).encode())
 
@@ -144,7 +144,7 @@ def test_trunks_are_nested_and_headers_are_maps() -> None:
     }
 
 
-def test_a_provider_that_is_not_known_keeps_its_body() -> None:
+def test_a_number_of_an_unknown_provider_keeps_its_body() -> None:
     row = only_row(found(NUMBERS[-1]))
     assert row["provider"] == "carrier"
     assert row["raw"] == encode(NUMBERS[-1]).decode()
@@ -187,7 +187,7 @@ def test_a_failure_says_why(error: ElevenPhoneError, status: str, told: tuple[ob
     assert [row[name] for name in told_of_number] == [None] * len(told_of_number)
 
 
-def test_an_id_that_no_text_can_hold_is_escaped() -> None:
+def test_an_id_with_a_lone_surrogate_is_escaped() -> None:
     row = only_row(failed(InvalidPhoneNumberIdError("no id"), "phnum_\ud800"))
     assert row["phone_number_id"] == "phnum_\\ud800"
 
@@ -199,7 +199,7 @@ def test_rows_keep_their_order_over_many_batches() -> None:
     assert [len(batch) for batch in table.to_batches()] == [1_000, 1_000, 500]
 
 
-def test_nothing_is_an_empty_table_of_the_schema() -> None:
+def test_no_lookups_give_an_empty_table_of_the_schema() -> None:
     assert to_table([]).schema.equals(SCHEMA, check_metadata=True)
     assert record_batch([]).num_rows == 0
 

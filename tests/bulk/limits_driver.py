@@ -1,4 +1,4 @@
-"""Driving `Limits` by hand: no loop, and a clock that is a number."""
+"""Drive `Limits` by hand: without an event loop, and with a number for a clock."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def unavailable(retry_after: float | None = None) -> ServerError:
 
 
 class Lookup(msgspec.Struct, eq=False):
-    """A lookup, as far as the limits know one."""
+    """The part of a lookup that the limits read and write."""
 
     url: str
     failures: int = 0
@@ -38,8 +38,8 @@ class Driver:
     """Keeps as many requests in flight as it may, like a bulk run that never ends.
 
     Attributes:
-        limits: What is driven.
-        now: The moment.
+        limits: The limits that are driven.
+        now: The time, in seconds.
     """
 
     def __init__(
@@ -57,16 +57,16 @@ class Driver:
         return self.limits.ready_at(bulk=bulk) <= self.now
 
     def wait(self, *, bulk: bool = True) -> float:
-        """Say in how many seconds one more may start."""
+        """Return the seconds until the next request may start."""
         return max(0.0, self.limits.ready_at(bulk=bulk) - self.now)
 
     @property
     def is_away(self) -> bool:
-        """Whether bulk holds because the server may be away."""
+        """Whether bulk requests wait because the server may be down."""
         return self.limits.gate.closed_at is not None
 
     def lookup(self) -> Lookup:
-        """Make a lookup of an id of its own."""
+        """Make a lookup with a new id."""
         return Lookup(next(self._urls))
 
     def start(self, *, bulk: bool = True, fresh: bool = True) -> Permit:
@@ -75,7 +75,7 @@ class Driver:
         return self.limits.start(self.now, bulk=bulk, fresh=fresh)
 
     def fill(self) -> list[Permit]:
-        """Start as many as may start at this moment."""
+        """Start as many requests as may start now."""
         permits: list[Permit] = []
         while self.may_start():
             permits.append(self.start())
@@ -84,7 +84,7 @@ class Driver:
     def end(
         self, permit: Permit, error: ElevenPhoneError | None = None, lookup: Lookup | None = None
     ) -> None:
-        """End one request: a probe for an id found before, or one of a lookup, by default of a new one."""
+        """End one request: that of a probe, of this lookup, or of a new lookup."""
         subject = None if permit.probe_url is not None else lookup or self.lookup()
         if subject is not None:
             subject.last_request = permit.number
@@ -111,14 +111,14 @@ class Driver:
         self.end(permit, error, lookup)
         return permit
 
-    def round(self, bears: float = float("inf")) -> int:
-        """Fill up, and let a server answer that bears so many at once.
+    def round(self, accepts: float = float("inf")) -> int:
+        """Start all requests that may start, and answer as many as the server accepts.
 
         Returns:
-            How many it refused.
+            The number of refusals.
         """
         permits = self.fill()
-        taken = permits[: int(min(bears, len(permits)))]
+        taken = permits[: int(min(accepts, len(permits)))]
         beyond = permits[len(taken) :]
         self.now += REFUSAL_TAKES
         for permit in beyond:
@@ -128,10 +128,10 @@ class Driver:
             self.end(permit)
         return len(beyond)
 
-    def rounds(self, seconds: float, bears: float = float("inf")) -> int:
-        """Go on for so long, and count the refusals."""
+    def rounds(self, seconds: float, accepts: float = float("inf")) -> int:
+        """Play rounds for this long, and count the refusals."""
         until = self.now + seconds
         refusals = 0
         while self.now < until:
-            refusals += self.round(bears)
+            refusals += self.round(accepts)
         return refusals

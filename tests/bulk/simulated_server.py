@@ -26,7 +26,7 @@ class Seen(NamedTuple):
 
     Attributes:
         at: When it came, in seconds since the start.
-        kind: What became of it.
+        kind: How the server answered it.
         client: Which of several clients sent it.
     """
 
@@ -36,7 +36,7 @@ class Seen(NamedTuple):
 
 
 class Outage(NamedTuple):
-    """A time in which the server is away, or answers everybody that it is too often."""
+    """A time in which the server is down, or refuses every request for its rate."""
 
     begins: float
     lasts: float
@@ -47,25 +47,25 @@ class Outage(NamedTuple):
 
 
 class SimulatedServer:
-    """Answers all its clients within one set of limits.
+    """A server with one set of limits for all its clients.
 
     Args:
-        limit: Most requests worked on at once; a function of the seconds since the start where
-            it changes; `None` for any number.
+        limit: Most requests worked on at once, or a function from the seconds since the start
+            to it; `None` for any number.
         queue: How many requests over `limit` may wait for their turn; `None` for any number.
         rate: Most requests a second, on average.
-        burst: How many may come at once; default a tenth of a second's.
+        burst: Most requests accepted at once; by default those of a tenth of a second.
         latency: Draws the seconds that an answer takes.
         failing: The share of requests answered 503.
-        outages: When it is away.
+        outages: When it is down.
         retry_after: Seconds named in its refusals, or `None`.
-        seed: What its randomness starts from.
+        seed: The seed of its randomness.
 
     Attributes:
         seen: Every request.
-        in_flight: Requests under way, those that wait for their turn included.
-        peak_in_flight: The most there have been.
-        worked: The sum of the latencies of all that it worked on.
+        in_flight: Requests in flight, queued ones included.
+        peak_in_flight: Most requests in flight so far.
+        worked: The sum of the latencies of all requests that it worked on.
     """
 
     def __init__(
@@ -99,13 +99,13 @@ class SimulatedServer:
         self._clients = 0
 
     def connect(self) -> Connection:
-        """Make the transport of one more client."""
+        """Make a transport for another client."""
         self._clients += 1
         return Connection(self, self._clients - 1)
 
     async def handle(self, phone_number_id: str, client: int) -> Response:
         """Answer one request."""
-        now = asyncio.get_running_loop().time() - virtual_time.START
+        now = virtual_time.elapsed()
         outage = next((outage for outage in self._outages if outage.covers(now)), None)
         if outage is not None:
             return await self._be_away(outage, now, client)
@@ -119,7 +119,7 @@ class SimulatedServer:
         if self._limit is None:
             return math.inf
         if callable(self._limit):
-            return self._limit(asyncio.get_running_loop().time() - virtual_time.START)
+            return self._limit(virtual_time.elapsed())
         return self._limit
 
     def _is_full(self) -> bool:
@@ -158,7 +158,7 @@ class SimulatedServer:
         return refused(503, "internal", "Oops") if fails else number_of(phone_number_id)
 
     async def _turn(self) -> None:
-        """Wait until one more may be worked on, first come, first served."""
+        """Wait, first come, first served, until the server can work on another request."""
         if self._working < self._limit_now():
             self._working += 1
             return
@@ -180,17 +180,17 @@ class SimulatedServer:
                 turn.set_result(None)
 
     def count(self, *kinds: Kind, since: float = 0.0, until: float = float("inf")) -> int:
-        """Count the requests of some kinds within some time."""
+        """Count the requests of these kinds between two times."""
         return sum(seen.kind in kinds and since <= seen.at < until for seen in self.seen)
 
     def refused_share(self, since: float = 1.0, until: float = float("inf")) -> float:
-        """Say which share of the requests, those of the first second left out, was answered 429."""
+        """Return the share of the requests that was answered 429, without the first second."""
         late = [seen.kind in ("too many", "too often") for seen in self.seen if since <= seen.at < until]
         return fmean(late) if late else 0.0
 
 
 class Connection:
-    """What a client takes for its transport."""
+    """The transport of one client."""
 
     def __init__(self, server: SimulatedServer, client: int) -> None:
         self.requests = 0
@@ -222,12 +222,12 @@ class _TokenBucket:
 
 
 class Simulation(NamedTuple):
-    """What came of a bulk run, or of several at once.
+    """The results of one bulk run, or of several at once.
 
     Attributes:
         server: The server.
-        lookups: What became of each id.
-        ended: When each client was done, in seconds since the start.
+        lookups: The result of each id.
+        ended: When each client finished, in seconds since the start.
         stats: Each client's counters.
     """
 
@@ -246,7 +246,7 @@ class Simulation(NamedTuple):
 
 
 def ids(count: int, client: int = 0) -> list[str]:
-    """Make ids, those of one client apart from those of another."""
+    """Make ids; each client has its own."""
     return [f"phnum_{client}_{n}" for n in range(count)]
 
 
@@ -261,15 +261,15 @@ def simulate(
     deadline: float | None = 300.0,
     seed: int = 0,
 ) -> Simulation:
-    """Gather so many ids, shared out among some clients, in virtual time.
+    """Gather this many ids, divided among the clients, in virtual time.
 
-    The same seed makes the same simulation: the clients' jitter starts from it.
+    The same seed gives the same simulation, because the clients' jitter is drawn from it.
     """
 
     async def gather(number: int) -> tuple[list[Lookup], float, ClientStats]:
         async with make(server.connect()) as client:
             lookups = await client.gather(ids(count // clients, number), deadline=deadline)
-            return lookups, asyncio.get_running_loop().time() - virtual_time.START, client.stats
+            return lookups, virtual_time.elapsed(), client.stats
 
     async def main() -> Simulation:
         results = await asyncio.gather(*(gather(number) for number in range(clients)))

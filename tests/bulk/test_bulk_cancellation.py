@@ -1,4 +1,4 @@
-"""Cancelled after every single step: no task, no place in flight and no complaint is left."""
+"""Cancelled after every single step: no task, no slot and no complaint is left."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _NEVER = 1 << 30
 
 
 class SteppedLoop(virtual_time.VirtualTimeLoop):
-    """Does something after so many steps.
+    """Calls a function after this many steps.
 
     Attributes:
-        steps: How many callbacks, steps of tasks among them, have been made ready so far.
-        complaints: What would have been logged as an error.
+        steps: Callbacks, steps of tasks included, that have been scheduled so far.
+        complaints: What asyncio would have logged as errors.
     """
 
     def __init__(self) -> None:
@@ -69,12 +69,12 @@ async def stream(client: PhoneNumberClient) -> None:
 
 
 def faulty() -> SimulatedServer:
-    """Make a server at which a lookup meets every kind of wait."""
+    """Make a server that puts lookups through every kind of wait."""
     return SimulatedServer(limit=2, rate=100.0, burst=4.0, failing=0.2, outages=[Outage(0.1, 0.3)])
 
 
 def cancel_after(steps: int, use: Callable[[PhoneNumberClient], Coroutine[Any, Any, None]]) -> int:
-    """Cancel after so many steps, see that nothing is left, and say how many steps there were."""
+    """Cancel after this many steps, check that nothing is left, and return the number of steps made."""
     loop = SteppedLoop()
     server = faulty()
 
@@ -87,7 +87,7 @@ def cancel_after(steps: int, use: Callable[[PhoneNumberClient], Coroutine[Any, A
             assert asyncio.all_tasks() == {asyncio.current_task()}
             if not task.cancelled():
                 task.result()
-            # Not only is nothing counted as in flight: there is a place for the next.
+            # There is a slot for the next lookup, not just a counter that says so.
             await asyncio.sleep(1.0)
             async with asyncio.timeout(30.0):
                 await client.gather(["afterwards"])
@@ -100,7 +100,7 @@ def cancel_after(steps: int, use: Callable[[PhoneNumberClient], Coroutine[Any, A
 
 
 @pytest.mark.parametrize("use", [get, gather, stream])
-def test_a_cancellation_at_any_step_leaves_nothing_behind(
+def test_a_cancellation_at_any_step_leaves_no_task_and_no_slot_taken(
     use: Callable[[PhoneNumberClient], Coroutine[Any, Any, None]],
 ) -> None:
     whole = cancel_after(_NEVER, use)

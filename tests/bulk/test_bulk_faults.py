@@ -1,4 +1,4 @@
-"""Whatever goes wrong, as long as it ends: every input gets its answer, and nothing is lost."""
+"""Temporary faults of every kind: each input still gets its result."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def latency(chance: random.Random) -> float:
 
 
 class Faulty:
-    """Finds the first number, then answers with a list of faults, and from then on as it should."""
+    """Finds the first number, then plays a list of faults, and then answers correctly."""
 
     def __init__(self, faults: list[Step | None], seed: int) -> None:
         self._faults = iter(faults)
@@ -67,7 +67,7 @@ class Faulty:
 def look_up(
     transport: StubTransport, ids: list[str], *, ordered: bool, attempts: int = 3
 ) -> tuple[list[Lookup], int]:
-    """Find one number, then look ids up; return the lookups and the probes."""
+    """Look up one number, then the ids; return the lookups and the number of probes."""
 
     async def main() -> tuple[list[Lookup], int]:
         retry = RetryPolicy(attempts=attempts)
@@ -88,11 +88,11 @@ def look_up(
     ordered=st.booleans(),
     seed=st.integers(0, 100),
 )
-def test_faults_that_end_lose_nothing(
+def test_temporary_faults_lose_no_lookup(
     ids: list[str], faults: list[Step | None], ordered: bool, seed: int
 ) -> None:
     transport = StubTransport(Faulty(faults, seed))
-    # A fault of the list may meet one id each time, which is the id's own as far as anybody can tell.
+    # The faults may all hit one id, and then nobody can tell that they are not its own.
     lookups, probes = look_up(transport, ids, ordered=ordered, attempts=len(faults) + 1)
     indices = [lookup.index for lookup in lookups]
     assert (indices if ordered else sorted(indices)) == list(range(len(ids)))
@@ -109,7 +109,7 @@ def test_faults_that_end_lose_nothing(
 
 
 @given(fault=st.sampled_from(FAULTS), count=st.integers(1, 20), ids=st.integers(1, 40))
-def test_a_spell_of_one_fault_loses_nothing(fault: Step, count: int, ids: int) -> None:
+def test_a_row_of_equal_faults_loses_no_lookup(fault: Step, count: int, ids: int) -> None:
     known = [f"other_{n}" for n in range(ids)]
     transport = StubTransport(Faulty([fault] * count, seed=1))
     lookups, _ = look_up(transport, known, ordered=True)

@@ -1,4 +1,4 @@
-"""What a stream holds does not grow with the length of its input.
+"""The memory of a stream does not grow with the length of its input.
 
 The test streams 100,000 ids in either order, which shows a growth of 200 bytes an
 id; set ELEVENPHONE_STREAM_IDS=1000000 for a million.
@@ -40,7 +40,7 @@ class Instant:
 
 
 def peak_memory() -> int:
-    """Read the most memory that this process has had, in bytes."""
+    """Return the peak memory of this process, in bytes."""
     import resource  # noqa: PLC0415 - not on Windows, where the test is left out
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -48,7 +48,7 @@ def peak_memory() -> int:
 
 
 async def growth(count: int, *, ordered: bool) -> int:
-    """Stream so many ids, and say by how much the peak grew after the first of them."""
+    """Stream this many ids, and return by how much the peak grew after the first of them."""
     async with PhoneNumberClient(transport=Instant()) as client:
         settled = seen = 0
         async with client.stream(_source(count), ordered=ordered) as lookups:
@@ -68,8 +68,8 @@ async def _source(count: int) -> AsyncGenerator[str]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no peak of memory to read")
 @pytest.mark.parametrize("ordered", [False, True])
-def test_a_stream_holds_no_more_however_long_it_is(ordered: bool) -> None:
-    # In a process of its own, whose peak is this run's.
+def test_the_memory_of_a_stream_does_not_grow_with_its_length(ordered: bool) -> None:
+    # In a separate process, whose peak is that of this run alone.
     done = subprocess.run(  # noqa: S603 - this very file
         [sys.executable, __file__, str(IDS), str(ordered)],
         capture_output=True,

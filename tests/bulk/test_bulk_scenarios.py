@@ -1,4 +1,4 @@
-"""The client against servers whose limits it does not know: how fast, how politely, and with what lost.
+"""The client against servers whose limits it does not know: its speed, its refusals, and lost lookups.
 
 `ideal` is the time that a client would take that knew all of the server's limits
 and made no request in vain.
@@ -35,15 +35,15 @@ def varied(chance: random.Random) -> float:
     return chance.uniform(0.05, 0.07)
 
 
-# A limit of requests in flight
+# A concurrency limit
 
 
 @pytest.mark.parametrize("retry_after", [None, 1.0])
 @pytest.mark.parametrize("limit", [2, 5, 10, 30])
-def test_a_limit_of_requests_in_flight_is_found_and_used(limit: int, retry_after: float | None) -> None:
+def test_a_concurrency_limit_is_found_and_used(limit: int, retry_after: float | None) -> None:
     simulation = simulate(SimulatedServer(limit=limit, retry_after=retry_after), IDS)
     assert not simulation.lost
-    # A lookup refused near the end has its second to wait.
+    # A lookup that is refused near the end waits up to a second.
     assert simulation.lasted <= 1.15 * IDS * LATENCY / limit + (retry_after or 0.0) * (limit == 30)
     assert simulation.server.refused_share() <= 0.01
     assert simulation.server.peak_in_flight == limit
@@ -51,10 +51,12 @@ def test_a_limit_of_requests_in_flight_is_found_and_used(limit: int, retry_after
 
 @pytest.mark.parametrize("retry_after", [None, 1.0])
 @pytest.mark.parametrize("limit", [2, 10, 30])
-def test_it_is_where_answers_take_very_different_times_too(limit: int, retry_after: float | None) -> None:
+def test_a_concurrency_limit_is_found_with_very_uneven_latencies(
+    limit: int, retry_after: float | None
+) -> None:
     server = SimulatedServer(limit=limit, latency=heavy_tailed, retry_after=retry_after)
     simulation = simulate(server, IDS)
-    # Who knows the limit waits for the slowest of the last answers too.
+    # Even a client that knows the limit waits for the slowest of the last answers.
     informed = simulate(
         SimulatedServer(limit=limit, latency=heavy_tailed),
         IDS,
@@ -65,13 +67,13 @@ def test_it_is_where_answers_take_very_different_times_too(limit: int, retry_aft
     assert simulation.server.refused_share() <= 0.01
 
 
-def test_a_limit_of_one_is_borne_with() -> None:
+def test_a_run_works_with_a_limit_of_one() -> None:
     simulation = simulate(SimulatedServer(limit=1), 500)
     assert not simulation.lost
     assert simulation.lasted <= 1.3 * 500 * LATENCY
 
 
-def test_a_limit_that_falls_and_rises_is_followed() -> None:
+def test_the_client_follows_a_limit_that_falls_and_rises() -> None:
     simulation = simulate(SimulatedServer(limit=lambda at: 4 if 4 <= at < 8 else 20), IDS)
     done_by_then = 4 * (20 + 4) / LATENCY
     assert not simulation.lost
@@ -79,7 +81,7 @@ def test_a_limit_that_falls_and_rises_is_followed() -> None:
     assert simulation.server.refused_share() <= 0.02
 
 
-def test_where_there_is_no_limit_it_is_as_fast_as_with_a_fixed_hundred() -> None:
+def test_without_a_limit_a_run_is_as_fast_as_with_a_fixed_concurrency_of_100() -> None:
     adaptive = simulate(SimulatedServer(), IDS)
     fixed = simulate(
         SimulatedServer(),
@@ -91,12 +93,12 @@ def test_where_there_is_no_limit_it_is_as_fast_as_with_a_fixed_hundred() -> None
     assert adaptive.stats[0].requests == IDS
 
 
-# A limit of requests a second
+# A rate limit
 
 
 @pytest.mark.parametrize("latency", [even, heavy_tailed], ids=["even", "heavy-tailed"])
 @pytest.mark.parametrize("rate", [50.0, 200.0])
-def test_a_rate_is_found_and_used(rate: float, latency: Callable[[random.Random], float]) -> None:
+def test_a_rate_limit_is_found_and_used(rate: float, latency: Callable[[random.Random], float]) -> None:
     simulation = simulate(SimulatedServer(rate=rate, latency=latency), IDS)
     assert not simulation.lost
     assert simulation.lasted <= 1.15 * IDS / rate
@@ -104,21 +106,21 @@ def test_a_rate_is_found_and_used(rate: float, latency: Callable[[random.Random]
 
 
 @pytest.mark.parametrize("rate", [50.0, 200.0])
-def test_a_rate_whose_refusals_stop_everybody_for_a_second_is_found_with_few_of_them(rate: float) -> None:
+def test_a_rate_limit_with_retry_after_is_found_with_few_refusals(rate: float) -> None:
     simulation = simulate(SimulatedServer(rate=rate, retry_after=1.0), IDS)
     assert not simulation.lost
     assert simulation.lasted <= 1.2 * IDS / rate
     assert simulation.server.refused_share() <= 0.01
 
 
-def test_both_limits_at_once_are_found() -> None:
+def test_a_concurrency_limit_and_a_rate_limit_are_found_together() -> None:
     simulation = simulate(SimulatedServer(limit=5, rate=50.0), IDS)
     assert not simulation.lost
     assert simulation.lasted <= 1.2 * IDS / 50
     assert simulation.server.refused_share() <= 0.02
 
 
-def test_a_rate_that_the_user_sets_is_kept() -> None:
+def test_a_fixed_rate_is_kept() -> None:
     simulation = simulate(
         SimulatedServer(),
         500,
@@ -131,7 +133,7 @@ def test_a_rate_that_the_user_sets_is_kept() -> None:
 
 @pytest.mark.parametrize("retry_after", [None, 1.0])
 @pytest.mark.parametrize("lasts", [2.0, 30.0])
-def test_a_spell_of_refusals_for_the_rate_is_got_over(lasts: float, retry_after: float | None) -> None:
+def test_a_run_recovers_from_a_spell_of_rate_refusals(lasts: float, retry_after: float | None) -> None:
     server = SimulatedServer(limit=10, outages=[Outage(5.0, lasts, "429")], retry_after=retry_after)
     simulation = simulate(server, IDS)
     assert not simulation.lost
@@ -143,7 +145,7 @@ def test_a_spell_of_refusals_for_the_rate_is_got_over(lasts: float, retry_after:
 
 @pytest.mark.parametrize("shows", ["503", "refused connections"])
 @pytest.mark.parametrize("lasts", [10.0, 60.0])
-def test_an_outage_loses_nothing_and_costs_little_more_than_its_time(lasts: float, shows: str) -> None:
+def test_an_outage_loses_no_lookup_and_costs_little_more_than_its_duration(lasts: float, shows: str) -> None:
     outage = Outage(5.0, lasts, "503" if shows == "503" else "refused connections")
     simulation = simulate(SimulatedServer(limit=10, outages=[outage]), IDS)
     assert not simulation.lost
@@ -151,24 +153,24 @@ def test_an_outage_loses_nothing_and_costs_little_more_than_its_time(lasts: floa
     server = simulation.server
     for second in range(6, int(5 + lasts)):
         assert server.count("away", since=second, until=second + 1) <= 4
-    # All that was in flight when it began, and then a probe a second.
+    # The requests in flight when it began, and then one probe a second.
     assert server.count("away") <= 20 + 1.2 * lasts
 
 
-def test_a_server_that_is_away_at_first_is_waited_for() -> None:
+def test_a_run_waits_for_a_server_that_is_down_at_first() -> None:
     simulation = simulate(SimulatedServer(limit=10, outages=[Outage(0.0, 30.0, "refused connections")]), 500)
     assert not simulation.lost
     assert simulation.lasted <= 30 + 1.0 + 1.3 * 500 * LATENCY / 10
 
 
-def test_failures_at_random_hold_nobody_up() -> None:
+def test_random_failures_delay_no_other_lookup() -> None:
     simulation = simulate(SimulatedServer(limit=10, failing=0.2), IDS)
     assert not simulation.lost
     assert simulation.lasted <= 1.6 * IDS / 0.8 * LATENCY / 10
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_of_a_server_that_fails_half_the_time_nothing_is_lost(seed: int) -> None:
+def test_no_lookup_is_lost_if_half_of_the_requests_fail(seed: int) -> None:
     simulation = simulate(SimulatedServer(limit=10, failing=0.5, seed=seed), IDS, seed=seed)
     assert not simulation.lost
     assert simulation.lasted <= 2 * IDS / 0.5 * LATENCY / 10
@@ -178,7 +180,7 @@ def test_of_a_server_that_fails_half_the_time_nothing_is_lost(seed: int) -> None
 
 
 @pytest.mark.parametrize("latency", [even, heavy_tailed], ids=["even", "heavy-tailed"])
-def test_four_clients_share_what_there_is(latency: Callable[[random.Random], float]) -> None:
+def test_four_clients_share_one_limit(latency: Callable[[random.Random], float]) -> None:
     ratios: list[float] = []
     for seed in range(5):
         simulation = simulate(
@@ -192,7 +194,7 @@ def test_four_clients_share_what_there_is(latency: Callable[[random.Random], flo
 
 
 class Share:
-    """What each of several clients, which come and go, got done in each five seconds."""
+    """The lookups that each of several clients, which come and go, completes in each five seconds."""
 
     PERIOD = 5
 
@@ -208,29 +210,28 @@ class Share:
         await asyncio.gather(*(self._use(number, *stay) for number, stay in enumerate(self._stays)))
 
     async def _use(self, number: int, comes: float, goes: float) -> None:
-        loop = asyncio.get_running_loop()
         await asyncio.sleep(comes)
         async with (
             PhoneNumberClient(transport=self.server.connect()) as client,
             client.stream(f"phnum_{number}_{n}" for n in count()) as lookups,
         ):
             async for _ in lookups:
-                now = loop.time() - virtual_time.START
+                now = virtual_time.elapsed()
                 self._done[number][int(now / self.PERIOD)] += 1
                 if now >= goes:
                     break
 
     def done(self, since: float, until: float) -> list[int]:
-        """Count what each client got done."""
+        """Count the lookups that each client completed."""
         periods = range(int(since / self.PERIOD), int(until / self.PERIOD))
         return [sum(done[period] for period in periods) for done in self._done]
 
     def used(self, since: float, until: float) -> float:
-        """Say which share of what the server could have done was done."""
+        """Return the used share of the server's capacity."""
         return sum(self.done(since, until)) / ((until - since) * self._limit / LATENCY)
 
 
-def test_clients_that_come_later_get_their_share() -> None:
+def test_clients_that_start_later_get_their_share() -> None:
     ratios: list[float] = []
     for seed in range(3):
         share = Share([(0.0, 50.0), (5.0, 50.0), (10.0, 50.0), (15.0, 50.0)], seed=seed)
@@ -242,7 +243,7 @@ def test_clients_that_come_later_get_their_share() -> None:
     assert median(ratios) <= 2
 
 
-def test_clients_that_stay_take_over_the_share_of_those_that_go() -> None:
+def test_clients_that_stay_use_the_share_of_clients_that_leave() -> None:
     share = Share([(0.0, 40.0), (0.0, 40.0), (0.0, 10.0), (0.0, 15.0)])
     done = share.done(25.0, 40.0)
     assert done[2] == done[3] == 0
@@ -251,7 +252,7 @@ def test_clients_that_stay_take_over_the_share_of_those_that_go() -> None:
     assert share.server.refused_share(since=25.0) <= 0.03
 
 
-def test_the_last_client_left_uses_all_there_is() -> None:
+def test_the_last_client_uses_the_whole_limit() -> None:
     share = Share([(0.0, 40.0), (0.0, 10.0), (0.0, 10.0)])
     assert share.used(25.0, 40.0) >= 0.8
     assert share.server.refused_share(since=25.0) <= 0.02

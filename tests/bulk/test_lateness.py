@@ -1,4 +1,4 @@
-"""A process that is late itself does not take its own work for a queue of the server."""
+"""A late event loop is not mistaken for a queue at the server."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from elevenphone._limits.concurrency import ConcurrencyLimit
 @pytest.fixture
 def lateness(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     noted: list[float] = []
-    monkeypatch.setattr(ConcurrencyLimit, "loop_late", lambda _limit, seconds, _now: noted.append(seconds))
+
+    def note(_limit: ConcurrencyLimit, seconds: float, _now: float) -> None:
+        noted.append(seconds)
+
+    monkeypatch.setattr(ConcurrencyLimit, "loop_late", note)
     return noted
 
 
 def block(seconds: float) -> None:
-    """Let time pass without giving the loop a turn."""
+    """Let time pass while the event loop is blocked."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, virtual_time.VirtualTimeLoop)
     loop.advance(seconds)
@@ -35,7 +39,7 @@ async def look_up(seconds: float, blocked_for: float = 0.0) -> None:
         await lookup
 
 
-def test_a_busy_process_is_noted_while_a_request_is_in_flight(lateness: list[float]) -> None:
+def test_lateness_is_measured_while_a_request_is_in_flight(lateness: list[float]) -> None:
     virtual_time.run(look_up(0.4, blocked_for=0.2))
     assert max(lateness) == pytest.approx(0.15, abs=0.06)
 
@@ -45,7 +49,7 @@ def test_an_idle_process_is_never_late(lateness: list[float]) -> None:
     assert lateness == pytest.approx([0.0] * 8, abs=1e-6)
 
 
-def test_nothing_is_measured_when_nothing_is_in_flight(lateness: list[float]) -> None:
+def test_lateness_is_not_measured_without_a_request_in_flight(lateness: list[float]) -> None:
     async def main() -> int:
         async with PhoneNumberClient(transport=SimulatedServer().connect()) as client:
             await client.get("phnum_1")
@@ -57,7 +61,7 @@ def test_nothing_is_measured_when_nothing_is_in_flight(lateness: list[float]) ->
     assert virtual_time.run(main()) == 0
 
 
-def test_the_stats_say_what_waits_at_the_server_and_that_it_holds_the_limit() -> None:
+def test_stats_report_the_queue_at_the_server_and_that_it_bounds_the_limit() -> None:
     async def main() -> tuple[bool, float]:
         server = SimulatedServer(limit=5, queue=None)
         async with PhoneNumberClient(transport=server.connect()) as client:

@@ -1,4 +1,4 @@
-"""How many may be in flight: each rule of the adaptive limit by itself."""
+"""The adaptive limit of requests in flight, rule by rule."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from elevenphone import ElevenPhoneError, NotFoundError, RateLimitError
 from elevenphone.errors import RateLimitKind
 
 
-def settled(bears: int) -> Driver:
-    """Drive against a server that bears so many, until the client knows its limit, and that it is alone."""
+def settled(accepts: int) -> Driver:
+    """Drive against a server of this limit until the client knows the limit and that it is alone."""
     driver = Driver()
-    driver.rounds(20.0, bears)
-    while driver.round(bears) or driver.limit != bears:
+    driver.rounds(20.0, accepts)
+    while driver.round(accepts) or driver.limit != accepts:
         pass
     return driver
 
@@ -23,7 +23,7 @@ def settled(bears: int) -> Driver:
 # Up to the first refusal
 
 
-def test_the_limit_doubles_with_each_round_until_the_most() -> None:
+def test_the_limit_doubles_each_round_up_to_the_maximum() -> None:
     driver = Driver()
     limits = [driver.limit]
     for _ in range(5):
@@ -32,7 +32,7 @@ def test_the_limit_doubles_with_each_round_until_the_most() -> None:
     assert limits == [8, 16, 32, 64, 100, 100]
 
 
-def test_no_more_may_start_than_the_limit() -> None:
+def test_no_more_requests_start_than_the_limit() -> None:
     driver = Driver()
     permits = driver.fill()
     assert len(permits) == driver.limit == driver.limits.in_flight == 8
@@ -41,7 +41,7 @@ def test_no_more_may_start_than_the_limit() -> None:
     assert driver.may_start()
 
 
-def test_the_limit_does_not_grow_while_it_is_not_what_binds() -> None:
+def test_the_limit_does_not_grow_while_fewer_requests_are_in_flight() -> None:
     driver = Driver()
     for _ in range(1_000):
         permits = [driver.start() for _ in range(3)]
@@ -51,7 +51,7 @@ def test_the_limit_does_not_grow_while_it_is_not_what_binds() -> None:
     assert driver.limit == 8
 
 
-def test_an_answer_that_is_the_id_s_own_error_counts_as_borne() -> None:
+def test_an_error_of_one_id_counts_as_accepted() -> None:
     driver = Driver()
     for permit in driver.fill():
         driver.end(permit, NotFoundError(404))
@@ -61,21 +61,21 @@ def test_an_answer_that_is_the_id_s_own_error_counts_as_borne() -> None:
 # The first refusal
 
 
-@given(bears=st.integers(1, 99))
+@given(accepts=st.integers(1, 99))
 @settings(max_examples=30)
-def test_what_is_left_in_flight_at_a_refusal_becomes_the_limit(bears: int) -> None:
+def test_the_first_refusal_sets_the_limit_to_what_is_left_in_flight(accepts: int) -> None:
     driver = Driver()
-    while not driver.round(bears):
+    while not driver.round(accepts):
         pass
-    # Half of what was tried is the least that one wave leaves, and a quarter of that is given back.
-    assert 0.75 * max(bears, 4) - 1 < driver.limit <= max(bears, 4)
-    driver.rounds(30.0, bears)
-    limits = [driver.limit for _ in range(200) if not driver.round(bears)]
-    assert sum(limits) / len(limits) >= 0.85 * bears
+    # One wave leaves at least half of what was tried, and a quarter of that is given back.
+    assert 0.75 * max(accepts, 4) - 1 < driver.limit <= max(accepts, 4)
+    driver.rounds(30.0, accepts)
+    limits = [driver.limit for _ in range(200) if not driver.round(accepts)]
+    assert sum(limits) / len(limits) >= 0.85 * accepts
 
 
-@pytest.mark.parametrize("takes", [REFUSAL_TAKES, 0.0])  # the clock of some event loops stands for a while
-def test_a_wave_of_refusals_is_one_cut(takes: float) -> None:
+@pytest.mark.parametrize("takes", [REFUSAL_TAKES, 0.0])  # the clock of some event loops is coarse
+def test_a_wave_of_refusals_cuts_the_limit_once(takes: float) -> None:
     driver = Driver()
     for _ in range(3):
         driver.round()
@@ -87,114 +87,116 @@ def test_a_wave_of_refusals_is_one_cut(takes: float) -> None:
         assert driver.limit >= 0.75 * 32
 
 
-def test_the_next_wave_may_cut_again() -> None:
+def test_the_next_wave_of_refusals_cuts_the_limit_again() -> None:
     driver = Driver()
     limits: list[int] = []
     while driver.limit > 1:
-        driver.round(bears=1)
+        driver.round(accepts=1)
         limits.append(driver.limit)
     assert len(limits) <= 4
     assert limits == sorted(limits, reverse=True)
 
 
-def test_at_first_others_are_taken_to_be_there_and_get_room_again_and_again() -> None:
+def test_at_first_the_client_leaves_room_for_others_again_and_again() -> None:
     driver = Driver()
-    while not driver.round(bears=20):
+    while not driver.round(accepts=20):
         pass
     assert driver.limit == 15
-    free = [20 - driver.limit for _ in range(5) if not driver.round(bears=20)]
-    assert min(free) >= 1  # for a third of a second
+    free = [20 - driver.limit for _ in range(5) if not driver.round(accepts=20)]
+    assert min(free) >= 1  # during a third of a second
 
 
-@pytest.mark.parametrize(("bears", "within"), [(2, 8.0), (5, 8.0), (10, 10.0), (30, 8.0)])
-def test_who_finds_all_that_he_gave_back_untaken_knows_that_he_is_alone(bears: int, within: float) -> None:
+@pytest.mark.parametrize(("accepts", "within"), [(2, 8.0), (5, 8.0), (10, 10.0), (30, 8.0)])
+def test_a_client_learns_that_it_is_alone_if_nobody_takes_the_room_it_leaves(
+    accepts: int, within: float
+) -> None:
     driver = Driver()
-    driver.rounds(within, bears)
-    # A refusal every 3 seconds and more, not two a second.
-    assert driver.rounds(30.0, bears) <= 14
-    limits = [driver.limit for _ in range(500) if not driver.round(bears)]
-    assert sum(limits) / len(limits) >= 0.9 * bears
+    driver.rounds(within, accepts)
+    # A refusal every few seconds, not two a second.
+    assert driver.rounds(30.0, accepts) <= 14
+    limits = [driver.limit for _ in range(500) if not driver.round(accepts)]
+    assert sum(limits) / len(limits) >= 0.9 * accepts
 
 
 # Alone
 
 
-def test_the_limit_steps_back_at_a_refusal_and_returns_within_seconds() -> None:
-    driver = settled(bears=20)
-    while not driver.round(bears=20):
+def test_the_limit_falls_a_little_at_a_refusal_and_returns_within_seconds() -> None:
+    driver = settled(accepts=20)
+    while not driver.round(accepts=20):
         pass
     assert driver.limit == 18
-    driver.rounds(0.4, bears=20)
+    driver.rounds(0.4, accepts=20)
     assert driver.limit == 18
-    driver.rounds(0.8, bears=20)
+    driver.rounds(0.8, accepts=20)
     assert driver.limit == 20
 
 
-def test_one_more_is_probed_after_the_hold_and_a_refusal_costs_little() -> None:
-    driver = settled(bears=10)
-    while not driver.round(bears=10):
+def test_one_more_request_is_tried_after_the_hold_and_a_refusal_costs_little() -> None:
+    driver = settled(accepts=10)
+    while not driver.round(accepts=10):
         pass
-    assert driver.rounds(1.5, bears=10) == 0
-    # One more every three seconds or so, and back soon.
-    assert 10 <= driver.rounds(60.0, bears=10) <= 24
-    driver.rounds(1.0, bears=10)
+    assert driver.rounds(1.5, accepts=10) == 0
+    # One more request is tried every three seconds or so, and the limit soon returns.
+    assert 10 <= driver.rounds(60.0, accepts=10) <= 24
+    driver.rounds(1.0, accepts=10)
     assert 9 <= driver.limit <= 11
 
 
-@given(bears=st.integers(2, 60))
+@given(accepts=st.integers(2, 60))
 @settings(max_examples=20)
-def test_the_hold_keeps_refusals_below_one_in_a_hundred(bears: int) -> None:
-    driver = settled(bears)
-    assert driver.rounds(30.0, bears) <= 0.01 * 30.0 / LATENCY * bears
+def test_the_hold_keeps_refusals_below_one_percent(accepts: int) -> None:
+    driver = settled(accepts)
+    assert driver.rounds(30.0, accepts) <= 0.01 * 30.0 / LATENCY * accepts
 
 
-def test_the_probes_of_several_clients_are_spread() -> None:
+def test_clients_probe_at_different_times() -> None:
     def second_probe(random: float) -> float:
         driver = Driver(random=random)
-        driver.rounds(20.0, bears=10)
-        while not driver.round(bears=10):
+        driver.rounds(20.0, accepts=10)
+        while not driver.round(accepts=10):
             pass
         began = driver.now
-        while not driver.round(bears=10):
+        while not driver.round(accepts=10):
             pass
         return driver.now - began
 
     assert second_probe(0.99) - second_probe(0.0) > 1
 
 
-def test_where_more_is_borne_the_search_goes_on_by_doubling() -> None:
-    driver = settled(bears=10)
+def test_the_limit_doubles_again_if_the_server_accepts_more() -> None:
+    driver = settled(accepts=10)
     began = driver.now
     while driver.limit < 80:
         driver.round()
     assert driver.now - began < 8
 
 
-def test_a_plan_that_shrinks_is_followed_at_once() -> None:
-    driver = settled(bears=20)
-    driver.rounds(1.0, bears=4)
-    assert driver.rounds(30.0, bears=4) <= 50
+def test_the_limit_follows_a_smaller_plan_at_once() -> None:
+    driver = settled(accepts=20)
+    driver.rounds(1.0, accepts=4)
+    assert driver.rounds(30.0, accepts=4) <= 50
     assert driver.limit <= 5
 
 
 # Others on the same account
 
 
-def contended(bears: int = 20, then: int = 15) -> Driver:
-    """Make the limit of a client that has seen that others use the account."""
-    driver = settled(bears)
-    assert driver.round(bears=then) == bears - then
+def contended(accepts: int = 20, then: int = 15) -> Driver:
+    """Drive until a client has noticed that others use the account."""
+    driver = settled(accepts)
+    assert driver.round(accepts=then) == accepts - then
     return driver
 
 
-def test_a_refusal_below_a_count_borne_before_cuts_by_a_quarter() -> None:
+def test_a_refusal_below_a_recently_accepted_level_cuts_the_limit_by_a_quarter() -> None:
     assert contended(20, 15).limit == 11
     assert contended(30, 16).limit == 12
 
 
-def test_growth_beside_others_is_by_the_clock_and_slower_for_who_has_more() -> None:
-    def grown(bears: int) -> float:
-        driver = contended(2 * bears, bears)
+def test_beside_others_the_limit_grows_by_the_clock_and_a_large_one_more_slowly() -> None:
+    def grown(accepts: int) -> float:
+        driver = contended(2 * accepts, accepts)
         before = driver.limit
         driver.rounds(0.5)
         return driver.limit - before
@@ -204,7 +206,7 @@ def test_growth_beside_others_is_by_the_clock_and_slower_for_who_has_more() -> N
     assert large < small
 
 
-def test_two_clients_that_are_refused_in_turn_come_to_have_the_same() -> None:
+def test_two_clients_that_are_refused_in_turn_reach_equal_limits() -> None:
     little, much = contended(8, 4), contended(40, 30)
     much.now = little.now = max(much.now, little.now)
     for _ in range(60):
@@ -216,16 +218,16 @@ def test_two_clients_that_are_refused_in_turn_come_to_have_the_same() -> None:
     assert much.limit <= 1.5 * little.limit
 
 
-def test_when_the_others_have_gone_all_of_the_account_is_used_again() -> None:
+def test_the_whole_account_is_used_again_when_the_others_have_left() -> None:
     driver = contended(20, 10)
-    driver.rounds(4.0, bears=20)
+    driver.rounds(4.0, accepts=20)
     assert driver.limit >= 14
-    driver.rounds(12.0, bears=20)
-    # Nobody takes what is given back, and the slow probing of one who is alone is back.
-    assert driver.rounds(30.0, bears=20) <= 12
+    driver.rounds(12.0, accepts=20)
+    # Nobody takes the room that it leaves, so it probes slowly again, as a client that is alone.
+    assert driver.rounds(30.0, accepts=20) <= 12
 
 
-# Never below 1, and fixed
+# The bounds, and a fixed limit
 
 
 @given(
@@ -241,7 +243,7 @@ def test_when_the_others_have_gone_all_of_the_account_is_used_again() -> None:
     ),
     random=st.floats(0, 0.999),
 )
-def test_the_limit_is_never_below_1_nor_above_the_most_and_somebody_may_always_start_in_time(
+def test_the_limit_stays_between_1_and_the_maximum_and_a_request_can_always_start_soon(
     rounds: list[tuple[int, ElevenPhoneError, float]], random: float
 ) -> None:
     driver = Driver(random=random)
@@ -279,23 +281,23 @@ def test_a_fixed_concurrency_never_moves(concurrency: int, ends: list[ElevenPhon
 # The server's hint
 
 
-def hinted_rounds(driver: Driver, maximum: int, seconds: float, bears: float = float("inf")) -> int:
+def hinted_rounds(driver: Driver, maximum: int, seconds: float, accepts: float = float("inf")) -> int:
     until = driver.now + seconds
     refusals = 0
     while driver.now < until:
         driver.limits.hint(maximum, driver.now)
-        refusals += driver.round(bears)
+        refusals += driver.round(accepts)
     return refusals
 
 
-def test_a_hint_holds_growth_up() -> None:
+def test_a_hint_stops_growth() -> None:
     driver = Driver()
     assert hinted_rounds(driver, 12, 20.0) == 0
     assert driver.limit == 12
 
 
 @pytest.mark.parametrize("maximum", [50, 100_000])
-def test_a_hint_does_not_speed_growth(maximum: int) -> None:
+def test_a_hint_does_not_speed_up_growth(maximum: int) -> None:
     driver = Driver()
     driver.limits.hint(maximum, driver.now)
     assert driver.limit == 8
@@ -303,23 +305,23 @@ def test_a_hint_does_not_speed_growth(maximum: int) -> None:
     assert driver.limit == 16
 
 
-def test_a_hint_that_is_too_low_is_passed_in_the_end() -> None:
+def test_a_hint_that_is_too_low_is_exceeded_in_the_end() -> None:
     driver = Driver()
     hinted_rounds(driver, 9, 60.0)
     assert driver.limit > 50
 
 
-def test_a_hint_that_is_right_is_tried_more_seldom_than_one_would_without() -> None:
+def test_a_correct_hint_causes_fewer_refusals_than_no_hint() -> None:
     hinted, unhinted = Driver(), Driver()
-    assert hinted_rounds(hinted, 10, 120.0, bears=10) < unhinted.rounds(120.0, bears=10) / 1.5
+    assert hinted_rounds(hinted, 10, 120.0, accepts=10) < unhinted.rounds(120.0, accepts=10) / 1.5
     assert hinted.limit >= 9
 
 
 # A server that fails
 
 
-def test_a_failing_server_is_asked_by_half_as_many_and_then_by_twice_as_many_again() -> None:
-    driver = settled(bears=20)
+def test_an_outage_halves_the_limit_and_it_doubles_again_afterwards() -> None:
+    driver = settled(accepts=20)
     permits = driver.fill()
     driver.now += LATENCY
     for permit in permits:
@@ -332,8 +334,8 @@ def test_a_failing_server_is_asked_by_half_as_many_and_then_by_twice_as_many_aga
     assert driver.limit >= 15
 
 
-def test_a_server_that_fails_mostly_at_random_is_asked_by_few() -> None:
-    driver = settled(bears=20)
+def test_a_server_that_fails_mostly_gets_few_requests() -> None:
+    driver = settled(accepts=20)
     lookup = driver.lookup()
     for n in range(200):
         driver.now += driver.wait()
@@ -343,12 +345,12 @@ def test_a_server_that_fails_mostly_at_random_is_asked_by_few() -> None:
     assert driver.limit <= 5
 
 
-# What a refusal says besides
+# The kinds of refusals
 
 
 @pytest.mark.parametrize("kind", ["concurrency", "busy", "unknown"])
-def test_each_kind_that_may_be_about_how_many_cuts_the_limit(kind: RateLimitKind) -> None:
-    driver = settled(bears=20)
+def test_each_kind_of_429_that_may_mean_concurrency_cuts_the_limit(kind: RateLimitKind) -> None:
+    driver = settled(accepts=20)
     permits = driver.fill()
     driver.now += REFUSAL_TAKES
     driver.end(permits[0], RateLimitError(429, kind=kind))
@@ -356,8 +358,8 @@ def test_each_kind_that_may_be_about_how_many_cuts_the_limit(kind: RateLimitKind
 
 
 @pytest.mark.parametrize("error", [throttled("rate"), throttled("rate", 1.0), throttled("quota")], ids=str)
-def test_a_kind_that_is_not_about_how_many_leaves_the_limit(error: RateLimitError) -> None:
-    driver = settled(bears=20)
+def test_a_429_that_cannot_mean_concurrency_leaves_the_limit(error: RateLimitError) -> None:
+    driver = settled(accepts=20)
     permits = driver.fill()
     driver.now += REFUSAL_TAKES
     driver.end(permits[0], error)

@@ -1,4 +1,4 @@
-"""When the server is taken to be away, how its return is noticed, and whose fault a failure is."""
+"""When the client decides that the server is down or back, and which failures count against an id."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNREACHABLE = ConnectionFailedError("refused", stage="connect")
 
 
 def closed(*, found_before: bool = True, error: ElevenPhoneError | None = None) -> Driver:
-    """Drive until the gate has closed, with nothing in flight."""
+    """Drive until the gate has closed and no request is in flight."""
     driver = Driver()
     if found_before:
         driver.rounds(1.0)
@@ -40,7 +40,7 @@ def closed(*, found_before: bool = True, error: ElevenPhoneError | None = None) 
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=list(FAILURES))
-def test_it_closes_when_six_different_ids_fail_in_a_row(failure: ElevenPhoneError) -> None:
+def test_the_gate_closes_when_six_different_ids_fail_in_a_row(failure: ElevenPhoneError) -> None:
     driver = Driver()
     driver.rounds(1.0)
     for _ in range(5):
@@ -50,7 +50,7 @@ def test_it_closes_when_six_different_ids_fail_in_a_row(failure: ElevenPhoneErro
     assert driver.is_away
 
 
-def test_one_id_that_fails_again_and_again_does_not_close_it() -> None:
+def test_one_id_that_keeps_failing_does_not_close_the_gate() -> None:
     driver = Driver()
     lookups = [driver.lookup() for _ in range(5)]
     for _ in range(20):
@@ -59,7 +59,7 @@ def test_one_id_that_fails_again_and_again_does_not_close_it() -> None:
     assert not driver.is_away
 
 
-def test_a_server_that_cannot_be_reached_closes_it_whatever_the_ids() -> None:
+def test_connection_failures_close_the_gate_even_with_one_id() -> None:
     driver = Driver()
     lookup = driver.lookup()
     for _ in range(6):
@@ -69,7 +69,7 @@ def test_a_server_that_cannot_be_reached_closes_it_whatever_the_ids() -> None:
 
 
 @pytest.mark.parametrize("answer", [None, NotFoundError(404), throttled("concurrency")], ids=str)
-def test_an_answer_among_the_failures_keeps_it_open(answer: ElevenPhoneError | None) -> None:
+def test_an_answer_between_failures_keeps_the_gate_open(answer: ElevenPhoneError | None) -> None:
     driver = Driver()
     driver.rounds(1.0)
     for _ in range(3):
@@ -81,7 +81,7 @@ def test_an_answer_among_the_failures_keeps_it_open(answer: ElevenPhoneError | N
 
 
 @pytest.mark.parametrize(("share", "most"), [(0.05, 0), (0.2, 5), (0.5, 15)])
-def test_random_failures_seldom_close_it(share: float, most: int) -> None:
+def test_random_failures_rarely_close_the_gate(share: float, most: int) -> None:
     driver = Driver()
     chance = random.Random(1)
     times_closed = 0
@@ -98,7 +98,7 @@ def test_random_failures_seldom_close_it(share: float, most: int) -> None:
     assert times_closed <= most
 
 
-def test_each_false_alarm_makes_it_harder_to_close() -> None:
+def test_each_false_alarm_makes_the_gate_harder_to_close() -> None:
     driver = closed()
     driver.now += driver.wait()
     driver.ask()  # the probe is answered: it was no outage
@@ -109,7 +109,7 @@ def test_each_false_alarm_makes_it_harder_to_close() -> None:
     assert driver.is_away
 
 
-def test_an_outage_halves_the_limit_once_it_is_confirmed() -> None:
+def test_a_confirmed_outage_halves_the_limit_once() -> None:
     driver = Driver()
     driver.round()
     driver.round()
@@ -128,7 +128,7 @@ def test_an_outage_halves_the_limit_once_it_is_confirmed() -> None:
 # While it is closed
 
 
-def test_probes_ask_for_ids_that_were_found_before() -> None:
+def test_probes_request_ids_that_were_found_before() -> None:
     driver = closed()
     urls: set[str | None] = set()
     for _ in range(20):
@@ -138,7 +138,7 @@ def test_probes_ask_for_ids_that_were_found_before() -> None:
     assert len(urls) == 4
 
 
-def test_new_ids_probe_too_as_the_ids_found_before_may_have_begun_to_fail() -> None:
+def test_every_other_probe_is_a_new_id() -> None:
     driver = closed()
     own = 0
     for _ in range(20):
@@ -147,7 +147,7 @@ def test_new_ids_probe_too_as_the_ids_found_before_may_have_begun_to_fail() -> N
     assert own == 10
 
 
-def test_an_id_that_was_found_and_fails_now_is_no_probe() -> None:
+def test_an_id_that_starts_to_fail_is_no_longer_used_as_a_probe() -> None:
     driver = Driver()
     lookup = driver.lookup()
     driver.ask(lookup=lookup)
@@ -158,13 +158,13 @@ def test_an_id_that_was_found_and_fails_now_is_no_probe() -> None:
     assert not driver.limits.gate.accepts(fresh=False)
 
 
-def test_an_id_that_failed_is_no_probe_if_none_was_found() -> None:
+def test_a_failed_id_is_not_used_as_a_probe() -> None:
     gate = closed(found_before=False).limits.gate
     assert not gate.accepts(fresh=False)
     assert gate.accepts(fresh=True)
 
 
-def test_any_id_is_a_probe_if_the_server_cannot_be_reached() -> None:
+def test_any_id_can_probe_a_server_that_cannot_be_reached() -> None:
     assert closed(found_before=False, error=UNREACHABLE).limits.gate.accepts(fresh=False)
 
 
@@ -172,7 +172,7 @@ def test_any_id_is_a_probe_if_the_server_cannot_be_reached() -> None:
     ("found_before", "waits"),
     [(True, [0.0, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]), (False, [0.0, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5])],
 )
-def test_the_waits_between_probes_double_up_to_the_longest(found_before: bool, waits: list[float]) -> None:
+def test_the_waits_between_probes_double_up_to_a_maximum(found_before: bool, waits: list[float]) -> None:
     driver = closed(found_before=found_before)
     seen: list[float] = []
     for _ in waits:
@@ -182,7 +182,7 @@ def test_the_waits_between_probes_double_up_to_the_longest(found_before: bool, w
     assert seen == pytest.approx(waits)
 
 
-def test_a_probe_that_is_not_answered_does_not_hold_the_next_one_up() -> None:
+def test_an_unanswered_probe_does_not_delay_the_next_one() -> None:
     driver = closed()
     driver.start()
     assert not driver.may_start()
@@ -197,7 +197,7 @@ def test_single_lookups_do_not_wait_for_the_gate() -> None:
     assert driver.may_start(bulk=False)
 
 
-def test_the_next_outage_begins_with_short_waits_again() -> None:
+def test_the_next_outage_starts_with_short_waits_again() -> None:
     driver = closed()
     for _ in range(6):
         driver.now += driver.wait()
@@ -221,13 +221,13 @@ def test_the_next_outage_begins_with_short_waits_again() -> None:
     ids=["a number", "404", "too many", "too often", "busy"],
 )
 @pytest.mark.parametrize("bulk", [True, False], ids=["bulk", "single"])
-def test_any_answer_to_a_request_sent_since_opens_it(answer: ElevenPhoneError | None, bulk: bool) -> None:
+def test_any_answer_to_a_later_request_opens_the_gate(answer: ElevenPhoneError | None, bulk: bool) -> None:
     driver = closed()
     driver.ask(answer, bulk=bulk)
     assert not driver.is_away
 
 
-def test_an_answer_to_a_request_sent_before_does_not_open_it() -> None:
+def test_an_answer_to_an_earlier_request_does_not_open_the_gate() -> None:
     driver = Driver()
     driver.rounds(1.0)
     late, *others = [driver.start() for _ in range(7)]
@@ -239,7 +239,7 @@ def test_an_answer_to_a_request_sent_before_does_not_open_it() -> None:
     assert driver.is_away
 
 
-def test_a_used_up_quota_is_an_answer() -> None:
+def test_an_exhausted_quota_counts_as_an_answer() -> None:
     driver = closed()
     driver.ask(RateLimitError(429, kind="quota"))
     assert not driver.is_away
@@ -248,7 +248,7 @@ def test_a_used_up_quota_is_an_answer() -> None:
 # The id or the server?
 
 
-def test_a_lookup_has_its_attempts_on_a_healthy_server() -> None:
+def test_a_lookup_gets_its_number_of_attempts_on_a_healthy_server() -> None:
     driver = Driver()
     driver.rounds(1.0)
     lookup = driver.lookup()
@@ -260,7 +260,7 @@ def test_a_lookup_has_its_attempts_on_a_healthy_server() -> None:
     assert verdicts == ["try again", "try again", "give up"]
 
 
-def test_a_lookup_goes_on_while_its_failures_may_be_chance() -> None:
+def test_a_lookup_continues_while_its_failures_could_be_chance() -> None:
     driver = Driver()
     chance = random.Random(1)
     for _ in range(300):
@@ -277,7 +277,7 @@ def test_a_lookup_goes_on_while_its_failures_may_be_chance() -> None:
     assert 10 <= failures <= 25
 
 
-def test_ids_that_always_fail_do_not_raise_the_share_that_keeps_them_alive() -> None:
+def test_ids_that_always_fail_do_not_raise_the_estimated_failure_rate() -> None:
     driver = Driver()
     for _ in range(100):
         lookup = driver.lookup()
@@ -287,7 +287,7 @@ def test_ids_that_always_fail_do_not_raise_the_share_that_keeps_them_alive() -> 
     assert driver.limits.gate.failing_share == 0.0
 
 
-def test_without_other_answers_a_probe_finds_out() -> None:
+def test_without_other_answers_a_probe_decides() -> None:
     driver = Driver()
     driver.rounds(1.0)
     lookup = driver.lookup()
@@ -301,7 +301,7 @@ def test_without_other_answers_a_probe_finds_out() -> None:
     assert driver.limits.verdict(lookup, 3, driver.now) == "give up"
 
 
-def test_a_lookup_that_failed_in_an_outage_begins_again() -> None:
+def test_failures_during_an_outage_do_not_count_against_a_lookup() -> None:
     driver = Driver()
     driver.rounds(1.0)
     lookup = driver.lookup()
@@ -315,7 +315,7 @@ def test_a_lookup_that_failed_in_an_outage_begins_again() -> None:
     assert lookup.failures == 0
 
 
-def test_a_probe_that_failed_gives_a_lookup_in_doubt_one_more_attempt() -> None:
+def test_a_failed_probe_gives_a_doubtful_lookup_one_more_attempt() -> None:
     driver = Driver()
     driver.rounds(1.0)
     # Where some requests fail by chance, a single failed probe proves no outage.
@@ -345,7 +345,7 @@ def test_a_probe_that_failed_gives_a_lookup_in_doubt_one_more_attempt() -> None:
     assert verdict() == "give up"
 
 
-def test_if_nothing_was_found_before_a_lookup_has_its_attempts() -> None:
+def test_a_lookup_gets_its_attempts_if_no_id_was_found_before() -> None:
     driver = Driver()
     lookup = driver.lookup()
     for _ in range(3):
@@ -353,7 +353,7 @@ def test_if_nothing_was_found_before_a_lookup_has_its_attempts() -> None:
     assert driver.limits.verdict(lookup, 3, driver.now) == "give up"
 
 
-def test_a_request_sent_before_the_end_of_an_outage_is_not_held_against_its_id() -> None:
+def test_a_request_sent_during_an_outage_does_not_count_against_its_id() -> None:
     driver = closed()
     late = driver.start(bulk=False)
     driver.now += driver.wait()

@@ -1,4 +1,4 @@
-"""How many may start a second: the user's bound, and what refusals teach."""
+"""How many requests start a second: a fixed rate, and the pace learned from refusals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from elevenphone import RateLimitError
 
 
 def starts(driver: Driver, seconds: float, refuse: Callable[[], RateLimitError | None] = lambda: None) -> int:
-    """Start as many as may start in so many seconds, each answered or refused after 1 ms."""
+    """Start all requests that may start within these seconds; each is answered or refused after 1 ms."""
     until = driver.now + seconds
     count = 0
     while driver.now + driver.wait() < until:
@@ -26,14 +26,14 @@ def starts(driver: Driver, seconds: float, refuse: Callable[[], RateLimitError |
 
 
 def pace(driver: Driver) -> float:
-    """Start one request as soon as may be, and say how many a second may follow."""
+    """Start one request as soon as possible, and return how many a second may follow."""
     driver.now += driver.wait()
     driver.ask(takes=0.0)
     return 1 / driver.wait()
 
 
 class Bucket:
-    """A server's own bound: so many a second, with bursts of a tenth of that by default."""
+    """A server's rate limit, with bursts of a tenth of a second by default."""
 
     def __init__(
         self, driver: Driver, rate: float, retry_after: float | None = None, *, burst: float | None = None
@@ -69,7 +69,7 @@ def test_a_fixed_rate_spaces_the_starts_evenly(rate: float) -> None:
     assert gaps == pytest.approx([1 / rate] * 19, rel=1e-6, abs=1e-9)
 
 
-def test_time_in_which_nothing_started_is_not_made_up_for() -> None:
+def test_idle_time_allows_no_burst() -> None:
     driver = Driver(rate=10.0)
     driver.ask()
     driver.now += 100
@@ -77,7 +77,7 @@ def test_time_in_which_nothing_started_is_not_made_up_for() -> None:
     assert not driver.may_start()
 
 
-def test_what_a_timer_is_late_by_is_made_up_for() -> None:
+def test_the_lateness_of_a_timer_is_made_up_for() -> None:
     driver = Driver(concurrency=1_000, rate=200.0)
     began = driver.now
     for _ in range(1_000):
@@ -86,12 +86,12 @@ def test_what_a_timer_is_late_by_is_made_up_for() -> None:
     assert driver.now - began == pytest.approx(1_000 / 200, rel=0.01)
 
 
-def test_there_is_no_pace_until_a_refusal() -> None:
+def test_there_is_no_pace_before_the_first_refusal() -> None:
     driver = Driver()
     assert starts(driver, 1.0) == pytest.approx(1_000, rel=0.01)
 
 
-def test_the_first_refusal_sets_the_pace_to_what_was_borne() -> None:
+def test_the_first_refusal_sets_the_pace_to_the_accepted_rate() -> None:
     driver = Driver()
     bucket = Bucket(driver, rate=50.0)
     starts(driver, 0.5, bucket)
@@ -105,12 +105,12 @@ def test_the_pace_is_found_and_kept(rate: float) -> None:
     bucket = Bucket(driver, rate)
     starts(driver, 10.0, bucket)
     bucket.refusals = 0
-    borne = starts(driver, 60.0, bucket) - bucket.refusals
-    assert borne >= 0.85 * 60 * rate
+    accepted = starts(driver, 60.0, bucket) - bucket.refusals
+    assert accepted >= 0.85 * 60 * rate
     assert bucket.refusals <= 60  # one a second
 
 
-def test_refusals_that_hold_all_up_are_provoked_less_often() -> None:
+def test_refusals_with_retry_after_are_provoked_less_often() -> None:
     def refusals(retry_after: float | None) -> int:
         driver = Driver()
         bucket = Bucket(driver, 50.0, retry_after)
@@ -122,7 +122,7 @@ def test_refusals_that_hold_all_up_are_provoked_less_often() -> None:
     assert refusals(1.0) < refusals(None) / 3
 
 
-def test_the_pace_rises_again_where_nothing_is_refused() -> None:
+def test_the_pace_rises_while_nothing_is_refused() -> None:
     driver = Driver()
     starts(driver, 5.0, Bucket(driver, 50.0))
     before = starts(driver, 1.0)
@@ -130,14 +130,14 @@ def test_the_pace_rises_again_where_nothing_is_refused() -> None:
     assert starts(driver, 1.0) > 3 * before
 
 
-def test_a_learned_pace_never_passes_the_fixed_one() -> None:
+def test_a_learned_pace_never_exceeds_the_fixed_rate() -> None:
     driver = Driver(rate=100.0)
     starts(driver, 5.0, Bucket(driver, 50.0))
     starts(driver, 120.0)
     assert starts(driver, 10.0) == pytest.approx(1_000, rel=0.02)
 
 
-def test_a_wave_of_refusals_slows_down_once() -> None:
+def test_a_wave_of_refusals_slows_the_pace_once() -> None:
     def wait_after(refusals: int) -> float:
         driver = Driver(concurrency=20)
         starts(driver, 1.0)
@@ -158,7 +158,7 @@ def test_single_lookups_keep_the_pace_too() -> None:
     assert driver.wait(bulk=False) == pytest.approx(0.1)
 
 
-def test_the_first_pace_leaves_out_all_requests_of_the_refused_wave() -> None:
+def test_the_first_pace_does_not_count_requests_of_the_refused_wave() -> None:
     driver = Driver(concurrency=100)
     permits = driver.fill()
     driver.now += 0.4
@@ -166,7 +166,7 @@ def test_the_first_pace_leaves_out_all_requests_of_the_refused_wave() -> None:
         driver.end(permit)
     for permit in permits[60:]:
         driver.end(permit, throttled("rate"))
-    # 60 in 0.4 seconds, and a tenth of a second's worth counts as a burst.
+    # 60 requests in 0.4 seconds; those of a tenth of a second count as a burst.
     assert pace(driver) == pytest.approx(60 / 0.5, rel=0.05)
 
 
@@ -182,7 +182,7 @@ def test_the_pace_is_found_whatever_the_size_of_the_bucket(burst: float, retry_a
 
 
 def refuse_with(driver: Driver, retry_after: float) -> None:
-    """Answer ten in a second, refuse the next, and wait for as long as anything may hold it up."""
+    """Answer ten requests in a second, refuse the next, and wait out the longest possible delay."""
     for _ in range(10):
         driver.now += driver.wait()
         driver.ask(takes=0.1)
@@ -193,11 +193,13 @@ def refuse_with(driver: Driver, retry_after: float) -> None:
 
 @pytest.mark.parametrize("refusals", [1, 2, 3])
 @pytest.mark.parametrize("retry_after", [60.0, 3600.0, 86_400.0])
-def test_no_refusal_slows_the_raise_for_longer_than_a_minute(retry_after: float, refusals: int) -> None:
+def test_a_refusal_slows_the_growth_of_the_pace_for_at_most_a_minute(
+    retry_after: float, refusals: int
+) -> None:
     driver = Driver()
     for _ in range(refusals):
         refuse_with(driver, retry_after)
     before = pace(driver)
     starts(driver, 10.0)
-    # A tenth a second, as after a refusal without Retry-After.
+    # It grows by a tenth each second, as after a refusal without Retry-After.
     assert pace(driver) >= 0.9 * before * 1.1**10

@@ -1,4 +1,4 @@
-"""Whom a refusal holds up, and for how long: shared pauses."""
+"""Shared pauses: which requests a refusal delays, and for how long."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from elevenphone import ElevenPhoneError
 
 
 def after(error: ElevenPhoneError, *, others: int = 3) -> Driver:
-    """Let one of several requests in flight end in an error."""
+    """End one of several requests in flight with an error."""
     driver = Driver()
     driver.rounds(1.0)
     permits = [driver.start() for _ in range(1 + others)]
@@ -26,7 +26,7 @@ def after(error: ElevenPhoneError, *, others: int = 3) -> Driver:
     [throttled("rate", 2.0), throttled("busy", 2.0), throttled("unknown", 2.0), unavailable(2.0)],
     ids=["rate", "busy", "unknown", "503"],
 )
-def test_a_wish_that_concerns_all_holds_all(error: ElevenPhoneError, bulk: bool) -> None:
+def test_a_retry_after_for_all_requests_holds_all_requests(error: ElevenPhoneError, bulk: bool) -> None:
     driver = after(error)
     assert driver.wait(bulk=bulk) == pytest.approx(2.0)
     assert driver.limits.paused_by is error
@@ -35,18 +35,18 @@ def test_a_wish_that_concerns_all_holds_all(error: ElevenPhoneError, bulk: bool)
 
 
 @pytest.mark.parametrize("retry_after", [None, 5.0])
-def test_too_many_at_once_holds_nobody_else(retry_after: float | None) -> None:
+def test_a_concurrency_refusal_holds_no_other_request(retry_after: float | None) -> None:
     driver = after(throttled("concurrency", retry_after), others=3)
     assert driver.may_start(bulk=True)
     assert driver.may_start(bulk=False)
 
 
 @pytest.mark.parametrize("error", [throttled("quota"), unavailable()], ids=["quota", "503"])
-def test_an_error_without_a_wish_holds_nobody(error: ElevenPhoneError) -> None:
+def test_an_error_without_retry_after_holds_no_request(error: ElevenPhoneError) -> None:
     assert after(error).wait() == 0.0
 
 
-def test_a_busy_service_that_names_no_time_is_left_alone_for_longer_and_longer() -> None:
+def test_pauses_grow_for_a_busy_service_without_retry_after() -> None:
     driver = Driver()
     waits: list[float] = []
     for _ in range(8):
@@ -59,7 +59,7 @@ def test_a_busy_service_that_names_no_time_is_left_alone_for_longer_and_longer()
     assert driver.wait() == pytest.approx(0.25)
 
 
-def test_a_busy_service_that_asks_for_no_wait_again_and_again_gets_one() -> None:
+def test_a_busy_service_with_a_retry_after_of_zero_still_gets_pauses() -> None:
     driver = Driver()
     waits: list[float] = []
     for _ in range(4):
@@ -69,7 +69,7 @@ def test_a_busy_service_that_asks_for_no_wait_again_and_again_gets_one() -> None
     assert waits == pytest.approx([0.0, 0.5, 1.0, 2.0])
 
 
-def test_a_busy_service_that_names_a_longer_time_gets_it() -> None:
+def test_a_busy_service_gets_the_longer_pause_it_asks_for() -> None:
     driver = Driver()
     for _ in range(3):
         driver.ask(throttled("busy", 5.0), takes=0.001)
@@ -77,7 +77,7 @@ def test_a_busy_service_that_names_a_longer_time_gets_it() -> None:
         driver.now += driver.wait()
 
 
-def test_several_that_hear_of_the_same_busy_spell_are_one_pause() -> None:
+def test_several_refusals_of_one_busy_spell_make_one_pause() -> None:
     driver = Driver()
     permits = driver.fill()
     driver.now += 0.001
@@ -86,7 +86,7 @@ def test_several_that_hear_of_the_same_busy_spell_are_one_pause() -> None:
     assert driver.wait() == pytest.approx(0.25)
 
 
-def test_one_refused_though_alone_gives_others_of_the_account_some_room() -> None:
+def test_a_request_refused_though_alone_leaves_room_for_other_clients() -> None:
     driver = Driver()
     waits: list[float] = []
     for _ in range(5):
@@ -96,7 +96,7 @@ def test_one_refused_though_alone_gives_others_of_the_account_some_room() -> Non
     assert waits == pytest.approx([0.075, 0.15, 0.3, 0.3, 0.3])
 
 
-def test_an_unknown_refusal_at_a_limit_of_one_is_taken_for_the_pace() -> None:
+def test_an_unknown_refusal_at_a_limit_of_one_is_treated_as_a_rate_limit() -> None:
     driver = Driver(concurrency=1)
     for _ in range(50):
         driver.ask()
@@ -105,7 +105,7 @@ def test_an_unknown_refusal_at_a_limit_of_one_is_taken_for_the_pace() -> None:
 
 
 @given(
-    wishes=st.lists(
+    refusals=st.lists(
         st.tuples(
             st.sampled_from(["rate", "busy", "unknown", "503"]),
             st.floats(0, 10_000),
@@ -115,11 +115,11 @@ def test_an_unknown_refusal_at_a_limit_of_one_is_taken_for_the_pace() -> None:
         max_size=20,
     )
 )
-def test_a_pause_only_moves_forward_and_never_beyond_a_minute(wishes: list[tuple[str, float, float]]) -> None:
-    driver = Driver(concurrency=len(wishes))
+def test_a_pause_only_grows_and_never_exceeds_a_minute(refusals: list[tuple[str, float, float]]) -> None:
+    driver = Driver(concurrency=len(refusals))
     permits = driver.fill()
     resumes_at = driver.limits.resumes_at
-    for permit, (kind, retry_after, takes) in zip(permits, wishes, strict=True):
+    for permit, (kind, retry_after, takes) in zip(permits, refusals, strict=True):
         driver.now += takes
         match kind:
             case "rate" | "busy" | "unknown":
@@ -145,7 +145,7 @@ def test_a_pause_counts_as_time_without_a_good_answer() -> None:
     assert driver.limits.without_answer_for(driver.now) > 60.0
 
 
-def test_a_good_answer_in_a_pause_begins_the_time_without_one() -> None:
+def test_the_time_without_a_good_answer_starts_with_the_last_one_even_in_a_pause() -> None:
     driver = Driver()
     refused, good = driver.start(), driver.start()
     driver.end(refused, throttled("rate", 60.0))
@@ -156,7 +156,7 @@ def test_a_good_answer_in_a_pause_begins_the_time_without_one() -> None:
     assert driver.limits.without_answer_for(driver.now) == pytest.approx(60.0)
 
 
-def test_time_in_which_nobody_asks_is_no_time_without_a_good_answer() -> None:
+def test_idle_time_does_not_count_as_time_without_a_good_answer() -> None:
     driver = Driver()
     driver.ask(unavailable())
     driver.now += 3_600.0

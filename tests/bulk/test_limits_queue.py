@@ -1,4 +1,4 @@
-"""The queue before the server: what waits in it is kept short, and nothing else is taken for it."""
+"""The queue at the server is kept short, and nothing else is mistaken for it."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Beside(NamedTuple):
     """A bulk run with a single lookup every quarter of a second beside it.
 
     Attributes:
-        ratio: Seconds that it took, over the ideal.
+        ratio: Duration of the run, divided by the ideal.
         gets: Seconds that each single lookup took, sorted.
-        most_later: Most in flight at the server after the first six seconds.
+        most_later: Most requests in flight at the server after the first six seconds.
     """
 
     ratio: float
@@ -63,12 +63,12 @@ def beside(server: SimulatedServer, limit: int, ids: int, *, concurrency: int | 
                     for number in count():
                         await asyncio.sleep(0.25)
                         single.create_task(get(number))
-                        if loop.time() - virtual_time.START > 6:
+                        if virtual_time.elapsed() > 6:
                             in_flight.append(server.in_flight)
 
             singles = asyncio.create_task(get_all())
             lookups = await client.gather(f"phnum_{number}" for number in range(ids))
-            ended = loop.time() - virtual_time.START
+            ended = virtual_time.elapsed()
             singles.cancel()
             await asyncio.wait([singles])
             assert len([lookup.result() for lookup in lookups]) == ids
@@ -81,7 +81,7 @@ def beside(server: SimulatedServer, limit: int, ids: int, *, concurrency: int | 
 
 @pytest.mark.parametrize("queue", [10, None])
 @pytest.mark.parametrize(("limit", "ids"), [(3, 1_500), (10, 3_000), (30, 6_000)])
-def test_bulk_keeps_the_queue_short_and_the_server_busy(limit: int, ids: int, queue: int | None) -> None:
+def test_a_run_keeps_the_queue_short_and_the_server_busy(limit: int, ids: int, queue: int | None) -> None:
     run = beside(SimulatedServer(limit=limit, queue=queue, latency=jittered), limit, ids)
     assert run.ratio <= 1.1
     assert median(run.gets) <= 1.5 * LATENCY
@@ -95,21 +95,21 @@ def test_a_fixed_concurrency_ignores_the_queue() -> None:
     assert server.peak_in_flight == 50
 
 
-def test_of_a_server_that_answers_one_at_a_time_one_is_asked() -> None:
+def test_a_server_that_answers_one_request_at_a_time_gets_one_at_a_time() -> None:
     run = beside(SimulatedServer(limit=1, queue=None, latency=jittered), 1, 600)
     assert run.ratio <= 1.1
     assert median(run.gets) <= 2.5 * LATENCY
     assert run.most_later <= 4
 
 
-def test_a_limit_that_rises_is_found_in_spite_of_the_queue() -> None:
+def test_a_higher_limit_is_found_despite_the_queue() -> None:
     server = SimulatedServer(limit=lambda at: 4 if at < 5 else 20, queue=None, latency=jittered)
     simulation = simulate(server, 3_000)
     done_by_then = 4 * 5 / LATENCY
     assert simulation.lasted <= 1.25 * (5 + (3_000 - done_by_then) * LATENCY / 20)
 
 
-def test_clients_that_share_a_queue_have_like_shares() -> None:
+def test_clients_that_share_a_queue_get_similar_shares() -> None:
     ratios: list[float] = []
     uneven: list[float] = []
     for seed in range(5):
@@ -122,7 +122,7 @@ def test_clients_that_share_a_queue_have_like_shares() -> None:
     assert median(uneven) <= 1.5
 
 
-def test_fewer_are_in_flight_for_a_moment_now_and_then_to_see_what_an_answer_takes() -> None:
+def test_the_limit_drops_now_and_then_to_measure_the_latency_without_a_queue() -> None:
     server = SimulatedServer(limit=10, queue=None, latency=jittered)
     looks: list[float] = []
 
@@ -130,7 +130,7 @@ def test_fewer_are_in_flight_for_a_moment_now_and_then_to_see_what_an_answer_tak
         ids = (f"phnum_{number}" for number in range(4_000))
         async with PhoneNumberClient(transport=server.connect()) as client, client.stream(ids) as run:
             async for _ in run:
-                now = seconds_since_the_start()
+                now = virtual_time.elapsed()
                 if server.in_flight <= 6 and (not looks or now > looks[-1] + 1):
                     looks.append(now)
 
@@ -140,19 +140,15 @@ def test_fewer_are_in_flight_for_a_moment_now_and_then_to_see_what_an_answer_tak
     assert max(apart) <= 4.0
 
 
-# What looks like a queue, and is none
-
-
-def seconds_since_the_start() -> float:
-    return asyncio.get_running_loop().time() - virtual_time.START
+# Slower answers that are not a queue
 
 
 def slower_later(chance: random.Random) -> float:
-    return jittered(chance) * (3 if seconds_since_the_start() > 5 else 1)
+    return jittered(chance) * (3 if virtual_time.elapsed() > 5 else 1)
 
 
 def faster_later(chance: random.Random) -> float:
-    return jittered(chance) / (3 if seconds_since_the_start() > 5 else 1)
+    return jittered(chance) / (3 if virtual_time.elapsed() > 5 else 1)
 
 
 def of_two_kinds(chance: random.Random) -> float:
@@ -174,7 +170,7 @@ def rarely_slow(chance: random.Random) -> float:
     ],
 )
 @pytest.mark.parametrize("seed", range(3))
-def test_what_answers_take_by_themselves_is_not_taken_for_a_queue(
+def test_uneven_latencies_are_not_mistaken_for_a_queue(
     latency: Callable[[random.Random], float], ids: int, seed: int
 ) -> None:
     def lasted(concurrency: int | None) -> float:
@@ -190,7 +186,7 @@ def test_what_answers_take_by_themselves_is_not_taken_for_a_queue(
     assert lasted(None) <= 1.2 * lasted(10)
 
 
-def test_random_failures_are_not_taken_for_a_queue() -> None:
+def test_random_failures_are_not_mistaken_for_a_queue() -> None:
     server = SimulatedServer(limit=10, latency=jittered, failing=0.2)
     simulation = simulate(server, 3_000)
     assert not simulation.lost
@@ -201,7 +197,7 @@ Takes = Callable[[int], float]
 
 
 def queued(in_flight: int) -> float:
-    """Say what an answer takes of a server that works on ten at once, and lets the others wait."""
+    """Return the latency of a server that works on ten requests at once and queues the others."""
     return LATENCY * max(1.0, in_flight / 10)
 
 
@@ -210,11 +206,11 @@ def alike(_in_flight: int) -> float:
 
 
 class Loaded:
-    """Drives a limit by hand: as many requests in flight as it allows, and what each takes is given.
+    """Drives a limit by hand: keeps it full of requests whose latencies are given.
 
     Attributes:
         limit: The limit.
-        now: The moment.
+        now: The time, in seconds.
     """
 
     def __init__(self, *, random: float = 0.5, resolution: float = 0.0) -> None:
@@ -225,11 +221,11 @@ class Loaded:
         self._in_flight: deque[tuple[Permit, float]] = deque()
 
     def clock(self) -> float:
-        """Say what time it is, as precisely as the loop's clock does."""
+        """Return the time, as precise as the loop's clock."""
         return self.now // self._resolution * self._resolution if self._resolution else self.now
 
     def answer(self, takes: Takes, *, most: int = 100) -> int:
-        """Fill up, and answer the oldest; return how many were in flight."""
+        """Start all requests that may start, answer the oldest, and return how many were in flight."""
         while len(self._in_flight) + 1 <= min(self.limit.value, most):
             self._number += 1
             permit = Permit(self.clock(), len(self._in_flight) + 1, self._number)
@@ -245,7 +241,7 @@ class Loaded:
         return [self.answer(takes, most=most) for _ in range(count)]
 
 
-def test_a_queue_bounds_the_limit_and_says_so() -> None:
+def test_a_queue_bounds_the_limit_and_stats_report_it() -> None:
     loaded = Loaded()
     loaded.answers(queued, 1_000)
     in_flight = loaded.answers(queued, 3_000)
@@ -253,7 +249,7 @@ def test_a_queue_bounds_the_limit_and_says_so() -> None:
     assert loaded.limit.held_by_queue
 
 
-def test_the_estimate_says_how_many_wait() -> None:
+def test_the_estimate_is_the_number_of_queued_requests() -> None:
     loaded = Loaded()
     in_flight = 0
     while not loaded.limit.waiting_estimate:
@@ -261,7 +257,7 @@ def test_the_estimate_says_how_many_wait() -> None:
     assert loaded.limit.waiting_estimate == pytest.approx(in_flight - 10, rel=0.3)
 
 
-def test_without_a_queue_nothing_is_estimated_to_wait() -> None:
+def test_without_a_queue_the_estimate_is_zero() -> None:
     loaded = Loaded()
     loaded.answers(alike, 5_000)
     assert loaded.limit.waiting_estimate == 0.0
@@ -269,8 +265,8 @@ def test_without_a_queue_nothing_is_estimated_to_wait() -> None:
     assert loaded.limit.value == 100
 
 
-def test_time_spent_in_this_process_is_not_taken_for_a_queue() -> None:
-    """An event loop that is the bottleneck: the more are in flight, the longer all answers wait for it."""
+def test_time_spent_in_this_process_is_not_mistaken_for_a_queue() -> None:
+    """The event loop is the bottleneck: answers wait for it longer, the more requests are in flight."""
     loaded = Loaded()
     loaded.answers(alike, 200)
     for _ in range(100):
@@ -279,7 +275,7 @@ def test_time_spent_in_this_process_is_not_taken_for_a_queue() -> None:
     assert not loaded.limit.held_by_queue
 
 
-def test_a_bound_goes_where_this_process_is_the_bottleneck_for_seconds() -> None:
+def test_the_bound_is_lifted_if_this_process_is_the_bottleneck_for_seconds() -> None:
     loaded = Loaded()
     while not loaded.limit.held_by_queue:
         loaded.answer(queued)
@@ -289,7 +285,7 @@ def test_a_bound_goes_where_this_process_is_the_bottleneck_for_seconds() -> None
     assert not loaded.limit.held_by_queue
 
 
-def test_a_loop_that_is_late_by_little_hides_no_queue() -> None:
+def test_a_slightly_late_event_loop_hides_no_queue() -> None:
     loaded = Loaded()
     for _ in range(100):
         loaded.answers(queued, 10)
@@ -297,15 +293,15 @@ def test_a_loop_that_is_late_by_little_hides_no_queue() -> None:
     assert loaded.limit.held_by_queue
 
 
-def test_a_clock_of_milliseconds_makes_no_queue() -> None:
+def test_a_clock_of_milliseconds_is_not_mistaken_for_a_queue() -> None:
     chance = random.Random(1)
     loaded = Loaded(resolution=0.001)
     loaded.answers(lambda _in_flight: chance.uniform(0.0005, 0.0025), 20_000)
     assert loaded.limit.value == 100
 
 
-def test_slow_answers_to_few_requests_cut_nothing() -> None:
-    """A service that makes single lookups now and then: the limit is not what holds it back."""
+def test_slow_answers_to_few_requests_do_not_lower_the_limit() -> None:
+    """A service makes single lookups now and then, and never reaches the limit."""
     loaded = Loaded()
     loaded.answers(alike, 500, most=5)
     loaded.answers(lambda _in_flight: 10 * LATENCY, 500, most=5)
@@ -320,7 +316,7 @@ def test_slow_answers_to_few_requests_cut_nothing() -> None:
     random=st.floats(0, 0.999),
 )
 @settings(max_examples=50, deadline=None)
-def test_whatever_answers_take_one_may_always_be_in_flight(
+def test_the_limit_is_never_below_one_whatever_the_latencies(
     spells: list[tuple[float, float, bool]], random: float
 ) -> None:
     loaded = Loaded(random=random)
@@ -338,7 +334,7 @@ def test_whatever_answers_take_one_may_always_be_in_flight(
 
 
 @pytest.mark.parametrize("error", [throttled("concurrency"), unavailable()], ids=["429", "503"])
-def test_refusals_and_failures_do_not_count_as_answers(error: ElevenPhoneError) -> None:
+def test_refusals_and_failures_are_not_used_as_latencies(error: ElevenPhoneError) -> None:
     driver = Driver()
     for _ in range(20):
         for permit in driver.fill():

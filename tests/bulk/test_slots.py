@@ -16,15 +16,13 @@ from elevenphone._limits.limits import Limits
 from elevenphone._limits.permit import Permit
 from elevenphone._limits.slots import Lane, Slot, Slots
 
-START = virtual_time.START
-
 
 def now() -> float:
     return asyncio.get_running_loop().time()
 
 
 class Queue:
-    """Slots, and the order in which they were given out."""
+    """Slots, and the order in which requests got them."""
 
     def __init__(self, *, concurrency: int | None = 1, rate: float | None = None) -> None:
         self.limits = Limits(concurrency=concurrency, rate=rate)
@@ -37,7 +35,7 @@ class Queue:
         return [name for name, _ in self.admitted]
 
     async def take(self, *, bulk: bool = False, fresh: bool = False, run: Lane | None = None) -> Slot:
-        """Take a slot, now or when it is free."""
+        """Take a slot as soon as one is free."""
         lane = run or (self.run if bulk else self.slots.singles)
         return self.slots.take_now(lane, fresh=fresh) or await self.slots.take(lane, fresh=fresh)
 
@@ -50,9 +48,9 @@ class Queue:
         run: Lane | None = None,
         takes: float = 1.0,
     ) -> None:
-        """Wait for a slot, and keep it for a while."""
+        """Wait for a slot, and hold it for a while."""
         with await self.take(bulk=bulk, fresh=fresh, run=run) as slot:
-            self.admitted.append((name, now() - START))
+            self.admitted.append((name, virtual_time.elapsed()))
             await asyncio.sleep(takes)
             slot.found(now(), None)
 
@@ -63,7 +61,7 @@ def fail(slot: Slot, error: ElevenPhoneError) -> None:
 
 
 async def begin(*uses: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
-    """Start some tasks, one after the other, and let each come to its first wait."""
+    """Start tasks one after another, and let each reach its first wait."""
     tasks: list[asyncio.Task[None]] = []
     for use in uses:
         tasks.append(asyncio.create_task(use))
@@ -71,7 +69,7 @@ async def begin(*uses: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
     return tasks
 
 
-def test_they_are_let_in_in_order_of_arrival() -> None:
+def test_requests_get_slots_in_order_of_arrival() -> None:
     async def main() -> Queue:
         queue = Queue(concurrency=2)
         await asyncio.gather(*(queue.use(str(n)) for n in range(10)))
@@ -81,7 +79,7 @@ def test_they_are_let_in_in_order_of_arrival() -> None:
     assert queue.admitted == [(str(n), n // 2) for n in range(10)]
 
 
-def test_single_lookups_go_before_bulk_ones_that_came_earlier() -> None:
+def test_single_lookups_go_before_bulk_lookups_that_came_earlier() -> None:
     async def main() -> Queue:
         queue = Queue()
         tasks = await begin(
@@ -97,7 +95,7 @@ def test_single_lookups_go_before_bulk_ones_that_came_earlier() -> None:
     assert virtual_time.run(main()).names == ["bulk 1", "single 1", "single 2", "bulk 2", "bulk 3"]
 
 
-def test_nobody_overtakes_those_who_wait() -> None:
+def test_a_new_request_does_not_overtake_those_that_wait() -> None:
     async def main() -> Queue:
         queue = Queue()
         first = await queue.take()
@@ -111,12 +109,12 @@ def test_nobody_overtakes_those_who_wait() -> None:
 
 
 @pytest.mark.parametrize("bulk", [True, False])
-def test_one_cancelled_in_the_moment_of_being_let_in_loses_no_place(bulk: bool) -> None:
+def test_a_request_that_gets_its_slot_just_before_its_cancellation_gives_it_back(bulk: bool) -> None:
     async def main() -> Queue:
         queue = Queue()
         first = await queue.take()
         unlucky, lucky = await begin(queue.use("unlucky", bulk=bulk), queue.use("lucky", bulk=bulk))
-        first.found(now(), None)  # lets the unlucky one in, who has not run since
+        first.found(now(), None)  # gives the slot to the unlucky one, which has not run since
         unlucky.cancel()
         await lucky
         return queue
@@ -126,7 +124,7 @@ def test_one_cancelled_in_the_moment_of_being_let_in_loses_no_place(bulk: bool) 
     assert queue.limits.in_flight == 0
 
 
-def test_one_let_in_in_the_moment_of_its_cancellation_loses_no_place() -> None:
+def test_a_request_cancelled_just_before_it_gets_a_slot_gives_it_back() -> None:
     async def main() -> Queue:
         queue = Queue()
         first = await queue.take()
@@ -141,7 +139,7 @@ def test_one_let_in_in_the_moment_of_its_cancellation_loses_no_place() -> None:
     assert queue.limits.in_flight == 0
 
 
-def test_those_who_wait_wake_when_the_pause_ends() -> None:
+def test_waiting_requests_start_when_the_pause_ends() -> None:
     async def main() -> Queue:
         queue = Queue(concurrency=3)
         permit = await queue.take(bulk=True)
@@ -152,7 +150,7 @@ def test_those_who_wait_wake_when_the_pause_ends() -> None:
     assert virtual_time.run(main()).admitted == [("single", 5.0), ("bulk", 5.0)]
 
 
-def test_a_pause_made_longer_while_they_wait_holds_them_longer() -> None:
+def test_a_longer_pause_holds_waiting_requests_longer() -> None:
     async def main() -> Queue:
         queue = Queue(concurrency=3)
         permits = [await queue.take(bulk=True) for _ in range(2)]
@@ -166,7 +164,7 @@ def test_a_pause_made_longer_while_they_wait_holds_them_longer() -> None:
     assert virtual_time.run(main()).admitted == [("bulk", 11.0)]
 
 
-def test_a_fixed_rate_lets_them_in_one_by_one() -> None:
+def test_a_fixed_rate_starts_requests_one_by_one() -> None:
     async def main() -> Queue:
         queue = Queue(concurrency=100, rate=4.0)
         await asyncio.gather(*(queue.use(str(n)) for n in range(5)))
@@ -185,7 +183,7 @@ def test_a_fixed_rate_lets_them_in_one_by_one() -> None:
         max_size=25,
     ),
 )
-def test_whoever_is_cancelled_and_when_all_others_get_in_and_no_place_is_lost(
+def test_cancellations_lose_no_slot_and_delay_nobody(
     concurrency: int, users: list[tuple[bool, float, float | None]]
 ) -> None:
     async def main() -> tuple[Queue, list[bool]]:
@@ -207,7 +205,7 @@ def test_whoever_is_cancelled_and_when_all_others_get_in_and_no_place_is_lost(
         assert cancelled_at is not None or not was_cancelled
 
 
-def test_a_permit_tells_when_it_was_given_and_not_when_it_was_asked_for() -> None:
+def test_a_permit_starts_when_it_is_given_not_when_it_is_requested() -> None:
     async def main() -> Permit:
         queue = Queue()
         tasks = await begin(queue.use("first", takes=3.0))
@@ -215,7 +213,7 @@ def test_a_permit_tells_when_it_was_given_and_not_when_it_was_asked_for() -> Non
         await asyncio.gather(*tasks)
         return slot.permit
 
-    assert virtual_time.run(main()).started == START + 3.0
+    assert virtual_time.run(main()).started == virtual_time.START + 3.0
 
 
 # Runs
@@ -235,7 +233,7 @@ def test_within_a_run_retries_come_before_new_ids() -> None:
     assert virtual_time.run(main()).names == ["first", "retry", "new"]
 
 
-def test_the_run_that_holds_the_fewest_slots_comes_first() -> None:
+def test_the_run_with_the_fewest_slots_comes_first() -> None:
     async def main() -> Queue:
         queue = Queue(concurrency=4)
         late = queue.slots.open_lane([])
@@ -250,7 +248,7 @@ def test_the_run_that_holds_the_fewest_slots_comes_first() -> None:
     assert names[:6] == ["early 0", "early 1", "early 2", "early 3", "late 0", "late 1"]
 
 
-def test_a_worker_that_just_gave_its_slot_back_takes_it_again_before_new_ids() -> None:
+def test_a_worker_can_take_its_freed_slot_again_before_new_ids() -> None:
     async def main() -> Queue:
         queue = Queue()
         slot = await queue.take(bulk=True, fresh=True)
@@ -258,7 +256,7 @@ def test_a_worker_that_just_gave_its_slot_back_takes_it_again_before_new_ids() -
         slot.found(now(), None)
         again = queue.slots.take_now(queue.run, fresh=True)
         assert again is not None
-        queue.admitted.append(("again", now() - START))
+        queue.admitted.append(("again", virtual_time.elapsed()))
         await asyncio.sleep(1.0)
         again.found(now(), None)
         await asyncio.gather(*waiting)
@@ -277,7 +275,7 @@ def test_a_slot_that_is_left_without_a_result_is_given_back() -> None:
     assert virtual_time.run(main()) == 0
 
 
-def test_forty_thousand_cancelled_waiters_leave_one_by_one() -> None:
+def test_forty_thousand_waiters_can_be_cancelled_one_by_one() -> None:
     async def main() -> tuple[int, int]:
         queue = Queue()
         first = await queue.take()

@@ -19,14 +19,14 @@ _T = TypeVar("_T")
 
 
 class ScriptedServer:
-    """Answers every id with a label that says how often it was edited.
+    """Answers every id with a number whose label counts its edits.
 
     Attributes:
         edits: The label of each id; `edit` raises it.
-        outcome: What every request ends in instead of an answer, or `None`.
-        outcomes: The same for single ids.
+        outcome: The error of every request, or `None`.
+        outcomes: The errors of single ids.
         latency: Seconds that an answer takes.
-        transport: What the client sends with.
+        transport: The transport of the client.
     """
 
     def __init__(self) -> None:
@@ -75,11 +75,6 @@ DOWN = refused(503)
 NO_RETRY = RetryPolicy.none()
 
 
-def now() -> float:
-    """Return the seconds since the start."""
-    return asyncio.get_running_loop().time() - virtual_time.START
-
-
 async def label(client: PhoneNumberClient, phone_number_id: str = "phnum_1") -> str:
     return (await client.get(phone_number_id)).label
 
@@ -92,7 +87,7 @@ def with_cache(
     timeout: float = 10.0,
     deadline: float | None = 60.0,
 ) -> _T:
-    """Use a client in virtual time, close it, and see that nothing is left behind.
+    """Use a client in virtual time, close it, and check that no task and no timer is left.
 
     Raises:
         DeadlockError: It hung.

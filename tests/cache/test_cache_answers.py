@@ -1,4 +1,4 @@
-"""Answers within `max_age`, what is remembered, and what drops it."""
+"""Answers within `max_age`: when they are remembered, and when they are dropped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import logging
 import math
 
 import pytest
-from cache_helpers import LATENCY, ScriptedServer, label, now, with_cache
+import virtual_time
+from cache_helpers import LATENCY, ScriptedServer, label, with_cache
 from stub_transport import refused
 
 from elevenphone import (
@@ -22,7 +23,7 @@ from elevenphone import (
 MINUTE = Cache(max_age=60.0)
 
 
-def test_get_answers_from_memory_within_max_age_and_asks_after_it() -> None:
+def test_get_answers_from_memory_until_max_age_and_then_sends_a_request() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         assert await label(client) == "0"
         server.edit("phnum_1")
@@ -42,7 +43,7 @@ def test_the_age_of_a_retried_lookup_counts_from_its_last_attempt() -> None:
         server.outcome = refused(503, retry_after="30")
         asyncio.get_running_loop().call_later(1.0, setattr, server, "outcome", None)
         await client.get("phnum_1")
-        assert now() >= 30.0
+        assert virtual_time.elapsed() >= 30.0
         await asyncio.sleep(59.0)
         await client.get("phnum_1")
         assert server.asked() == 2
@@ -62,7 +63,7 @@ def test_an_answer_from_memory_needs_no_turn_of_the_event_loop() -> None:
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_without_a_cache_every_get_asks(fresh: bool) -> None:
+def test_without_a_cache_every_get_sends_a_request(fresh: bool) -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await asyncio.gather(client.get("phnum_1", fresh=fresh), client.get("phnum_1", fresh=fresh))
         await client.get("phnum_1", fresh=fresh)
@@ -74,7 +75,7 @@ def test_without_a_cache_every_get_asks(fresh: bool) -> None:
     with_cache(use, None)
 
 
-def test_a_fresh_get_asks_and_its_answer_is_remembered() -> None:
+def test_a_fresh_get_sends_a_request_and_its_answer_is_remembered() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await client.get("phnum_1")
         server.edit("phnum_1")
@@ -86,7 +87,7 @@ def test_a_fresh_get_asks_and_its_answer_is_remembered() -> None:
     with_cache(use, MINUTE)
 
 
-def test_a_get_with_a_timeout_or_a_policy_of_its_own_is_answered_from_memory_too() -> None:
+def test_a_get_with_its_own_timeout_or_policy_is_answered_from_memory() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await client.get("phnum_1", timeout=1.0)
         await client.get("phnum_1", retry=RetryPolicy.none(), deadline=1.0)
@@ -114,7 +115,7 @@ def test_forget_drops_one_number_or_all() -> None:
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_an_answer_that_is_under_way_when_its_number_is_forgotten_is_not_remembered(fresh: bool) -> None:
+def test_an_answer_in_flight_when_its_number_is_forgotten_is_not_remembered(fresh: bool) -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         early = asyncio.create_task(client.get("phnum_1", fresh=fresh))
         await asyncio.sleep(LATENCY / 2)
@@ -129,7 +130,7 @@ def test_an_answer_that_is_under_way_when_its_number_is_forgotten_is_not_remembe
     with_cache(use, MINUTE)
 
 
-def test_of_two_answers_the_one_that_was_asked_for_later_is_remembered() -> None:
+def test_the_answer_to_the_later_of_two_requests_is_remembered() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         server.latency = 1.0
         slow = asyncio.create_task(client.get("phnum_1", fresh=True))
@@ -144,7 +145,7 @@ def test_of_two_answers_the_one_that_was_asked_for_later_is_remembered() -> None
 
 
 @pytest.mark.parametrize("call", ["get", "get_raw", "gather"])
-def test_a_404_forgets_the_number_whoever_receives_it(call: str) -> None:
+def test_a_404_to_any_call_forgets_the_number(call: str) -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await client.get("phnum_1")
         server.outcome = refused(404)
@@ -184,7 +185,7 @@ def test_an_invalid_id_is_refused_as_without_a_cache() -> None:
     with_cache(use, MINUTE)
 
 
-def test_arguments_are_checked_though_the_answer_is_remembered() -> None:
+def test_arguments_are_checked_even_if_the_answer_is_remembered() -> None:
     async def use(client: PhoneNumberClient, _server: ScriptedServer) -> None:
         await client.get("phnum_1")
         with pytest.raises(ConfigurationError, match="timeout"):
@@ -227,13 +228,13 @@ def test_a_cache_has_the_documented_defaults_and_cannot_be_changed() -> None:
 
 @pytest.mark.parametrize("name", ["max_age", "stale_while_revalidate", "stale_if_error"])
 @pytest.mark.parametrize("value", [-1.0, math.nan, math.inf, "60", None, True])
-def test_a_time_that_is_no_time_is_refused(name: str, value: object) -> None:
+def test_an_invalid_duration_is_refused(name: str, value: object) -> None:
     with pytest.raises(ConfigurationError, match=f"{name} must be a number of seconds from 0 up"):
         Cache(**{name: value})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("entries", [0, -1, 1.5, True, None, "10"])
-def test_a_number_of_entries_that_makes_no_sense_is_refused(entries: object) -> None:
+def test_an_invalid_number_of_entries_is_refused(entries: object) -> None:
     with pytest.raises(ConfigurationError, match="entries must be a whole number from 1 up"):
         Cache(entries=entries)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 

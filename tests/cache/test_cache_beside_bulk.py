@@ -1,4 +1,4 @@
-"""Bulk and listings always ask; what they find refreshes what is remembered already."""
+"""Bulk runs and listings always send requests; their answers refresh remembered numbers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def find(client: PhoneNumberClient, call: str, *ids: str) -> None:
 
 
 @pytest.mark.parametrize("call", ["get_raw", "gather", "stream"])
-def test_other_calls_always_ask_and_refresh_what_is_remembered(call: str) -> None:
+def test_other_calls_always_send_requests_and_refresh_remembered_numbers(call: str) -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await client.get("phnum_1")
         await asyncio.sleep(50.0)
@@ -39,7 +39,7 @@ def test_other_calls_always_ask_and_refresh_what_is_remembered(call: str) -> Non
     with_cache(use, Cache(max_age=60.0))
 
 
-def test_a_listing_refreshes_what_is_remembered_and_adds_nothing() -> None:
+def test_a_listing_refreshes_remembered_numbers_and_adds_none() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await client.get("phnum_1")
         await asyncio.sleep(50.0)
@@ -69,7 +69,7 @@ def test_a_number_of_an_older_page_does_not_replace_a_newer_answer() -> None:
     with_cache(use, Cache(max_age=60.0))
 
 
-def test_a_long_stream_neither_grows_the_memory_nor_drives_out_what_get_uses() -> None:
+def test_a_long_stream_neither_adds_to_the_cache_nor_evicts_from_it() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         server.latency = 0.001
         await client.get("phnum_1")

@@ -1,4 +1,4 @@
-"""Closing the client ends everything that the cache has begun, and leaves nothing behind."""
+"""Closing the client ends all lookups of the cache, and leaves no task, timer or reference."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_closing_the_client_ends_background_refreshes(turns: int) -> None:
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 5])
-def test_those_who_share_a_lookup_learn_that_the_client_is_closed(turns: int) -> None:
+def test_callers_of_a_shared_lookup_learn_that_the_client_is_closed(turns: int) -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         server.outcome = Hang()
         calls = [asyncio.create_task(client.get("phnum_1")) for _ in range(3)]
@@ -51,7 +51,7 @@ def test_those_who_share_a_lookup_learn_that_the_client_is_closed(turns: int) ->
     with_cache(use, ALL)
 
 
-def test_a_remembered_number_is_not_given_after_the_client_was_closed() -> None:
+def test_a_closed_client_returns_no_remembered_number() -> None:
     async def use(client: PhoneNumberClient, _server: ScriptedServer) -> None:
         await client.get("phnum_1")
         await client.aclose()

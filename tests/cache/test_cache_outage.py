@@ -1,11 +1,12 @@
-"""Where the server is away, a stale answer comes at once, and probes find out that it is back."""
+"""During an outage a stale answer comes at once, and probes notice its end."""
 
 from __future__ import annotations
 
 import asyncio
 
 import pytest
-from cache_helpers import DOWN, LATENCY, NO_RETRY, ScriptedServer, label, now, with_cache
+import virtual_time
+from cache_helpers import DOWN, LATENCY, NO_RETRY, ScriptedServer, label, with_cache
 from stub_transport import Hang, Step, refused
 
 from elevenphone import Cache, ConnectionFailedError, ElevenPhoneError, PhoneNumberClient
@@ -28,7 +29,7 @@ async def remember_and_let_it_become_stale(client: PhoneNumberClient, *ids: str)
 @pytest.mark.parametrize(
     "outcome", [DOWN, ConnectionFailedError("refused", stage="connect"), ConnectionFailedError("reset")]
 )
-def test_after_three_failures_of_any_ids_a_stale_answer_comes_at_once(outcome: Step) -> None:
+def test_after_three_failures_a_stale_answer_comes_at_once(outcome: Step) -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await remember_and_let_it_become_stale(client, "phnum_1")
         server.outcome = outcome
@@ -36,15 +37,15 @@ def test_after_three_failures_of_any_ids_a_stale_answer_comes_at_once(outcome: S
         assert server.asked() == 1
         await label(client)  # two failures are too few: this asks, and fails as the third
         assert server.asked() == 2
-        began = now()
+        began = virtual_time.elapsed()
         assert [await label(client) for _ in range(10)] == ["0"] * 10
-        assert now() == began
+        assert virtual_time.elapsed() == began
 
     with_cache(use, KEEPING, retry=NO_RETRY)
 
 
 @pytest.mark.parametrize("outcome", [refused(404), refused(429), None], ids=["404", "429", "found"])
-def test_any_answer_shows_that_the_server_is_there(outcome: Step | None) -> None:
+def test_any_answer_shows_that_the_server_is_up(outcome: Step | None) -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await remember_and_let_it_become_stale(client, "phnum_1")
         server.outcome = DOWN
@@ -58,28 +59,28 @@ def test_any_answer_shows_that_the_server_is_there(outcome: Step | None) -> None
     with_cache(use, KEEPING, retry=NO_RETRY)
 
 
-def test_a_lookup_under_way_makes_no_further_attempt_once_the_server_is_known_to_be_away() -> None:
+def test_a_lookup_is_not_retried_once_the_server_is_known_to_be_down() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await remember_and_let_it_become_stale(client, "phnum_1", "phnum_2", "phnum_3")
         server.outcome = Hang()
-        began = now()
+        began = virtual_time.elapsed()
         calls = [client.get(f"phnum_{n}") for n in (1, 2, 3)]
         assert [number.label for number in await asyncio.gather(*calls)] == ["0"] * 3
         # One attempt of each shows it; otherwise there would be three rounds of them.
-        assert now() - began < 5.0 + 0.2
+        assert virtual_time.elapsed() - began < 5.0 + 0.2
         assert server.transport.requests == 3 + 3
 
     with_cache(use, KEEPING, timeout=5.0)
 
 
-def test_a_probe_now_and_then_finds_out_that_the_server_is_back() -> None:
+def test_regular_probes_notice_that_the_server_is_back() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await remember_and_let_it_become_stale(client, "phnum_1")
         server.outcome = DOWN
         await fail(client, "phnum_2", "phnum_3", "phnum_4")
         server.edit("phnum_1")
-        before, began = server.transport.requests, now()
-        while now() - began < 60.0:
+        before, began = server.transport.requests, virtual_time.elapsed()
+        while virtual_time.elapsed() - began < 60.0:
             assert await label(client) == "0"
             await asyncio.sleep(0.05)
         assert 55 <= server.transport.requests - before <= 61
@@ -93,7 +94,7 @@ def test_a_probe_now_and_then_finds_out_that_the_server_is_back() -> None:
     with_cache(use, KEEPING, retry=NO_RETRY)
 
 
-def test_the_probes_of_many_numbers_are_no_more_than_those_of_one() -> None:
+def test_many_numbers_cause_no_more_probes_than_one() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         ids = [f"phnum_{n}" for n in range(20)]
         await remember_and_let_it_become_stale(client, *ids)
@@ -108,7 +109,7 @@ def test_the_probes_of_many_numbers_are_no_more_than_those_of_one() -> None:
     with_cache(use, KEEPING, retry=NO_RETRY)
 
 
-def test_nobody_asks_while_nobody_calls() -> None:
+def test_no_request_is_sent_while_nobody_calls() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await remember_and_let_it_become_stale(client, "phnum_1")
         server.outcome = DOWN
@@ -117,14 +118,14 @@ def test_nobody_asks_while_nobody_calls() -> None:
         before = server.transport.requests
         await asyncio.sleep(300.0)
         assert server.transport.requests - before == 1
-        began = now()
+        began = virtual_time.elapsed()
         assert await label(client) == "0"  # nothing has been answered since: it is still away
-        assert now() == began
+        assert virtual_time.elapsed() == began
 
     with_cache(use, KEEPING, retry=NO_RETRY)
 
 
-def test_what_is_not_remembered_is_asked_for_and_shows_that_the_server_is_back() -> None:
+def test_a_lookup_of_an_unknown_number_notices_that_the_server_is_back() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await remember_and_let_it_become_stale(client, "phnum_1")
         server.outcome = DOWN

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from cache_helpers import DOWN, LATENCY, NO_RETRY, ScriptedServer, now, with_cache
+import virtual_time
+from cache_helpers import DOWN, LATENCY, NO_RETRY, ScriptedServer, with_cache
 from stub_transport import Hang, refused
 
 from elevenphone import (
@@ -24,17 +25,17 @@ SHARING = Cache(max_age=0.0)
 HANG = Hang()
 
 
-def test_equal_gets_share_one_request_whatever_their_number() -> None:
+def test_any_number_of_equal_gets_share_one_request() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         numbers = await asyncio.gather(*(client.get("phnum_1") for _ in range(1_000)))
         assert len({id(number) for number in numbers}) == 1
         assert (server.asked(), client.stats.joined, client.stats.found) == (1, 999, 1)
-        assert now() == pytest.approx(LATENCY)
+        assert virtual_time.elapsed() == pytest.approx(LATENCY)
 
     with_cache(use, SHARING)
 
 
-def test_after_the_answer_the_next_get_asks_again() -> None:
+def test_the_next_get_after_the_answer_sends_a_new_request() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await client.get("phnum_1")
         await client.get("phnum_1")
@@ -43,11 +44,11 @@ def test_after_the_answer_the_next_get_asks_again() -> None:
     with_cache(use, SHARING)
 
 
-def test_a_get_with_terms_of_its_own_or_a_fresh_one_asks_alone() -> None:
+def test_a_fresh_get_or_one_with_its_own_settings_shares_no_request() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await asyncio.gather(
             client.get("phnum_1"),
-            client.get("phnum_1", deadline=5.0),  # a deadline of its own it may have
+            client.get("phnum_1", deadline=5.0),  # a different deadline can share it
             client.get("phnum_1", timeout=10.0, retry=RetryPolicy()),  # these are the client's
             client.get("phnum_1", timeout=5.0),
             client.get("phnum_1", retry=RetryPolicy(attempts=2)),
@@ -58,7 +59,7 @@ def test_a_get_with_terms_of_its_own_or_a_fresh_one_asks_alone() -> None:
     with_cache(use, SHARING)
 
 
-def test_an_error_is_shared_and_each_caller_gets_an_exception_of_their_own() -> None:
+def test_an_error_is_shared_and_each_caller_gets_a_separate_exception() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         server.outcome = DOWN
         errors = await asyncio.gather(*(client.get("phnum_1") for _ in range(3)), return_exceptions=True)
@@ -72,7 +73,7 @@ def test_an_error_is_shared_and_each_caller_gets_an_exception_of_their_own() -> 
     with_cache(use, SHARING)
 
 
-def test_one_callers_cancellation_does_not_take_the_answer_from_another() -> None:
+def test_the_cancellation_of_one_caller_does_not_affect_another() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         first, second, third = (asyncio.create_task(client.get("phnum_1")) for _ in range(3))
         await asyncio.sleep(LATENCY / 2)
@@ -80,12 +81,12 @@ def test_one_callers_cancellation_does_not_take_the_answer_from_another() -> Non
         third.cancel()
         assert (await second).label == "0"
         assert (first.cancelled(), third.cancelled(), server.asked()) == (True, True, 1)
-        assert now() == pytest.approx(LATENCY)
+        assert virtual_time.elapsed() == pytest.approx(LATENCY)
 
     with_cache(use, SHARING)
 
 
-def test_when_the_last_caller_has_gone_the_request_is_called_off() -> None:
+def test_the_request_is_cancelled_when_its_last_caller_is_cancelled() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         server.outcome = HANG
         calls = [asyncio.create_task(client.get("phnum_1")) for _ in range(3)]
@@ -102,7 +103,7 @@ def test_when_the_last_caller_has_gone_the_request_is_called_off() -> None:
     with_cache(use, SHARING)
 
 
-def test_a_get_in_the_same_turn_of_the_loop_does_not_join_a_lookup_that_was_called_off() -> None:
+def test_a_get_does_not_join_a_lookup_cancelled_in_the_same_turn_of_the_loop() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         first = asyncio.create_task(client.get("phnum_1"))
         await asyncio.sleep(LATENCY / 2)
@@ -114,7 +115,7 @@ def test_a_get_in_the_same_turn_of_the_loop_does_not_join_a_lookup_that_was_call
     with_cache(use, SHARING)
 
 
-def test_each_caller_has_a_deadline_and_the_lookup_lasts_until_the_last() -> None:
+def test_each_caller_has_its_deadline_and_the_lookup_runs_until_the_last_one() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         server.outcome = HANG
 
@@ -122,7 +123,7 @@ def test_each_caller_has_a_deadline_and_the_lookup_lasts_until_the_last() -> Non
             await asyncio.sleep(starts)
             with pytest.raises(DeadlineExceededError):
                 await client.get("phnum_1", deadline=deadline)
-            return now()
+            return virtual_time.elapsed()
 
         ends = await asyncio.gather(end_of(2.0, 0.0), end_of(1.0, 0.0), end_of(4.0, 0.5), end_of(1.0, 1.0))
         assert ends == pytest.approx([2.0, 1.0, 4.5, 2.0])
@@ -150,14 +151,14 @@ def test_a_later_callers_deadline_gives_the_lookup_more_attempts() -> None:
     with_cache(use, SHARING, timeout=1.0)
 
 
-def test_a_wait_beyond_the_last_deadline_is_not_begun() -> None:
+def test_a_wait_beyond_the_last_deadline_is_not_started() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         server.outcome = refused(503, retry_after="20")
         calls = [client.get("phnum_1", deadline=deadline) for deadline in (5.0, 15.0)]
         for error in await asyncio.gather(*calls, return_exceptions=True):
             assert isinstance(error, StatusError)
             assert error.retry_after == 20.0
-        assert now() == pytest.approx(LATENCY)
+        assert virtual_time.elapsed() == pytest.approx(LATENCY)
 
     with_cache(use, SHARING)
 
@@ -171,7 +172,7 @@ def test_the_wait_for_a_slot_is_not_part_of_a_deadline() -> None:
         first = asyncio.create_task(client.get("phnum_1", deadline=4.0))
         second = asyncio.create_task(client.get("phnum_1", deadline=2.0))
         assert (await first).label == "0"
-        assert now() == pytest.approx(6.0)
+        assert virtual_time.elapsed() == pytest.approx(6.0)
         with pytest.raises(DeadlineExceededError):
             await second
         await asyncio.gather(*others)
@@ -179,7 +180,7 @@ def test_the_wait_for_a_slot_is_not_part_of_a_deadline() -> None:
     with_cache(main, SHARING)
 
 
-def test_a_404_ends_the_lookup_for_everybody_without_a_retry() -> None:
+def test_a_404_ends_the_shared_lookup_without_a_retry() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         server.outcome = refused(404)
         errors = await asyncio.gather(*(client.get("phnum_1") for _ in range(2)), return_exceptions=True)
@@ -202,7 +203,7 @@ def test_a_caller_that_arrives_while_the_lookup_waits_to_retry_joins_it() -> Non
     with_cache(use, SHARING)
 
 
-def test_whoever_cancels_the_shared_task_cancels_those_who_wait() -> None:
+def test_cancelling_the_shared_task_cancels_its_callers() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         server.outcome = HANG
         before = asyncio.all_tasks()

@@ -6,7 +6,8 @@ import asyncio
 import math
 
 import pytest
-from cache_helpers import DOWN, LATENCY, NO_RETRY, ScriptedServer, label, now, with_cache
+import virtual_time
+from cache_helpers import DOWN, LATENCY, NO_RETRY, ScriptedServer, label, with_cache
 from stub_transport import Hang, Step, refused
 
 from elevenphone import (
@@ -35,9 +36,9 @@ def test_a_stale_answer_comes_at_once_and_one_lookup_refreshes_it() -> None:
         await client.get("phnum_1")
         server.edit("phnum_1")
         await asyncio.sleep(10.0)
-        began = now()
+        began = virtual_time.elapsed()
         assert [await label(client) for _ in range(5)] == ["0"] * 5
-        assert now() == began
+        assert virtual_time.elapsed() == began
         await asyncio.sleep(2 * LATENCY)
         assert await label(client) == "1"
         assert server.asked() == 2
@@ -46,7 +47,7 @@ def test_a_stale_answer_comes_at_once_and_one_lookup_refreshes_it() -> None:
     with_cache(use, REVALIDATE)
 
 
-def test_the_window_begins_where_max_age_ends() -> None:
+def test_the_stale_window_starts_when_max_age_ends() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await client.get("phnum_1")
         server.edit("phnum_1")
@@ -70,15 +71,15 @@ def test_a_call_that_must_wait_for_an_answer_does_not_wait_for_the_refresh() -> 
         await asyncio.sleep(2.0)
         assert server.transport.in_flight == 1
         server.outcome = None
-        began = now()
+        began = virtual_time.elapsed()
         await client.get("phnum_1")
-        assert now() - began == pytest.approx(LATENCY)
+        assert virtual_time.elapsed() - began == pytest.approx(LATENCY)
         assert (server.transport.in_flight, server.transport.peak_in_flight) == (0, 1)
 
     with_cache(use, REVALIDATE)
 
 
-def test_a_refresh_queues_as_bulk_does_behind_single_lookups() -> None:
+def test_a_refresh_waits_behind_single_lookups_as_bulk_does() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await client.get("phnum_1")
         await asyncio.sleep(10.0)
@@ -147,7 +148,7 @@ def test_refreshes_of_an_outage_wait_for_its_end_and_no_longer_than_the_deadline
         before = server.transport.requests
         assert [await label(client, each) for each in ids] == ["0"] * 50
         await asyncio.sleep(20.0)
-        # Bulk holds: a few attempts show the outage, then one probe a second goes out.
+        # Bulk requests wait: a few attempts reveal the outage, then one probe a second is sent.
         assert server.transport.requests - before < 60
         assert len(asyncio.all_tasks()) > 1
         await asyncio.sleep(41.0)
@@ -156,7 +157,7 @@ def test_refreshes_of_an_outage_wait_for_its_end_and_no_longer_than_the_deadline
     with_cache(use, Cache(max_age=10.0, stale_while_revalidate=100.0))
 
 
-def test_where_nothing_is_known_to_be_good_refreshes_go_out_one_by_one() -> None:
+def test_refreshes_probe_one_by_one_if_no_id_is_known_to_be_good() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         ids = [f"phnum_{n}" for n in range(20)]
         await client.get(ids[0])
@@ -227,7 +228,7 @@ FINAL: dict[str, tuple[Step, type[ElevenPhoneError]]] = {
 
 @pytest.mark.parametrize("outcome", PASSING.values(), ids=PASSING)
 @pytest.mark.parametrize("timeout", [None, 3.0], ids=["together", "alone"])
-def test_an_error_that_may_pass_gives_the_last_known_answer(outcome: Step, timeout: float | None) -> None:
+def test_a_transient_error_gives_the_last_known_answer(outcome: Step, timeout: float | None) -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await client.get("phnum_1")
         await asyncio.sleep(10.0)
@@ -240,21 +241,21 @@ def test_an_error_that_may_pass_gives_the_last_known_answer(outcome: Step, timeo
     with_cache(use, IF_ERROR)
 
 
-def test_a_callers_deadline_gives_the_last_known_answer_too() -> None:
+def test_a_missed_deadline_gives_the_last_known_answer() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await client.get("phnum_1")
         await asyncio.sleep(10.0)
         server.outcome = Hang()
-        began = now()
+        began = virtual_time.elapsed()
         assert (await client.get("phnum_1", deadline=2.0)).label == "0"
         assert (await client.get("phnum_1", deadline=2.0, timeout=5.0)).label == "0"
-        assert now() - began == pytest.approx(4.0)
+        assert virtual_time.elapsed() - began == pytest.approx(4.0)
 
     with_cache(use, IF_ERROR)
 
 
 @pytest.mark.parametrize(("outcome", "error"), FINAL.values(), ids=FINAL)
-def test_an_error_that_does_not_pass_is_raised(outcome: Step, error: type[ElevenPhoneError]) -> None:
+def test_a_permanent_error_is_raised(outcome: Step, error: type[ElevenPhoneError]) -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await client.get("phnum_1")
         await asyncio.sleep(10.0)
@@ -272,7 +273,7 @@ def test_an_error_that_does_not_pass_is_raised(outcome: Step, error: type[Eleven
 
 
 @pytest.mark.parametrize("is_fresh_wanted", [False, True])
-def test_no_answer_is_given_that_is_too_old_or_not_wanted(is_fresh_wanted: bool) -> None:
+def test_no_answer_is_returned_that_is_too_old_or_not_wanted(is_fresh_wanted: bool) -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await client.get("phnum_1")
         await asyncio.sleep(10.0 if is_fresh_wanted else 110.0 - LATENCY)
@@ -283,14 +284,14 @@ def test_no_answer_is_given_that_is_too_old_or_not_wanted(is_fresh_wanted: bool)
     with_cache(use, IF_ERROR)
 
 
-def test_the_age_is_that_at_the_end_of_the_lookup() -> None:
+def test_the_age_is_measured_at_the_end_of_the_lookup() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await client.get("phnum_1")
         await asyncio.sleep(105.0)
         server.outcome = Hang()
         with pytest.raises(ElevenPhoneError):
             await client.get("phnum_1")
-        assert now() > 110.0
+        assert virtual_time.elapsed() > 110.0
 
     with_cache(use, IF_ERROR, retry=NO_RETRY)
 
@@ -301,7 +302,7 @@ def test_both_windows_are_independent() -> None:
         await asyncio.sleep(15.0)
         server.outcome = DOWN
         assert await label(client) == "0"  # within both: at once
-        assert now() == pytest.approx(15.0 + LATENCY)
+        assert virtual_time.elapsed() == pytest.approx(15.0 + LATENCY)
         await asyncio.sleep(15.0)
         assert await label(client) == "0"  # within stale_if_error alone
         await asyncio.sleep(80.0)
@@ -321,11 +322,11 @@ def test_every_call_during_an_outage_gets_an_answer_that_is_young_enough() -> No
             if second == 100:
                 server.outcome = None
             server.edit("phnum_1")
-            edited_at[str(server.edits["phnum_1"])] = now()
+            edited_at[str(server.edits["phnum_1"])] = virtual_time.elapsed()
             text = await label(client)
             replaced = edited_at.get(str(int(text) + 1), math.inf)
             allowed = 110.0 if 40 <= second <= 102 else 10.0
-            assert now() - replaced <= allowed + 1.0
-            await asyncio.sleep(second + 1 - now())
+            assert virtual_time.elapsed() - replaced <= allowed + 1.0
+            await asyncio.sleep(second + 1 - virtual_time.elapsed())
 
     with_cache(use, IF_ERROR)

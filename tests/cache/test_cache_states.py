@@ -1,4 +1,4 @@
-"""Any order of calls, cancellations, outages and time: no answer is too old, and nobody waits for ever.
+"""Any order of calls, cancellations, outages and time: no answer is too old, and no call hangs.
 
 Each answer of the server carries a serial number, so an answer's true age is known.
 """
@@ -125,7 +125,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.remembered: dict[str, float] = {}
         self.gathers: list[tuple[str, asyncio.Task[object]]] = []
 
-    # What can happen
+    # Actions
 
     @rule(
         phone_number_id=IDS,
@@ -178,7 +178,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.calls = [call for call in self.calls if not call.task.done()]
         self.gathers = [(each, task) for each, task in self.gathers if not task.done()]
 
-    # What must hold
+    # Invariants
 
     async def _call(self, call: _Call) -> None:
         started = self.loop.time()
@@ -202,7 +202,7 @@ class CacheMachine(RuleBasedStateMachine):
         limit = self.cache.max_age + self.cache.stale_while_revalidate
         if self._may_fail(call, started):
             limit = max(limit, self.cache.max_age + self.cache.stale_if_error)
-        # What its own lookup has just found may be as old as an answer takes.
+        # The result of its own lookup may be as old as the latency.
         assert age < limit or sent + LATENCY >= started, f"{age} s old"
 
     def _check_error(self, call: _Call, started: float, error: ElevenPhoneError) -> None:

@@ -1,4 +1,4 @@
-"""Requests to the emulator without the client that it exists to test."""
+"""Requests to the emulator that do not use this package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from elevenphone.emulator import Emulator
 ROUTE = "/v1/convai/phone-numbers/"
 LIST_ROUTE = "/v1/convai/phone-numbers"
 PAGE_ROUTE = "/v1/convai/v2/phone-numbers"
-# In seconds; what takes longer never ends.
+# In seconds; a request that takes longer hangs.
 PATIENCE = 10
 
 
@@ -74,7 +74,7 @@ async def ask(
     route: str = ROUTE,
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
-    """Ask for a path segment exactly as it is given, over a connection of its own or the session's."""
+    """Request a path segment exactly as it is given, over a new connection or one of the session."""
     if session is None:
         async with aiohttp.ClientSession() as fresh:
             return await ask(
@@ -90,7 +90,7 @@ async def ask(
 async def ask_for_page(
     emulator: Emulator, session: aiohttp.ClientSession | None = None, /, **parameters: str | int | None
 ) -> Reply:
-    """Ask for one page of the listing, with the parameters that are not `None`, percent-encoded."""
+    """Request one page of the listing, with the percent-encoded parameters that are not `None`."""
     given = {name: value for name, value in parameters.items() if value is not None}
     query = urlencode(given, quote_via=quote, errors="surrogatepass")
     return await ask(emulator, f"?{query}", route=PAGE_ROUTE, session=session)
@@ -112,7 +112,7 @@ async def ids_listed(emulator: Emulator, **parameters: str | int) -> list[str]:
 
 
 async def statuses(emulator: Emulator, count: int) -> list[int]:
-    """Ask for the first ids one after another."""
+    """Request the first ids one after another, and return the statuses."""
     async with client(emulator) as session:
         return [(await ask(emulator, emulator.ids[i], session=session)).status for i in range(count)]
 

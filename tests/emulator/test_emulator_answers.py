@@ -74,12 +74,12 @@ async def test_an_odd_id_arrives_as_itself(phone_number_id: str) -> None:
     assert reply.detail["message"] == f"Phone number with id {phone_number_id} not found."
 
 
-async def test_bytes_that_are_no_utf8_do_no_harm() -> None:
+async def test_bytes_that_are_not_utf_8_are_answered() -> None:
     async with Emulator(1) as emulator:
         assert (await ask(emulator, "%ff%fe")).code == "phone_number_not_found"
 
 
-async def test_a_query_is_no_part_of_the_id() -> None:
+async def test_the_query_is_not_part_of_the_id() -> None:
     async with Emulator(1) as emulator:
         assert (await ask(emulator, f"{emulator.ids[0]}?a=/b")).status == 200
 

@@ -45,7 +45,7 @@ def test_bodies_follow_the_specification(numbers: list[PhoneNumber]) -> None:
             assert fits(document, ANY_NUMBER), document
 
 
-def test_what_does_not_follow_it_is_noticed(numbers: list[PhoneNumber]) -> None:
+def test_the_check_notices_a_body_that_violates_the_specification(numbers: list[PhoneNumber]) -> None:
     document = as_sent(next(number for number in numbers if isinstance(number, SIPTrunkPhoneNumber)))
     assert not fits(document | {"livekit_stack": "other"}, ANY_NUMBER)
     assert not fits(document | {"label": None}, ANY_NUMBER)

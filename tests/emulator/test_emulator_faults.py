@@ -162,7 +162,7 @@ async def test_faults_are_repeatable() -> None:
     assert await run(4) != first
 
 
-async def test_one_fault_does_not_shift_the_others() -> None:
+async def test_one_fault_does_not_change_the_others() -> None:
     async with Emulator(40, server_errors=0.3) as emulator:
         alone = await statuses(emulator, 40)
     async with Emulator(40, server_errors=0.3, redirects=0.3) as emulator:

@@ -180,7 +180,7 @@ async def test_an_invalid_cursor(cursor: str) -> None:
 
 @given(texts=st.lists(st.text(max_size=30), min_size=1, max_size=20))
 @settings(max_examples=10)
-async def test_no_text_that_was_not_given_is_a_cursor(texts: list[str]) -> None:
+async def test_only_cursors_that_were_given_out_are_accepted(texts: list[str]) -> None:
     async with Emulator(3) as emulator, client(emulator) as session:
         for text in texts:
             reply = await ask_for_page(emulator, session, cursor=text)

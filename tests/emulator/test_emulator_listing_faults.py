@@ -11,7 +11,7 @@ LISTING_FAULTS = ["expired_cursors", "repeated_cursors", "missing_cursors", "emp
 
 
 @pytest.mark.parametrize("name", LISTING_FAULTS)
-async def test_a_listing_fault_strikes_no_lookup(name: str) -> None:
+async def test_a_listing_fault_does_not_affect_lookups(name: str) -> None:
     async with Emulator(3) as emulator:
         setattr(emulator, name, 1.0)
         assert (await ask(emulator, emulator.ids[0])).status == 200

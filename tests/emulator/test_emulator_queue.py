@@ -66,7 +66,7 @@ async def test_a_higher_limit_serves_the_requests_that_wait() -> None:
         first.cancel()
 
 
-async def test_a_queue_without_end() -> None:
+async def test_a_queue_can_be_unbounded() -> None:
     async with Emulator(100, concurrency_limit=0, queue=math.inf) as emulator:
         asked = [asyncio.create_task(ask(emulator, phone_number_id)) for phone_number_id in emulator.ids]
         await until_waiting(emulator, 100)

@@ -1,4 +1,4 @@
-"""What ElevenLabs' own SDK makes of the emulator's answers."""
+"""ElevenLabs' own SDK reads the emulator's answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ElevenLabs' own SDK makes of the emulator's listings; both its clients, asynchronous and blocking."""
+"""ElevenLabs' own SDK reads the emulator's listings, with its asynchronous and its blocking client."""
 
 from __future__ import annotations
 

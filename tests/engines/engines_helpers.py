@@ -1,4 +1,4 @@
-"""Running a guide's script on a real engine, against an emulator in a process of its own."""
+"""Run a guide's script on a real engine, against an emulator in a separate process."""
 
 # pyright: reportUnknownMemberType=false
 # The stubs of pyarrow leave parts of its types open.
@@ -40,10 +40,10 @@ _SETTINGS = {
 
 
 class Service(NamedTuple):
-    """An emulator in a process of its own.
+    """An emulator in a separate process.
 
     Attributes:
-        variables: What points the client at it.
+        variables: The environment variables that point the client at it.
         expected: Each id, and the status that its lookup ends with.
         log: Has a line for each request that was answered.
     """
@@ -99,7 +99,7 @@ def script_of(guide: str, folder: Path) -> Path:
 
 
 def write_ids(ids: Sequence[str], folder: Path) -> None:
-    """Write ids to some Parquet files, with a column besides that is nobody's business."""
+    """Write ids to some Parquet files, with a second column that must be ignored."""
     folder.mkdir()
     each = -(-len(ids) // _FILES)
     for start in range(0, len(ids), each):
@@ -114,13 +114,13 @@ def run_and_kill_a_worker(
     service: Service,
     is_worker: Callable[[psutil.Process], bool],
 ) -> None:
-    """Run a script to its end, and kill one of its workers when half of the ids have been asked for.
+    """Run a script to its end, and kill one of its workers when half of the ids have been requested.
 
     Args:
         command: The script and its arguments.
-        variables: Of its environment, besides those of the service.
-        service: What it asks.
-        is_worker: Tells the workers among all processes that descend from the script's.
+        variables: Environment variables, besides those of the service.
+        service: The emulator that it uses.
+        is_worker: Whether a descendant of the script's process is a worker.
     """
     output = service.log.with_name("output.log")
     environment = {**os.environ, **service.variables, **variables}
@@ -172,5 +172,5 @@ def assert_each_id_once(lookups: pyarrow.Table, service: Service) -> None:
         each for each, count in Counter(row["phone_number_id"] for row in rows).items() if count > 1
     ] == []
     assert {row["phone_number_id"]: row["status"] for row in rows} == service.expected
-    # The half that was done before the kill was not all done again, nor was nothing.
+    # Only a part of the half that was done before the kill was done again.
     assert len(service.expected) < service.requests < 2 * len(service.expected)

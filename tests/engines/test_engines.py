@@ -1,4 +1,4 @@
-"""The guides' scripts, each on its engine: every id exactly once, though a worker is killed on the way."""
+"""Each guide's script on its engine: every id exactly once, even if a worker is killed."""
 
 from __future__ import annotations
 

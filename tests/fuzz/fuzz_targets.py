@@ -1,4 +1,4 @@
-"""What is fuzzed: bytes in; out comes a value of the documented kind or a documented error, or it raises."""
+"""Fuzz targets: bytes must give a documented value or error; anything else raises."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _seeds_of(target: str) -> list[bytes]:
-    """What a target is begun with: bodies as they are or with a head before them, or readers' files."""
+    """Return the first inputs of a target: bodies, answers with a head, or files of readers."""
     if target in READERS:
         return reader_seeds()
     return [*seeds(), *(b"\x00\x64\nx: " + KEY.encode() + b"\n\n" + seed for seed in seeds())]

@@ -1,4 +1,4 @@
-"""What is fuzzed of the command line: the readers of lists of ids, of journals and of key files.
+"""Fuzz targets of the command line: the readers of lists of ids, of journals and of key files.
 
 Bytes in; out comes what the reader is for, or an error that the command shows in one line.
 """
@@ -20,14 +20,14 @@ from elevenphone.cli.shell import Shell
 FORMS = (".txt", ".csv", ".jsonl", ".parquet", ".json", ".txt.gz", ".tsv")
 HEADER = Header("https://api.example", "sk_a_key_of_some_length", 3, "digest")
 
-# What is shorter stands in a message by chance.
+# A shorter one can occur in a message by chance.
 _SHORTEST_SECRET = 12
 _folder = tempfile.TemporaryDirectory()
 FOLDER = Path(_folder.name)
 
 
 def read_ids(data: bytes) -> None:
-    """A file of any form, told by the first byte, is read to its end or refused."""
+    """A file of any format, selected by the first byte, is read to its end or refused."""
     path = FOLDER / f"ids{FORMS[data[0] % len(FORMS)] if data else '.txt'}"
     path.write_bytes(data[1:])
     source = IdSource(path, None, None)
@@ -60,7 +60,7 @@ def read_line(data: bytes) -> None:
 
 
 def read_journal(data: bytes) -> None:
-    """A journal, whatever has become of it, is gone on with or refused, and can be written to."""
+    """A damaged journal is resumed or refused, and a resumed one can be written to."""
     path = FOLDER / "out.journal"
     path.write_bytes(data)
     try:
@@ -82,7 +82,7 @@ def read_journal(data: bytes) -> None:
 
 
 def read_key_file(data: bytes) -> None:
-    """A key file holds a key that a client takes, or is refused without showing it."""
+    """A key file holds a key that a client accepts, or is refused without showing it."""
     path = FOLDER / "key"
     path.write_bytes(data)
     access = Access(
@@ -131,7 +131,7 @@ def _journal_seed() -> bytes:
 
 
 def reader_seeds() -> list[bytes]:
-    """Make inputs that each reader takes."""
+    """Make valid inputs of each reader."""
     found = (
         b'{"index":0,"phone_number_id":"phnum_1","status":"found","attempts":1,"elapsed":0.1,"number":%b}\n'
     )

@@ -1,4 +1,4 @@
-"""Nothing but documented errors comes out, whatever comes in."""
+"""Any input raises only documented errors."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ SEEDS = seeds()
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """A body that was captured, some of it overwritten, cut out or doubled."""
+    """A captured body, with parts overwritten, removed or doubled."""
     body = draw(st.sampled_from(SEEDS))
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(body)))
@@ -160,7 +160,7 @@ STATUS_LINES = st.sampled_from(
 
 @st.composite
 def answers(draw: st.DrawFn) -> bytes:
-    """The bytes of an answer, more or less."""
+    """The bytes of a roughly valid answer."""
     kind = draw(st.sampled_from(["noise", "damaged", "composed"]))
     if kind == "noise":
         return draw(st.binary(max_size=200))
@@ -206,7 +206,7 @@ async def _ask_a_server_that_sends(answers: list[bytes]) -> None:
     await asyncio.sleep(0)
 
 
-# By name, since without click they cannot be imported; a test beside them holds that these are all.
+# By name, because they cannot be imported without click; a test beside them checks the list.
 GUIDED_READERS = ("ids", "line", "journal", "key-file")
 
 

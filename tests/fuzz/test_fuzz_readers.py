@@ -1,4 +1,4 @@
-"""The command line's readers take any bytes, or refuse them with an error of their own."""
+"""The command line's readers accept any bytes, or refuse them with their own error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATCHES = [b"null", b"{}", b"[]", b"1e9", b'"', b"'", b"\\ud800", b"\xff", b"\n"
 
 @st.composite
 def damaged(draw: st.DrawFn, whole: list[bytes]) -> bytes:
-    """What a reader takes, some of it overwritten, cut out or put in."""
+    """Valid input of a reader, with parts overwritten, removed or inserted."""
     data = draw(st.sampled_from(whole))
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(data)))
@@ -37,7 +37,7 @@ ROWS = st.lists(
 
 @st.composite
 def tables(draw: st.DrawFn) -> bytes:
-    """A table, more or less, after the byte that tells its form."""
+    """A roughly valid table, after the byte that selects its format."""
     rows = draw(ROWS)
     delimiter = draw(st.sampled_from(",;\t|"))
     text = draw(st.sampled_from(["\n", "\r\n", "\r"])).join(delimiter.join(row) for row in rows)

@@ -1,4 +1,4 @@
-"""Pages of a listing as a scripted server answers them, and what reads a listing to its end."""
+"""Pages of a scripted server, and a function that reads a listing to its end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def element(phone_number_id: str, /, **fields: object) -> dict[str, object]:
 
 
 def page(elements: Sequence[object], next_cursor: str | None = None, **fields: object) -> Response:
-    """Make a page; it has more if it has a cursor, unless `has_more` says otherwise."""
+    """Make a page; `has_more` is true by default if there is a cursor."""
     document = {"phone_numbers": elements, "next_cursor": next_cursor, "has_more": next_cursor is not None}
     return answer(200, document | fields)
 
@@ -55,7 +55,7 @@ def pages_of(pages: Sequence[Sequence[str]], cursors: Sequence[str]) -> dict[str
 
 
 def parameters_of(url: str) -> dict[str, str]:
-    """Read the query as servers do that were not written with this client in mind."""
+    """Read the query strictly, as an independent server does."""
     query = parse_qsl(urlsplit(url).query, keep_blank_values=True, strict_parsing=True, errors="strict")
     assert len(dict(query)) == len(query)
     return dict(query)
@@ -86,5 +86,5 @@ async def read(listing: Listing) -> tuple[list[str], list[FaultyElementError], E
 
 
 def compact(document: object) -> bytes:
-    """Encode as servers often do: without spaces, other scripts as they are."""
+    """Encode as servers often do: without spaces, and without escapes for other scripts."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

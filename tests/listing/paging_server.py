@@ -32,11 +32,11 @@ class PagingServer:
 
     Args:
         ids: The ids of the numbers.
-        seed: What sizes and cursors are drawn from.
+        seed: The seed of sizes and cursors.
         largest: Most numbers on a page.
 
     Attributes:
-        troubles: What the next requests end in; the rest is answered well.
+        troubles: The faults of the next requests; later ones are answered correctly.
         queries: The parameters of each request that was read.
     """
 
@@ -88,7 +88,7 @@ class PagingServer:
             self._tasks.discard(task)
 
     def _send(self, writer: asyncio.StreamWriter, answer: bytes, trouble: Trouble | None) -> bool:
-        """Send an answer, or get into trouble; say whether the connection stays open."""
+        """Send an answer, or play a fault; return whether the connection stays open."""
         match trouble:
             case None:
                 writer.write(answer)

@@ -1,4 +1,4 @@
-"""The arguments of `client.list`: what is refused at once, and what is sent."""
+"""The arguments of `client.list`: some are refused at once, the others are sent."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def test_all_filters_are_sent_with_every_page() -> None:
 
 
 @given(label=TEXTS, cursor=TEXTS.filter(bool))
-async def test_any_text_reaches_the_server_as_it_is(label: str, cursor: str) -> None:
+async def test_any_text_reaches_the_server_unchanged(label: str, cursor: str) -> None:
     transport = StubTransport([page([None], cursor), page([])])
     async with client_of(transport) as client:
         await read(client.list(label=label, supports_outbound=True))

@@ -13,7 +13,7 @@ from paging_server import PagingServer, Trouble
 from elevenphone import PhoneNumberClient, RetryPolicy, StatusError
 
 IDS = [f"phnum_{i}" for i in range(60)]
-# No test may wait for as long as a real retry does.
+# A real retry would wait too long for a test.
 SOON = RetryPolicy(wait_initial=0.001, wait_max=0.005)
 FILTERS = {
     "search": "+1 (212) & #5",
@@ -29,7 +29,7 @@ def connect(server: PagingServer, form: str) -> PhoneNumberClient:
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_every_number_comes_once_whatever_the_cursors(seed: int, http: str) -> None:
+async def test_every_number_comes_once_with_any_cursors(seed: int, http: str) -> None:
     async with PagingServer(IDS, seed) as server, connect(server, http) as client:
         assert await read(client.list()) == (IDS, [], None)
         assert len(server.queries) >= len(IDS) / 9
@@ -49,7 +49,7 @@ TROUBLES: list[Trouble] = ["503", "drop", "reset", "cut", "close-delimited cut"]
 
 @pytest.mark.parametrize("trouble", TROUBLES)
 @pytest.mark.parametrize("times", [1, 4])
-async def test_trouble_between_pages_loses_and_repeats_nothing(
+async def test_a_fault_between_pages_loses_and_repeats_nothing(
     trouble: Trouble, times: int, http: str
 ) -> None:
     async with PagingServer(IDS, 2) as server, connect(server, http) as client:
@@ -63,7 +63,7 @@ async def test_trouble_between_pages_loses_and_repeats_nothing(
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_all_kinds_of_trouble_at_every_page(seed: int, http: str) -> None:
+async def test_all_kinds_of_faults_at_every_page(seed: int, http: str) -> None:
     async with PagingServer(IDS, seed) as server, connect(server, http) as client:
         kinds: Iterator[Trouble] = itertools.cycle([*TROUBLES[seed:], *TROUBLES[:seed]])
         listing = client.list()

@@ -68,7 +68,7 @@ async def test_a_listing_survives_faults(fault: str) -> None:
         ("empty_pages", "the page is empty"),
     ],
 )
-async def test_a_listing_that_would_never_end_is_an_error(fault: str, message: str) -> None:
+async def test_an_endless_listing_is_an_error(fault: str, message: str) -> None:
     async with Emulator(50) as emulator, connect(emulator) as client:
         setattr(emulator, fault, 1.0)
         ids, _, error = await read(client.list(page_size=10))

@@ -1,4 +1,4 @@
-"""What a listing returns: every element once, in order, and errors instead of endless loops."""
+"""The results of a listing: every element once, in order, and errors instead of endless loops."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from elevenphone import (
     decode,
 )
 
-# Any text that a JSON body can hold: a cursor is the server's own business.
+# Any text that JSON can hold, because the server is free to choose its cursors.
 CURSORS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 
 
 @given(st.data())
-async def test_every_number_comes_once_and_in_order_whatever_the_sizes_of_the_pages(
+async def test_every_number_comes_once_and_in_order_for_any_page_sizes(
     data: st.DataObject,
 ) -> None:
     sizes = data.draw(st.lists(st.integers(1, 7), min_size=1, max_size=8))
@@ -75,7 +75,7 @@ async def test_next_cursor_may_be_left_out_of_the_last_page() -> None:
         assert await read(client.list()) == (["a"], [], None)
 
 
-async def test_an_element_is_what_a_lookup_would_find() -> None:
+async def test_an_element_equals_the_result_of_its_lookup() -> None:
     bodies = [
         compact(element("a", label="Büro 🚀")),
         compact(element("b", provider="sip_trunk", livekit_stack="standard", new_field=[{"x": None}])),
@@ -108,7 +108,7 @@ FAULTY = {
 
 
 @pytest.mark.parametrize(("faulty", "path", "phone_number_id"), FAULTY.values(), ids=list(FAULTY))
-async def test_a_faulty_element_is_named_and_the_listing_goes_on(
+async def test_the_error_names_a_faulty_element_and_the_listing_continues(
     faulty: object, path: str, phone_number_id: str | None
 ) -> None:
     script = [page([element("a"), element("b"), element("c"), faulty, element("d")], "next"), page_of(["e"])]
@@ -129,7 +129,7 @@ async def test_a_faulty_element_is_named_and_the_listing_goes_on(
         assert str(copied) == str(error)
 
 
-async def test_bytes_that_are_not_utf_8_break_one_element_alone() -> None:
+async def test_bytes_that_are_not_utf_8_affect_one_element_only() -> None:
     body = (
         b'{"phone_numbers":['
         + compact(element("a"))
@@ -177,7 +177,7 @@ ENDLESS: dict[str, tuple[list[Response], list[str], str, str]] = {
 
 
 @pytest.mark.parametrize(("script", "ids", "path", "problem"), ENDLESS.values(), ids=list(ENDLESS))
-async def test_a_listing_that_would_never_end_is_an_error(
+async def test_an_endless_listing_is_an_error(
     script: Script, ids: list[str], path: str, problem: str
 ) -> None:
     transport = StubTransport(script)
@@ -219,7 +219,7 @@ NO_PAGES = {
 
 
 @pytest.mark.parametrize(("body", "path"), NO_PAGES.values(), ids=list(NO_PAGES))
-async def test_a_body_that_is_no_page(body: bytes, path: str | None) -> None:
+async def test_a_body_that_is_not_a_page_is_an_error(body: bytes, path: str | None) -> None:
     headers = {"content-length": str(len(body))}
     async with client_of([page_of(["a"], "1"), Response(200, headers, body)]) as client:
         listing = client.list()
@@ -239,7 +239,7 @@ async def test_a_page_that_may_have_been_cut_short_is_requested_again() -> None:
 
 
 @pytest.mark.parametrize("retry", [RetryPolicy(), RetryPolicy.none()], ids=["retry", "no retry"])
-async def test_an_expired_cursor_says_how_to_start_again(retry: RetryPolicy) -> None:
+async def test_the_error_of_an_expired_cursor_says_how_to_start_again(retry: RetryPolicy) -> None:
     script = [page_of(["a"], "1"), refused(400, "invalid_cursor", "Invalid or expired cursor")]
     async with client_of(script, retry) as client:
         ids, _, error = await read(client.list())

@@ -41,7 +41,7 @@ def good(url: str) -> Step:
 
 
 class Failing:
-    """Answers the second page with a failure so many times, then well."""
+    """Fails the second page this many times, and then answers it."""
 
     def __init__(self, failure: Step, times: float) -> None:
         self.failure = failure
@@ -66,7 +66,7 @@ PASSING: list[Step] = [
 
 @pytest.mark.parametrize("failure", PASSING, ids=str)
 @pytest.mark.parametrize("times", [1, 3, 10])
-def test_a_failure_between_pages_that_passes(failure: Step, times: int) -> None:
+def test_a_transient_failure_between_pages_is_retried(failure: Step, times: int) -> None:
     async def main() -> None:
         async with client_of(Failing(failure, times)) as client:
             assert await read(client.list()) == (["a", "b", "c", "d", "e"], [], None)
@@ -121,7 +121,7 @@ def test_without_retries_a_failure_is_final() -> None:
 @pytest.mark.parametrize(
     "answer", [refused(401, "invalid_api_key"), refused(403), refused(404), refused(422)]
 )
-def test_a_refusal_is_final(answer: Response) -> None:
+def test_a_permanent_error_ends_the_listing(answer: Response) -> None:
     async def main() -> None:
         transport = StubTransport([PAGES[None], answer])
         async with client_of(transport) as client:
@@ -216,7 +216,7 @@ def test_a_run_and_a_listing_both_survive_an_outage() -> None:
 
 
 async def assert_nothing_is_left(client: PhoneNumberClient, transport: StubTransport) -> None:
-    """Say that no task, slot, lane or request is left, and that the client still works."""
+    """Check that no task, slot, lane or request is left, and that the client still works."""
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert "0 waiting, 0 runs" in repr(client)
     assert client.stats.in_flight == transport.in_flight == 0
@@ -224,7 +224,7 @@ async def assert_nothing_is_left(client: PhoneNumberClient, transport: StubTrans
 
 
 @pytest.mark.parametrize("taken", range(1, 6))
-def test_leaving_early_leaves_nothing_behind(taken: int) -> None:
+def test_leaving_a_listing_early_leaves_no_task_and_no_slot_taken(taken: int) -> None:
     async def main() -> None:
         transport = StubTransport(good)
         async with client_of(transport) as client:
@@ -238,7 +238,7 @@ def test_leaving_early_leaves_nothing_behind(taken: int) -> None:
 
 
 @pytest.mark.parametrize("stage", ["in flight", "waiting for a retry", "waiting for a slot"])
-def test_a_cancelled_page_leaves_nothing_behind_and_can_be_requested_again(stage: str) -> None:
+def test_a_cancelled_page_leaves_no_slot_taken_and_can_be_requested_again(stage: str) -> None:
     async def main() -> None:
         failure = Hang() if stage != "waiting for a retry" else refused(503, retry_after="30")
         transport = StubTransport(Failing(failure, 1))
@@ -318,7 +318,7 @@ def test_two_tasks_cannot_read_one_listing() -> None:
     run(main())
 
 
-async def test_its_text_shows_the_filters_and_no_key() -> None:
+async def test_the_repr_of_a_listing_shows_the_filters_and_no_key() -> None:
     async with PhoneNumberClient("sk_secret", base_url="http://127.0.0.1:9") as client:
         assert repr(client.list(provider="twilio")) == "<Listing page_size=100&provider=twilio, under way>"
 

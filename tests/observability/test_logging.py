@@ -1,4 +1,4 @@
-"""The logger `elevenphone`: silent unless asked, a line an attempt at DEBUG, never the key."""
+"""The logger `elevenphone`: silent by default, one line for each attempt at DEBUG, never the key."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-def test_nothing_is_written_where_logging_is_not_set_up() -> None:
+def test_nothing_is_logged_if_logging_is_not_set_up() -> None:
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", LOOK_UP_IN_AN_OUTAGE], check=False, capture_output=True, text=True
     )
@@ -79,7 +79,7 @@ def test_bulk_logs_each_of_its_attempts_too(log: pytest.LogCaptureFixture) -> No
     assert sum("request id r_7" in message for message in log.messages) == 1
 
 
-def test_no_line_is_made_above_debug(caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_logged_above_debug(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="elevenphone")
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""The OpenTelemetry instrumentation for aiohttp's client, the real one: a span an attempt."""
+"""The real OpenTelemetry instrumentation of aiohttp's client makes one span for each attempt."""
 
 # The instrumentation is typed in parts.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -103,7 +103,7 @@ async def test_a_span_for_each_attempt_with_the_instrumentor(
     assert lookup.parent.span_id == call.get_span_context().span_id
 
 
-async def test_the_trace_goes_on_to_the_server(
+async def test_the_trace_context_is_sent_to_the_server(
     provider: TracerProvider, exporter: InMemorySpanExporter
 ) -> None:
     trace_config = create_trace_config(tracer_provider=provider)

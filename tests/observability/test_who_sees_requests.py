@@ -1,4 +1,4 @@
-"""With `http="auto"`, whoever replaces methods of aiohttp's still sees, or answers, every request."""
+"""With `http="auto"`, a library that replaces methods of aiohttp still sees or answers every request."""
 
 # aioresponses and vcr.py are typed in parts.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -32,7 +32,7 @@ def form(http: selection.Choice = "auto") -> str:
     return make_transport("sk_test", session=None, http=http).form
 
 
-def test_nobody_watches_to_begin_with() -> None:
+def test_nothing_is_replaced_at_first() -> None:
     assert form() == "httptools"
     assert form("aiohttp") == "aiohttp"
     assert form("httptools") == "httptools"
@@ -122,14 +122,14 @@ asyncio.run(main())
 
 def test_sentry_makes_spans_of_a_client_that_is_in_use() -> None:
     pytest.importorskip("sentry_sdk", reason="pip install sentry-sdk")
-    # In a process of its own, since Sentry cannot be uninstalled from one.
+    # In a separate process, because Sentry cannot be removed from a process.
     ended = subprocess.run(  # noqa: S603 - ours
         [sys.executable, "-c", _UNDER_SENTRY], capture_output=True, text=True, timeout=60, check=False
     )
     assert (ended.stdout.strip(), ended.returncode) == ("0 1", 0), ended.stderr
 
 
-# What replaces a method, by the form that its replacement has
+# Ways to replace a method
 
 
 async def answered(*_args: object, **_kwargs: object) -> None:
@@ -167,7 +167,7 @@ def a_wrapper_of_wrapt(replaced: Callable[..., object]) -> object:
         (aiohttp.TCPConnector, "_resolve_host"),
     ],
 )
-def test_a_method_replaced_in_any_way_is_noticed_and_so_is_its_return(
+def test_replacing_and_restoring_a_method_is_noticed(
     owner: type, method: str, replace: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transport = make_transport("sk_test", session=None, http="auto")
@@ -187,7 +187,7 @@ def test_a_class_replaced_as_a_whole_is_noticed(monkeypatch: pytest.MonkeyPatch)
     assert form() == "httptools"
 
 
-def test_httptools_that_was_asked_for_by_name_sees_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_httptools_requested_by_name_ignores_replaced_methods(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aiohttp.ClientSession, "_request", answered)
     assert form("httptools") == "httptools"
 
@@ -201,7 +201,7 @@ async def test_a_closed_client_does_not_open_again_for_a_mock(monkeypatch: pytes
         monkeypatch.setattr(aiohttp.ClientSession, "_request", answered)
 
 
-# What cannot be
+# Refused choices
 
 
 def test_httptools_with_a_session_is_refused() -> None:
@@ -224,7 +224,7 @@ def test_an_unknown_form_is_refused(http: object) -> None:
         PhoneNumberClient("sk_test", http=http)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-def test_nothing_is_imported_that_is_not_used() -> None:
+def test_unused_forms_of_http_are_not_imported() -> None:
     code = (
         "import sys; from elevenphone._http import make_transport; "
         "make_transport('sk_test', session=None, http='auto').form; "
@@ -234,7 +234,7 @@ def test_nothing_is_imported_that_is_not_used() -> None:
     assert ended.stdout.split() == ["False", "True"]
 
 
-async def test_a_session_is_used_though_httptools_is_installed(emulator: Emulator) -> None:
+async def test_a_session_is_used_even_if_httptools_is_installed(emulator: Emulator) -> None:
     async with (
         aiohttp.ClientSession(headers={"x-mine": "yes"}) as session,
         PhoneNumberClient(emulator.api_key, base_url=emulator.base_url, session=session) as client,
@@ -244,7 +244,7 @@ async def test_a_session_is_used_though_httptools_is_installed(emulator: Emulato
     assert emulator.requests[0].headers["x-mine"] == "yes"
 
 
-async def test_a_refused_connection_is_named_alike_by_each_form() -> None:
+async def test_each_form_reports_a_refused_connection_alike() -> None:
     texts: set[str] = set()
     for http in ("httptools", "aiohttp"):
         async with PhoneNumberClient(

@@ -1,4 +1,4 @@
-"""The fixtures, in runs of pytest as users have them: a process of its own each."""
+"""The fixtures of the plugin, in separate runs of pytest like those of users."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
-# What the installed entry point does, said so that it also holds where the package is not installed anew.
+# The same as the installed entry point, but it needs no new installation of the package.
 LOAD = ("-p", "elevenphone.pytest_plugin")
 STRICT = ("-W", "error", "-p", "no:cacheprovider")
-# pytest-asyncio warns where this is not set.
+# pytest-asyncio warns if this is not set.
 LOOPS = ("-o", "asyncio_default_fixture_loop_scope=function")
 
 A_LOOKUP = """
@@ -40,7 +40,7 @@ UNMARKED = A_LOOKUP.format(marker="")
 
 
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """Run pytest in a process of its own, with the plugin loaded once however it is installed."""
+    """Run pytest in a separate process, with the plugin loaded once however it is installed."""
     installed = any(each.value == LOAD[1] for each in entry_points(group="pytest11"))
     load = () if installed else LOAD
     loops = () if "no:asyncio" in arguments else LOOPS
@@ -134,7 +134,7 @@ def test_faults_are_switched_on_from_the_test(pytester: pytest.Pytester) -> None
     run(pytester, "-o", "asyncio_mode=auto").assert_outcomes(passed=1)
 
 
-def test_the_client_says_who_is_missing_where_no_plugin_runs_it(pytester: pytest.Pytester) -> None:
+def test_without_an_asyncio_plugin_the_client_fixture_says_what_to_install(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_client(elevenphone_client): pass\n")
     done = run(pytester, "-p", "no:asyncio", "-p", "no:anyio")
     done.assert_outcomes(errors=1)

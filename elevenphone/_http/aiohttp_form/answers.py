@@ -15,7 +15,7 @@ async def read_body(response: aiohttp.ClientResponse) -> bytes:
     """Read a body, up to the limit. A body with a known length is faster.
 
     Raises:
-        NotHTTPError: The head is of no form that aiohttp should have let pass.
+        NotHTTPError: The head is malformed, although aiohttp accepted it.
     """
     version = response.version
     if version is not None and version.major != 1:
@@ -42,7 +42,7 @@ async def _read_capped(response: aiohttp.ClientResponse) -> bytes:
 
 
 def translate(error: Exception, failures: Failures) -> ElevenPhoneError:
-    """Map what aiohttp raises to what this package raises, the most specific first."""
+    """Map an error of aiohttp to one of this package, the most specific first."""
     match error:
         case ElevenPhoneError():
             return error.with_traceback(None)

@@ -25,8 +25,8 @@ class Exchange:
     """The connector's facts about the request under way.
 
     Attributes:
-        connected: Whether it was given a connection.
-        reused: Whether that had served another request before.
+        connected: Whether the request got a connection.
+        reused: Whether the connection had served another request before.
     """
 
     __slots__ = ("connected", "reused")
@@ -36,14 +36,14 @@ class Exchange:
         self.reused = False
 
 
-# aiohttp hands nothing of the caller's through to its connector, but runs it in the caller's context.
+# aiohttp passes no argument of ours to its connector, but runs it in the caller's context.
 under_way: ContextVar[Exchange] = ContextVar("elevenphone_exchange")
 
 
 class CountingConnector(aiohttp.TCPConnector):
     """Sends each request once, and only over a connection without unexpected data.
 
-    It sets no limit: how many are in flight is decided before a request comes here.
+    It sets no limit, because requests in flight are limited before they come here.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class CountingConnector(aiohttp.TCPConnector):
         self._known: WeakSet[object] = WeakSet()
 
     def kept(self) -> int:
-        """Count the connections that are there, in use or idle."""
+        """Count the open connections, in use or idle."""
         return len(self._known)
 
     async def connect(
@@ -61,7 +61,7 @@ class CountingConnector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
     ) -> Connection:
-        """Give a request its connection; the second time it comes, aiohttp is about to send it again."""
+        """Give a request its connection, once: on a second call, aiohttp is about to send it again."""
         exchange = under_way.get()
         if exchange.connected:
             raise ClosedUnansweredError

@@ -66,20 +66,20 @@ class AiohttpTransport(Uncopyable):
         self._ended: set[asyncio.Task[object]] = set()
         self._server = URL()
         self._origin = "none yet"
-        # What a session of its own has been made with is not said again for each request.
+        # The options of our own session are not repeated for each request.
         self._options: _RequestOptions = {"allow_redirects": False}
 
     @property
     def connections_opened(self) -> int:
-        """Connections made so far; 0 with a borrowed session, which does not say."""
+        """Connections made so far; 0 with a borrowed session, which does not count them."""
         return 0 if self._connector is None else self._connector.opened
 
     async def send(self, url: str) -> Response:
-        """GET a URL and read the answer whole; see `Transport.send`."""
+        """GET a URL and read the whole answer; see `Transport.send`."""
         session = self._open_session()
         task = cast("asyncio.Task[object]", asyncio.current_task())
         cancelled_before = task.cancelling()
-        # Each connection that was there may have gone stale, and fails no more than once.
+        # Each idle connection may be stale, and fails at most once.
         resends = 0 if self._connector is None else self._connector.kept()
         failure: BaseException
         self._sending.add(task)
@@ -94,7 +94,7 @@ class AiohttpTransport(Uncopyable):
                         _check_that_a_mock_answered()
                     return answer  # noqa: TRY300 - no way out but this one
                 except ClosedUnansweredError:
-                    # The server closed a kept-alive connection: not this request's fault (RFC 9112, 9.3.1).
+                    # The server closed a kept-alive connection, so resend the request (RFC 9112, 9.3.1).
                     if resends and exchange.reused and not self._closed:
                         resends -= 1
                         continue
@@ -112,7 +112,7 @@ class AiohttpTransport(Uncopyable):
                 task.uncancel()
             if task.cancelling() <= cancelled_before:
                 failure = ConfigurationError("this client is closed")
-        # Anew and out here, so that no frame of aiohttp's, whose locals hold the key, hangs on it.
+        # Raised out here, so that its traceback has no frame of aiohttp, whose locals hold the key.
         raise failure
 
     def _parsed(self, url: str) -> URL:
@@ -127,7 +127,7 @@ class AiohttpTransport(Uncopyable):
         return Failures(urlsplit(url).netloc, self._api_key)
 
     async def _exchange(self, session: aiohttp.ClientSession, url: URL) -> Response:
-        # Not `async with`: an answer that has been read whole has given its connection back.
+        # Not `async with`: a fully read answer has given its connection back.
         answer = await session.get(url, **self._options)
         try:
             body = await read_body(answer)
@@ -162,7 +162,7 @@ class AiohttpTransport(Uncopyable):
         return session
 
     def _borrow(self, session: aiohttp.ClientSession) -> None:
-        """Look at a session before its first use, and set what each request must say to it.
+        """Check a session before its first use, and set the options of each request.
 
         Raises:
             ConfigurationError: It belongs to another event loop, in which using it may
@@ -184,7 +184,7 @@ class AiohttpTransport(Uncopyable):
         }
 
     async def aclose(self) -> None:
-        """End every request under way, and close a session of its own; a borrowed one is left open."""
+        """Cancel all requests, and close the transport's own session; a borrowed one stays open."""
         self._closed = True
         for task in self._sending - self._ended:
             self._ended.add(task)
@@ -201,7 +201,7 @@ def _check_that_a_mock_answered() -> None:
     """Refuse an aiohttp that does not use our connector, because it would send requests again.
 
     Raises:
-        ConfigurationError: It was no mock that answered without it.
+        ConfigurationError: aiohttp sent the request without our connector, and no mock answered.
     """
     if nobody_watches_aiohttp():
         raise ConfigurationError(

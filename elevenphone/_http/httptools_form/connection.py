@@ -50,7 +50,7 @@ class Wire(Protocol):
 
 
 class Owner(Protocol):
-    """Who keeps connections; see `Pool`."""
+    """The owner of connections; see `Pool`."""
 
     def opened(self, connection: Connection) -> None:
         """Take note of a new connection."""
@@ -276,7 +276,7 @@ class Connection(Uncopyable, Receiver):
 
 
 def _ends_with_connection(headers: dict[bytes, bytes]) -> bool:
-    """Tell whether nothing but the end of the connection ends a body (RFC 9112, 6.3)."""
+    """Whether only the end of the connection ends a body (RFC 9112, 6.3)."""
     fields = {name.lower(): value for name, value in headers.items()}
     codings = fields.get(b"transfer-encoding")
     if codings is not None:

@@ -34,7 +34,7 @@ class Layouts:
         self._known: dict[tuple[bytes, ...], Layout] = {}
 
     def layout_of(self, values: dict[bytes, bytes]) -> Layout:
-        """Find or make the layout of headers as they came."""
+        """Find or make the layout of received headers."""
         key = tuple(values)
         layout = self._known.get(key)
         return layout if layout is not None else self._add(key)
@@ -52,7 +52,7 @@ class Layouts:
 
 
 class RawHeaders(Mapping[str, str]):
-    """Headers by lower-case name, without the key where one echoes it."""
+    """Headers by lower-case name, from which an echoed key is removed."""
 
     __slots__ = ("_api_key", "_names", "_values")
 

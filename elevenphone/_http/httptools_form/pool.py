@@ -73,7 +73,7 @@ class Pool:
         self._all.discard(connection)
 
     def close(self, reason: Exception) -> None:
-        """Close all connections; the requests under way end with the reason."""
+        """Close all connections; requests in flight end with the reason."""
         self._closed_by = reason
         if self._next_sweep is not None:
             self._next_sweep.cancel()

@@ -19,7 +19,7 @@ class Receiver(asyncio.BufferedProtocol):
         self._buffer = memoryview(b"")
 
     def received(self, data: bytes | memoryview) -> None:
-        """Take what came."""
+        """Handle received bytes."""
         raise NotImplementedError
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
@@ -29,5 +29,5 @@ class Receiver(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take what came."""
+        """Handle received bytes."""
         self.received(self._buffer[:nbytes])

@@ -73,7 +73,7 @@ class TLSLayer(Receiver):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin the handshake."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by class
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not a subclass
         self._shake_hands()
 
     def received(self, data: bytes | memoryview) -> None:
@@ -84,7 +84,7 @@ class TLSLayer(Receiver):
         try:
             while True:
                 decrypted = self._decrypt(_LONGEST_RECORD)
-                if not decrypted:  # the server has said goodbye
+                if not decrypted:  # the server has closed the TLS connection
                     self._connection.eof_received()
                     self.abort()
                     return
@@ -95,7 +95,7 @@ class TLSLayer(Receiver):
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError:
-            self._flush()  # which tells the server why
+            self._flush()  # tells the server the reason
             self.abort()
             return
         if self._outgoing.pending:
@@ -120,7 +120,7 @@ class TLSLayer(Receiver):
         except ssl.SSLWantReadError:
             self._flush()
         except ssl.SSLError as error:
-            self._flush()  # which tells the server why
+            self._flush()  # tells the server the reason
             if not self.handshake.done():
                 self.handshake.set_exception(error)
         else:
