@@ -67,7 +67,7 @@ class ConcurrencyLimit:
     @property
     def held_by_queue(self) -> bool:
         """Whether the limit is bounded by a queue at the server, in which more requests would only wait."""
-        return self._queue.most < math.inf and self.value < self.state.ceiling
+        return self._queue.bounds and self.value < self.state.ceiling
 
     def loop_late(self, seconds: float, now: float) -> None:
         """Note by how many seconds this process delayed the requests in flight."""

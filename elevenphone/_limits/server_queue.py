@@ -17,6 +17,8 @@ _FIRST_SAMPLE = 3
 _LEAST_SAMPLE = 8
 _REST = 3.0
 _PATIENCE = 32
+# Until the time without a queue is known, so many are in flight at most.
+_MOST_AT_FIRST = 32.0
 # Of n requests in flight, 0.4 times the root of n may wait. A difference counts as chance up to 3 standard
 # errors, and as a coarse clock up to 2 ms. Unless the standard error is at most 8% of the mean and the wait
 # at least 15% of it, two samples in a row must agree.
@@ -77,7 +79,7 @@ class ServerQueue:
     """
 
     def __init__(self, random: Callable[[], float]) -> None:
-        self.most = math.inf
+        self.most = _MOST_AT_FIRST
         self.waiting = 0.0
         self.state: Free | Looking | Bounded = Free()
         self._random = random
@@ -97,6 +99,11 @@ class ServerQueue:
 
     def __repr__(self) -> str:
         return f"<ServerQueue {self.waiting:.1f} waiting, {self.state}>"
+
+    @property
+    def bounds(self) -> bool:
+        """Whether a queue was seen, which bounds what is in flight."""
+        return not isinstance(self.state, Free)
 
     @property
     def is_looking(self) -> bool:
@@ -135,6 +142,7 @@ class ServerQueue:
         self._start_anew(newest)
         if self._idle is None or _were_alike_by_chance(self._idle, times):
             self._set_idle(times)
+            self.most = math.inf if isinstance(self.state, Free) else self.most
         else:
             self._learn(times, self._idle, now, newest)
         rest = int(_REST * times.in_flight) if self._is_calm(times, now) else 0
