@@ -310,8 +310,8 @@ class Run(AsyncIterator[Lookup]):
             if self._refused_in_a_row >= meaning.proof:
                 self.stop(error)
         elif meaning.strain != "none" and self._terms.deadline is not None:
-            seconds = self._dispatcher.limits.without_answer_for(self._dispatcher.loop.time())
-            if seconds >= _AWAY_SHARE * self._terms.deadline:
+            seconds = _AWAY_SHARE * self._terms.deadline
+            if self._dispatcher.limits.is_away_for(seconds, self._dispatcher.loop.time()):
                 self.stop(error)
 
     # Results

@@ -58,6 +58,7 @@ class Limits:
         self._quiet_since = math.inf
         self._known_good: Iterable[str] = ()
         self._failures_in_a_row = 0
+        self._is_refusing = False  # whether the last answer was a 429
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -83,6 +84,20 @@ class Limits:
     def without_answer_for(self, now: float) -> float:
         """Return the seconds for which the server has given no good answer to any request."""
         return max(0.0, now - self._quiet_since)
+
+    def is_away_for(self, seconds: float, now: float) -> bool:
+        """Say whether the server has given no good answer for so long, whatever it was asked for.
+
+        Ids that always fail may have held all slots for that time. So unless it refuses
+        requests, a probe must have failed; one becomes due if none is.
+        """
+        if self.without_answer_for(now) < seconds:
+            return False
+        if self._is_refusing:
+            return True
+        if self.gate.closed_at is None:
+            self.gate.close(now, self._newest)
+        return self.gate.probe_failed
 
     def ready_at(self, bulk: bool) -> float:
         """Return when the next request may start.
@@ -162,6 +177,7 @@ class Limits:
         """Count one request as done that ended in an error, and learn from it."""
         self.in_flight -= 1
         self._last_end = now
+        self._is_refusing = meaning.strain == "throttled"
         self._failures_in_a_row = self._failures_in_a_row + 1 if meaning.strain == "failing" else 0
         match meaning.strain:
             case "none":

@@ -58,6 +58,7 @@ class OutageGate:
     Attributes:
         closed_at: The moment at which it closed; `None` while it is open.
         confirmed: Whether a probe that should have succeeded has failed since it closed.
+        probe_failed: Whether any request that was sent since it closed has failed.
         probe_from: The moment from which the next probe may start.
         known_good: URLs of numbers that were found: what probes ask for.
         failing_share: The usual share of failures among attempts, from 0 to 1. Only
@@ -68,6 +69,7 @@ class OutageGate:
     def __init__(self, known_good: Iterable[str] = ()) -> None:
         self.closed_at: float | None = None
         self.confirmed: bool = False
+        self.probe_failed: bool = False
         self.probe_from: float = 0.0
         self.failing_share: float = 0.0
         self._closed_by = 0  # number of the newest request when it closed
@@ -143,9 +145,11 @@ class OutageGate:
             self.close(now, newest)
             # Six ids that fail may be bad ids: a probe tells first whether this is an outage.
             return not reached and self._confirm()
-        is_proof = permit.probe_url is not None or not reached
-        if not is_proof or permit.number <= self._closed_by:
+        if permit.number <= self._closed_by:
             return False
+        self.probe_failed = True
+        if permit.probe_url is None and reached:
+            return False  # the id may be the reason
         if reached:
             # Probes fail by chance as other requests do.
             self._failed_probes += 1
@@ -156,7 +160,7 @@ class OutageGate:
     def close(self, now: float, newest: int) -> None:
         """Hold bulk until a probe is answered."""
         self.closed_at = self.probe_from = now
-        self.confirmed = False
+        self.confirmed = self.probe_failed = False
         self._failed_probes = 0
         self._closed_by = newest
         self._streak = max(self._streak, 1)

@@ -17,6 +17,8 @@ _TIMER_SECONDS = 0.003
 _SETTLED_SECONDS = 1.0
 # No refusal delays or slows growth for longer than this, in seconds.
 _LONGEST_EFFECT = 60.0
+# A pace rises only while at least this part of it is used: otherwise a higher one would show nothing.
+_USED_PART = 0.5
 # If no request is answered any more, a lower pace does not help: it keeps this part of the accepted rate, and
 # each further refusal without an answer doubles the hold of all requests, to a second at most.
 _LEAST_PART = 0.25
@@ -69,7 +71,7 @@ class Pace:
         self._most = math.inf if fixed is None else fixed
         self._learned = math.inf
         self._interval = 1 / self._most
-        self._first = _FirstEstimate()
+        self._starts = _Starts()
         self._is_first_estimate = False
         self._newest = self._newest_at_cut = 0
         self._answered_since_refusal = 0
@@ -84,8 +86,7 @@ class Pace:
     def started(self, permit: Permit) -> None:
         """Note that a request has started."""
         self._newest = permit.number
-        if self._learned == math.inf:
-            self._first.started(permit)
+        self._starts.started(permit)
         if self._interval:
             on_time = permit.started - self.next_start <= _TIMER_SECONDS
             self.next_start = (self.next_start if on_time else permit.started) + self._interval
@@ -93,7 +94,11 @@ class Pace:
     def answered(self, now: float) -> None:
         """Note an answer that shows no strain, and raise the pace if it is time."""
         self._answered_since_refusal += 1
-        if self._learned < math.inf and now > self._raise_from:
+        if (
+            self._learned < math.inf
+            and now > self._raise_from
+            and self._starts.a_second(now) >= _USED_PART * self._learned
+        ):
             elapsed = min(now - max(self._raised_at, self._raise_from), 1.0)
             a_second = self._raise if now < self._forget_cost_at else _RAISE
             self._set(self._learned * (1 + a_second * elapsed))
@@ -110,15 +115,15 @@ class Pace:
         """
         if permit.number <= self._newest_at_cut:  # sent before the last cut: the same wave
             if self._is_first_estimate:
-                self._set(self._first.correct())
+                self._set(self._starts.correct())
                 self._least = self._learned * _LEAST_PART
             return
         self._newest_at_cut = self._newest
         self._fruitless = 0 if self._answered_since_refusal else self._fruitless + 1
         self._is_first_estimate = self._learned == math.inf
         if self._is_first_estimate:
-            pace = self._first.make(now)
-            state = _ESTIMATED if self._first.seconds >= _BURST_SECONDS else _GUESSED
+            pace = self._starts.make(now)
+            state = _ESTIMATED if self._starts.seconds >= _BURST_SECONDS else _GUESSED
             self._least = pace * _LEAST_PART
         else:
             settled = self._answered_since_refusal >= self._learned * _SETTLED_SECONDS
@@ -147,8 +152,8 @@ class Pace:
         self.next_start = max(self.next_start, now + hold)
 
 
-class _FirstEstimate:
-    """How many a second the server let through before its first refusal.
+class _Starts:
+    """How many requests started lately, and so how many the server let through before its first refusal.
 
     Two marks, each the number and the time of a start, replace a list of all starts.
 
@@ -171,6 +176,11 @@ class _FirstEstimate:
             # After a pause there is no recent start to count.
             self._mark_before = self._mark if since < 2 * _HALF_WINDOW else mark
             self._mark = mark
+
+    def a_second(self, now: float) -> float:
+        """Say how many have started a second, over the last half to one second."""
+        number, moment = self._mark_before
+        return (self._newest - number) / max(now - moment, _BURST_SECONDS)
 
     def make(self, now: float) -> float:
         """Estimate the accepted rate at the first refusal."""

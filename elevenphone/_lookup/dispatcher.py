@@ -174,9 +174,8 @@ class Dispatcher:
     async def _probe(self, url: str, job: Job[_T], slot: Slot) -> None:
         """Request an id that was found before, to find out whether the server is up."""
         started = slot.permit.started
-        job.has_probed = True
         self._probes += 1
-        self.watchdog.until(job, min(started + job.timeout, job.expires))
+        self.watchdog.until(job, job.begin_probe(started))
         try:
             job.parse(await self._transport.send(url))
         except BaseException as caught:

@@ -104,7 +104,7 @@ class Job(Watched, Generic[_T], eq=False):
     has_probed: bool = False  # one of its slots was used for a probe
 
     def begin(self, permit: Permit) -> float:
-        """Count an attempt; the first starts the deadline.
+        """Count an attempt; the first starts the deadline, unless a probe has.
 
         Returns:
             The moment at which it ends at the latest.
@@ -112,7 +112,7 @@ class Job(Watched, Generic[_T], eq=False):
         now = permit.started
         if not self.attempts:
             self.started = now
-            if self.deadline is not None:
+            if self.deadline is not None and not self.has_probed:
                 self.expires = now + self.deadline
         self.asked = now
         self.attempts += 1
@@ -120,6 +120,19 @@ class Job(Watched, Generic[_T], eq=False):
         self.sending = True
         ends = now + self.timeout
         return ends if ends < self.expires else self.expires  # noqa: FURB136 - a call costs more
+
+    def begin_probe(self, now: float) -> float:
+        """Note that its slot goes to a probe; if it is its first slot, the deadline starts with it.
+
+        Else a lookup could probe for ever while the server is away.
+
+        Returns:
+            The moment at which the probe ends at the latest.
+        """
+        if self.deadline is not None and not self.attempts and not self.has_probed:
+            self.expires = now + self.deadline
+        self.has_probed = True
+        return min(now + self.timeout, self.expires)
 
     def failed(self, error: ElevenPhoneError, began: float, now: float) -> None:
         """Note how an attempt failed."""
