@@ -92,7 +92,7 @@ def command(
 
     Answers are kept in OUT.journal until all are there, and OUT is made of that.
     Ctrl-C waits for the requests in flight (a second one does not). Whatever else
-    ends the run, --resume goes on where it was. It asks again only for what failed
+    ends the run, --resume continues the run. It asks again only for what failed
     for a reason that may pass, and only with the same ids.
 
     \b
