@@ -19,13 +19,14 @@ from speed_lab.client_process import FLOOR
 from speed_lab.contenders import Contender, contenders, in_turn
 from speed_lab.peers import BARE, PEERS, SDK, STREAM, installed
 from speed_lab.plans import Series, SeriesReport, Task
-from speed_lab.report import Figure, Report, compare
+from speed_lab.report import Figure, Report, Verdict, compare, median_ratio
 from speed_lab.servers import serve
 
 ALONE, BESIDE = "one lookup at a time", "one lookup at a time, beside a bulk run with 64 in flight"
 QUANTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 STALL = "longest stall, ms"
 BULK_IN_FLIGHT = 64
+MOST_OF_BARE = 1.5
 
 
 def measure(options: argparse.Namespace) -> Report:
@@ -53,6 +54,10 @@ def measure(options: argparse.Namespace) -> Report:
         )
         done = _race([_task(server.plain, name, BULK_IN_FLIGHT) for name in beside], series, rounds, report)
         _add_quantiles(report, BESIDE, done)
+        p99 = {name: [_quantile(one.latencies, 0.99) for one in turns] for name, turns in done.items()}
+        if (ratio := median_ratio(p99, "elevenphone", BARE)) is not None:
+            budget = "p99 of a get beside a bulk run, over that beside a bare loop"
+            report.verdicts.append(Verdict(budget=budget, measured=ratio, at_most=MOST_OF_BARE))
         bulk_rates = {name: [one.bulk_rate for one in turns] for name, turns in done.items()}
         report.figures += compare(BESIDE, "bulk lookups/s meanwhile", bulk_rates, BARE)
     return report

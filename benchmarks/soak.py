@@ -53,6 +53,8 @@ PATIENCE = 120.0
 SLOW = 0.001
 # Seconds in which everything must have ended after a client was closed: its consumers may be slow.
 CLOSING = 2.0
+# After so many numbers a client knows how many requests fail by chance.
+LEARNED = 100
 # Seconds on one event loop, and in how many of them at least.
 TURN, TURNS = 60.0, 2
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -104,13 +106,13 @@ class Ledger:
         """Positions that have no answer."""
         return len(self._again) + len(self._asked) + len(self._later)
 
-    def enter(self, lookup: Found | Failed, *, found_any: bool) -> None:
+    def enter(self, lookup: Found | Failed, found: int) -> None:
         """Take an answer of the run down.
 
         Args:
             lookup: The answer.
-            found_any: Whether the client has found a number. A client that has not cannot tell ids
-                that always fail from a server that is away, when few are left to ask for.
+            found: How many numbers the client has found. With few, it does not know yet how many
+                requests fail by chance, so an unlucky id looks like one that always fails.
         """
         position = self._asked.pop(lookup.index, None)
         if position is None:
@@ -129,8 +131,8 @@ class Ledger:
                 self.counts["poisoned in bulk"] += 1
             case Failed(error=ConfigurationError()):  # the client was closed
                 self._later.append(position)
-            case Failed(error=error) if error.retryable and not found_any:
-                self.counts["failed before any was found"] += 1
+            case Failed(error=error) if error.retryable and found < LEARNED:
+                self.counts["failed before much was found"] += 1
                 self._later.append(position)
             case Failed(error=error) if error.retryable or isinstance(error, TimeoutError):
                 self.counts["lost"] += 1
@@ -166,7 +168,7 @@ async def run_bulk(client: PhoneNumberClient, ledger: Ledger, ends_at: float) ->
     while True:
         async with client.stream(ledger.begin(most), ordered=random.random() < 0.5) as lookups:
             async for lookup in lookups:
-                ledger.enter(lookup, found_any=client.stats.found > 0)
+                ledger.enter(lookup, client.stats.found)
                 if random.random() < SLOW:
                     await asyncio.sleep(0.2)
                 if time.monotonic() > ends_at or is_closed(lookup):
@@ -233,7 +235,7 @@ async def drain(address: Address, ledger: Ledger) -> int:
         while ledger.open:
             async with client.stream(ledger.begin()) as lookups:
                 async for lookup in lookups:
-                    ledger.enter(lookup, found_any=client.stats.found > 0)
+                    ledger.enter(lookup, client.stats.found)
             ledger.finish()
     return client.stats.requests
 
@@ -300,7 +302,7 @@ def report(world: Soak, pulse: Pulse, requests: int, seen: Seen, seconds: float)
     rows = {name: f"**{count:,}**" for name, count in zeros.items()} | {
         "numbers found in bulk": f"{counts['found in bulk']:,}",
         "asked again in a later run, after a redirect or garbage": f"{counts['lasting errors in bulk']:,}",
-        "asked again as the client had found nothing before": f"{counts['failed before any was found']:,}",
+        "asked again as the client had found too few to know": f"{counts['failed before much was found']:,}",
         "ids refused in bulk, unknown or impossible": f"{counts['refused in bulk']:,}",
         "ids failed in bulk that always fail": f"{counts['poisoned in bulk']:,}",
         "numbers found by single lookups": f"{counts['found alone']:,}",

@@ -16,7 +16,7 @@ import sys
 
 from speed_lab import command
 from speed_lab.contenders import Contender, FailedError, contenders, in_turn
-from speed_lab.peers import BARE, GATHER, GET, PEERS, SDK, STREAM, installed
+from speed_lab.peers import BARE, GATHER, GET, OVER_AIOHTTP, PEERS, RUST, SDK, STREAM, WIRE, installed
 from speed_lab.plans import LapReport, Task
 from speed_lab.report import Report, Verdict, compare, median_ratio
 from speed_lab.servers import Server, serve
@@ -27,8 +27,14 @@ SCHEMES = ("plain", "TLS")
 LOOPS = ("asyncio", "uvloop")
 RATE, CPU = "lookups/s", "CPU a lookup, µs"
 AGAINST_SDK = "against the official SDK"
+# Of the rate of the same decoding behind a loop of our own, over the same session.
 LEAST_OF_BARE = 0.85
-LEAST_OF_SDK = 25.0
+LEAST_OF_SDK = 150.0
+# Of pyreqwest's rate, from so many in flight on: a client in Rust.
+LEAST_OF_RUST = {"plain, asyncio": 1.3, "plain, uvloop": 1.5, "TLS, asyncio": 1.0, "TLS, uvloop": 0.9}
+LEAST_IN_FLIGHT = 10
+# Processor time of a lookup of `gather` over that of the wire without any policy.
+MOST_OF_WIRE = 1.5
 
 
 def measure(options: argparse.Namespace) -> Report:
@@ -101,14 +107,29 @@ def _add(report: Report, place: str, in_flight: int, laps: dict[str, list[LapRep
     report.figures += compare(f"{CPU}: {place}", column, costs, BARE)
     if in_flight == BUDGET_IN_FLIGHT and SDK in rates:
         report.figures += compare(f"{RATE} {AGAINST_SDK}, {column}", place, rates, SDK)
+    report.verdicts += _verdicts(place, in_flight, rates, costs)
+
+
+def _verdicts(
+    place: str, in_flight: int, rates: dict[str, list[float]], costs: dict[str, list[float]]
+) -> list[Verdict]:
+    verdicts: list[Verdict] = []
+
+    def at_least(how: str, peer: str, least: float, what: str) -> None:
+        if (ratio := median_ratio(rates, how, peer)) is not None:
+            budget = f"{how}, {place}, {in_flight} in flight: {what}"
+            verdicts.append(Verdict(budget=budget, measured=ratio, at_least=least))
+
+    at_least(OVER_AIOHTTP, BARE, LEAST_OF_BARE, "share of the bare loop's lookups/s")
     for how in (GATHER, STREAM):
-        where = f"{how}, {place}, {column}"
-        if (ratio := median_ratio(rates, how, BARE)) is not None:
-            budget = f"{where}: share of the bare loop's lookups/s"
-            report.verdicts.append(Verdict(budget=budget, measured=ratio, at_least=LEAST_OF_BARE))
-        if in_flight == BUDGET_IN_FLIGHT and (ratio := median_ratio(rates, how, SDK)) is not None:
-            budget = f"{where}: times the official SDK's lookups/s"
-            report.verdicts.append(Verdict(budget=budget, measured=ratio, at_least=LEAST_OF_SDK))
+        if in_flight >= LEAST_IN_FLIGHT:
+            at_least(how, RUST, LEAST_OF_RUST[place], "times pyreqwest's lookups/s")
+        if in_flight == BUDGET_IN_FLIGHT:
+            at_least(how, SDK, LEAST_OF_SDK, "times the official SDK's lookups/s")
+    if in_flight == BUDGET_IN_FLIGHT and (ratio := median_ratio(costs, GATHER, WIRE)) is not None:
+        budget = f"{GATHER}, {place}, {in_flight} in flight: times the wire's processor time"
+        verdicts.append(Verdict(budget=budget, measured=ratio, at_most=MOST_OF_WIRE))
+    return verdicts
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

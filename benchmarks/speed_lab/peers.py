@@ -166,6 +166,7 @@ OK = 200
 OVER_AIOHTTP, WIRE = "gather over aiohttp", "the wire alone + msgspec"
 BARE, GET, GATHER, STREAM = "bare aiohttp + msgspec", "get", "gather", "stream"
 SDK = "official SDK"
+RUST = "pyreqwest + msgspec"
 
 PEERS: dict[str, Peer] = {
     GET: _elevenphone_get,
@@ -174,7 +175,7 @@ PEERS: dict[str, Peer] = {
     OVER_AIOHTTP: _elevenphone_over_aiohttp,
     WIRE: _wire,
     BARE: _aiohttp,
-    "pyreqwest + msgspec": others.pyreqwest_and_msgspec,
+    RUST: others.pyreqwest_and_msgspec,
     "primp + msgspec": others.primp_and_msgspec,
     "curl_cffi + msgspec": others.curl_cffi_and_msgspec,
     "niquests + msgspec": others.niquests_and_msgspec,
@@ -191,7 +192,7 @@ MEMORY: dict[str, Peer] = {
 
 _NEEDS = {
     WIRE: "httptools",
-    "pyreqwest + msgspec": "pyreqwest",
+    RUST: "pyreqwest",
     "primp + msgspec": "primp",
     "curl_cffi + msgspec": "curl_cffi",
     "niquests + msgspec": "niquests",
