@@ -99,12 +99,17 @@ class ServerQueue:
         return f"<ServerQueue {self.waiting:.1f} waiting, {self.state}>"
 
     @property
+    def idle_is_known(self) -> bool:
+        """Whether it is known what answers take where nothing waits; few in flight show that as well."""
+        return self._idle is not None
+
+    @property
     def is_looking(self) -> bool:
         """Whether `most` is low for a moment, to see what answers take then."""
         return isinstance(self.state, Looking)
 
     def answered(self, permit: Permit, now: float, newest: int) -> bool:
-        """Note the answer to a request that was in flight while the limit was reached.
+        """Note the answer to a request that was in flight while the limit was reached, or one of the first.
 
         Args:
             permit: That of the request.
