@@ -95,9 +95,14 @@ class ConcurrencyLimit:
         if permit.in_flight > self._highest_answered and number > self._newest_at_cut:
             self._accepted(permit.in_flight)
         # If the limit was not reached while this request was in flight, a higher one would change nothing.
-        if number <= self._newest_when_full:
-            if number > self._queue.after and self._queue.answered(permit, now, self._newest):
-                self._bound_by_queue()
+        was_full = number <= self._newest_when_full
+        if (
+            number > self._queue.after
+            and (was_full or not self._queue.idle_is_known)
+            and self._queue.answered(permit, now, self._newest)
+        ):
+            self._bound_by_queue()
+        if was_full:
             self._grow(permit, now)
         self._grown_at = now
 

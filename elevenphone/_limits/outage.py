@@ -17,9 +17,10 @@ _CHANCE_OF_PROBES = 1e-3
 _MOST_SUSPICION = 8
 # A lookup goes on past its attempts only while so many failures may still be chance.
 _NEVER_BY_CHANCE = 1e-9
-# Weight of one attempt in the share that fails: some hundred make the picture, and at the start that none
+# Weight of one attempt in the share that fails. Where many ids are under way, those that failed most are
+# answered last: a share that followed the last hundred attempts would be theirs. At the start that none
 # fails counts as twenty.
-_WEIGHT = 0.01
+_WEIGHT = 0.003
 _FIRST_GUESS = 20
 # Seconds between probes: doubling from the first to the last. A probe with an id that may itself be the
 # reason of its failure proves little, so those follow each other faster.

@@ -106,12 +106,17 @@ class ServerQueue:
         return not isinstance(self.state, Free)
 
     @property
+    def idle_is_known(self) -> bool:
+        """Whether the time without a queue is known; even few requests in flight show it."""
+        return self._idle is not None
+
+    @property
     def is_looking(self) -> bool:
         """Whether `most` is low for a moment, to measure answers without a queue."""
         return isinstance(self.state, Looking)
 
     def answered(self, permit: Permit, now: float, newest: int) -> bool:
-        """Note the answer to a request that was in flight while the limit was reached.
+        """Note the answer to a request that was in flight while the limit was reached, or one of the first.
 
         Args:
             permit: The permit of the request.

@@ -153,7 +153,10 @@ def run_takes(world: World, run: Run, paused: float) -> float:
         for_time = (1 + run.nested_gathers) * (deadline + LONGEST_PAUSE)
     if world.server.throttles_from is not None:
         # Single lookups come first, and one attempt may cost a pause.
-        for_time += LONGEST_BUSY_PAUSE * world.client.attempts * sum(gets.ids.size for gets in world.gets)
+        # That of a busy service, or the one that the server names, for which a lookup ends at once.
+        named = 0.0 if world.server.retry_after is None else world.server.retry_after.seconds
+        longest = max(LONGEST_BUSY_PAUSE * world.client.attempts, min(named, LONGEST_PAUSE))
+        for_time += longest * sum(gets.ids.size for gets in world.gets)
         # A pause before the first of these refusals counts as time without a good answer.
         paused = min(paused, LONGEST_PAUSE)
     return (

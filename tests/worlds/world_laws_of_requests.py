@@ -48,7 +48,8 @@ def requests_for_an_id_are_bounded(evidence: Evidence) -> Iterator[str]:
 
 def refusals_are_bounded(evidence: Evidence) -> Iterator[str]:
     """Few requests are answered 429: 50, an eighth of all, and 20 for each change of the limit.
-    Two clients that share a limit find each other by being refused: six a second.
+    Two clients that share a limit find each other by being refused: six a second. Where a limit and a rate
+    are close, each hides what the other allows, and it is a quarter of all.
 
     Once a server refuses everybody, four a second from each client and 100, and the attempts of single
     lookups; four for each of a fixed number in flight. A client with more of these than the server's limit is
@@ -60,7 +61,8 @@ def refusals_are_bounded(evidence: Evidence) -> Iterator[str]:
         return
     ever = server.throttles_from if server.throttles_from is not None else float("inf")
     refused = sum(request.outcome == "refused" and request.at < ever for request in evidence.log)
-    bound = 50 + len(evidence.log) / 8 + 20 * max(0, len(server.limits) - 1)
+    part = 1 / 4 if server.limits and server.rate else 1 / 8
+    bound = 50 + len(evidence.log) * part + 20 * max(0, len(server.limits) - 1)
     bound += 6 * evidence.played.ended * (clients > 1)
     if refused > bound:
         yield f"{refused} of {len(evidence.log)} requests were refused, more than {bound:.0f}"
@@ -123,21 +125,24 @@ def an_account_error_ends_a_run(evidence: Evidence) -> Iterator[str]:
 def an_outage_is_not_hammered(evidence: Evidence) -> Iterator[str]:
     """While the server is away each client sends four requests a second for its runs at most.
 
-    The first five seconds, and a timeout where the server is silent, are left out: by then six ids
-    have failed. So are single lookups, and outages before the client had found anything: nobody can
-    tell these from ids that always fail.
+    The first five seconds in which runs send anything, and a timeout where the server is silent, are
+    left out: by then six ids have failed. So are single lookups, and outages before the client had
+    found anything: nobody can tell these from ids that always fail.
     """
     singles = {get.phone_number_id for get in evidence.played.gets}
     silence = 1.2 * evidence.world.client.timeout
     for outage in evidence.world.server.outages:
-        begins = outage.begins + 5.0 + (silence if outage.hides_answers else 0.0)
+        unnoticed = 5.0 + (silence if outage.hides_answers else 0.0)
         for client in range(2):
-            sent = sum(
-                request.client == client
-                and begins <= request.at < outage.ends
-                and request.phone_number_id not in singles
+            times = [
+                request.at
                 for request in evidence.log
-            )
+                if request.client == client
+                and outage.begins <= request.at < outage.ends
+                and request.phone_number_id not in singles
+            ]
+            begins = min(times, default=outage.begins) + unnoticed
+            sent = sum(at >= begins for at in times)
             bound = 10 + 4 * max(0.0, outage.ends - begins)
             if sent > bound and evidence.answered_before(client, outage.begins):
                 yield f"client {client}: {sent} requests from {begins:.1f} s to the end of an outage"

@@ -29,7 +29,11 @@ from elevenphone.lookups import Failed, Lookup
 
 # Class to what it is called in a table, and what to do about it; the first that fits is taken.
 _EXPLANATIONS: tuple[tuple[type[ElevenPhoneError], str, str], ...] = (
-    (NotFoundError, "not found", "Check the id, and --region: a key only finds numbers of its own workspace."),
+    (
+        NotFoundError,
+        "not found",
+        "Check the id, and --region: a key finds only numbers of its workspace.",
+    ),
     (AuthenticationError, "key refused", "Check ELEVENLABS_API_KEY or --api-key-file, and --region."),
     (PermissionDeniedError, "not allowed", "Give the key read access to Conversational AI."),
     (InvalidPhoneNumberIdError, "not an id", "An id looks like phnum_01jxaeyg3feh3tmx39d4ky63rd."),

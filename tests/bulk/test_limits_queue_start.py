@@ -1,0 +1,35 @@
+"""What is learned of the server's queue before many requests are in flight."""
+
+from __future__ import annotations
+
+import asyncio
+
+import virtual_time
+from limits_driver import LATENCY
+from simulated_server import SimulatedServer
+
+from elevenphone import PhoneNumberClient
+
+
+def test_single_lookups_before_a_run_show_what_an_answer_takes_without_a_queue() -> None:
+    """If they did not, the first answers of the run would show it, which have waited for each other."""
+    server = SimulatedServer(limit=4, queue=None, latency=lambda _: LATENCY)
+    in_flight: list[int] = []
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            in_flight.append(server.in_flight)
+
+    async def main() -> None:
+        async with PhoneNumberClient(transport=server.connect()) as client:
+            for number in range(5):
+                await client.get(f"phnum_single_{number}")
+            watching = asyncio.create_task(watch())
+            await client.gather(f"phnum_{number}" for number in range(1_000))
+            watching.cancel()
+            await asyncio.wait([watching])
+
+    virtual_time.run(main())
+    late = in_flight[len(in_flight) // 2 :]
+    assert sum(late) / len(late) <= 8
