@@ -132,13 +132,13 @@ class Ledger:
             case Failed(error=ConfigurationError()):  # the client was closed
                 self._later.append(position)
             case Failed(error=error) if error.retryable and found < LEARNED:
-                self.counts["failed before much was found"] += 1
+                self.counts["unsure"] += 1
                 self._later.append(position)
             case Failed(error=error) if error.retryable or isinstance(error, TimeoutError):
                 self.counts["lost"] += 1
                 print(f"lost: {error!r}", file=sys.stderr)
             case Failed():  # no sense in asking again at once, so that a run remembers it; the next asks
-                self.counts["lasting errors in bulk"] += 1
+                self.counts["asked again"] += 1
                 self._later.append(position)
 
 
@@ -287,13 +287,13 @@ def report(world: Soak, pulse: Pulse, requests: int, seen: Seen, seconds: float)
     zeros = {
         "ids lost": counts["lost"],
         "ids answered twice": counts["duplicated"],
-        "answers that are another id's": counts["mixed up"],
-        "exceptions that are not the library's": counts["foreign errors"],
-        "requests that the server read and nobody counted": max(0, seen.stats.requests - requests),
+        "answers that belong to another id": counts["mixed up"],
+        "exceptions that are not `ElevenPhoneError`s": counts["foreign errors"],
+        "requests that the server read but the client did not count": max(0, seen.stats.requests - requests),
         "tasks left by a client": counts["tasks left"],
-        "descriptors left by a client": counts["descriptors left"],
+        "file descriptors left by a client": counts["descriptors left"],
         "requests in flight left by a client": counts["left"],
-        "runs and single lookups that closing did not end": counts["not ended by closing"],
+        "runs and single lookups that did not end when the client was closed": counts["not ended by closing"],
     }
     failures = ", ".join(f"{name} {count:,}" for name, count in world.errors.most_common()) or "none"
     spoilt = ", ".join(f"{name} {count:,}" for name, count in sorted(seen.spoilt.items())) or "none"
@@ -301,27 +301,27 @@ def report(world: Soak, pulse: Pulse, requests: int, seen: Seen, seconds: float)
     blocks = ", ".join(f"{alive:,.0f}" for alive in pulse.blocks.each_minute())
     rows = {name: f"**{count:,}**" for name, count in zeros.items()} | {
         "numbers found in bulk": f"{counts['found in bulk']:,}",
-        "asked again in a later run, after a redirect or garbage": f"{counts['lasting errors in bulk']:,}",
-        "asked again as the client had found too few to know": f"{counts['failed before much was found']:,}",
-        "ids refused in bulk, unknown or impossible": f"{counts['refused in bulk']:,}",
-        "ids failed in bulk that always fail": f"{counts['poisoned in bulk']:,}",
+        "requested again in a later run, after a redirect or garbage": f"{counts['asked again']:,}",
+        "requested again, because a new client cannot tell chance from a bad id": f"{counts['unsure']:,}",
+        "ids in bulk that are unknown or invalid": f"{counts['refused in bulk']:,}",
+        "ids in bulk that always fail": f"{counts['poisoned in bulk']:,}",
         "numbers found by single lookups": f"{counts['found alone']:,}",
         "single lookups that failed, by error": failures,
         "clients made, and closed in the middle": f"{counts['clients']:,}, {counts['closed']:,}",
         "clients on httptools, on aiohttp": f"{counts['httptools']:,}, {counts['aiohttp']:,}",
         "turns on asyncio, on uvloop": f"{counts['asyncio']:,}, {counts['uvloop']:,}",
-        "runs that came to their end": f"{counts['runs']:,}",
+        "runs that finished": f"{counts['runs']:,}",
         "requests counted, and read by the server": f"{requests:,}, {seen.stats.requests:,}",
-        "of those 429, 5xx, other faults": ", ".join(
+        "of these: 429, 5xx, other faults": ", ".join(
             f"{count:,}" for count in (seen.stats.throttled, seen.stats.server_errors, seen.stats.faults)
         ),
-        "answers spoilt by the relay": spoilt,
+        "answers damaged by the relay": spoilt,
         "worst stall of the event loop": f"{pulse.worst * 1e3:.0f} ms",
         "most CPU time between two beats of the loop": f"{pulse.worst_own * 1e3:.0f} ms",
-        "blocks of memory alive between two clients, each minute": blocks,
-        "their slope": f"{pulse.blocks.slope():+,.0f} a minute",
+        "memory blocks in use between two clients, each minute": blocks,
+        "slope of the blocks": f"{pulse.blocks.slope():+,.0f} a minute",
         "resident memory, each minute": f"{megabytes} MB",
-        "its slope": f"{pulse.memory.slope() / 1e3:+,.0f} kB a minute",
+        "slope of the memory": f"{pulse.memory.slope() / 1e3:+,.0f} kB a minute",
     }
     print(
         f"{seconds:.0f} s, Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores\n"
