@@ -40,7 +40,7 @@ class ConcurrencyLimit:
     """
 
     def __init__(self, fixed: int | None, random: Callable[[], float]) -> None:
-        self.value = _START if fixed is None else float(fixed)
+        self.value: float = _START if fixed is None else float(fixed)
         self.state: Searching | Shared | Alone | Recovering = Searching()
         self._fixed = fixed is not None
         self._random = random
