@@ -18,6 +18,8 @@ _LEAST_OF_A_WAVE = 0.5
 _LEFT_WHEN_FAILING = 0.5
 # Seconds for which a hint stops growth, counted from its last change or from a refusal.
 _HINT_BINDS_SECONDS = 30.0
+# The same for a limit that only refusals state: it may have risen since, and the next refusal states it.
+_STATED_BINDS_SECONDS = 5.0
 
 
 class ConcurrencyLimit:
@@ -54,6 +56,7 @@ class ConcurrencyLimit:
         self._before_look = 0.0
         self._grown_at = -math.inf
         self._hint = math.inf
+        self._hint_binds_seconds = _HINT_BINDS_SECONDS
         self._hint_binds_until = -math.inf
 
     def __repr__(self) -> str:
@@ -80,12 +83,22 @@ class ConcurrencyLimit:
         if permit.in_flight + 1 > self.value:
             self._newest_when_full = permit.number
 
-    def hinted(self, maximum: int, now: float) -> None:
-        """Note the maximum that an answer states. It can stop growth, but never speeds it up."""
+    def hinted(self, maximum: int, now: float, *, by_refusal: bool = False) -> None:
+        """Note the maximum that an answer states. It can stop growth, but never speeds it up.
+
+        Args:
+            maximum: The maximum of requests in flight.
+            now: The time.
+            by_refusal: Whether a refusal states it, and not a header that each answer has.
+        """
+        if not by_refusal:
+            self._hint_binds_seconds = _HINT_BINDS_SECONDS
+        elif maximum != self._hint:
+            self._hint_binds_seconds = _STATED_BINDS_SECONDS
         if maximum != self._hint:
             self._hint = maximum
             self._highest_answered = 0
-            self._hint_binds_until = now + _HINT_BINDS_SECONDS
+            self._hint_binds_until = now + self._hint_binds_seconds
 
     def answered(self, permit: Permit, now: float) -> None:
         """Note an answer that shows no strain, and grow if the limit is what holds requests back."""
@@ -168,7 +181,7 @@ class ConcurrencyLimit:
         self._highest_answered = 0
         self._before_look = 0.0
         if self._hint < math.inf:
-            self._hint_binds_until = now + _HINT_BINDS_SECONDS
+            self._hint_binds_until = now + self._hint_binds_seconds
         return self.value
 
     def failing(self, permit: Permit, now: float) -> None:

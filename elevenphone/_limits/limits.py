@@ -150,9 +150,9 @@ class Limits:
         self.in_flight -= 1
         self._last_end = now
 
-    def hint(self, maximum: int, now: float) -> None:
-        """Note the maximum of requests in flight that an answer states."""
-        self.concurrency.hinted(maximum, now)
+    def hint(self, maximum: int, now: float, *, by_refusal: bool = False) -> None:
+        """Note the maximum of requests in flight that a header states, or the message of a refusal."""
+        self.concurrency.hinted(maximum, now, by_refusal=by_refusal)
 
     def verdict(self, subject: Subject, attempts: int, now: float) -> Verdict:
         """Decide whether a failed bulk lookup is retried; see `OutageGate.verdict`."""

@@ -212,7 +212,7 @@ class Dispatcher:
         if isinstance(error, RateLimitError):
             self._throttled += 1
             if (maximum := concurrency_stated(error.message)) is not None:
-                self.limits.hint(maximum, started)
+                self.limits.hint(maximum, started, by_refusal=True)
 
     def _announce_retry(self, job: Job[_T], error: ElevenPhoneError, wait: float) -> None:
         if self._on_retry is None:

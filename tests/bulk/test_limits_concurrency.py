@@ -311,6 +311,16 @@ def test_a_hint_that_is_too_low_is_exceeded_in_the_end() -> None:
     assert driver.limit > 50
 
 
+def test_a_limit_that_refusals_state_holds_growth_up_for_seconds_only() -> None:
+    driver = settled(accepts=4)
+    driver.rounds(1.0, accepts=4)
+    driver.limits.hint(4, driver.now, by_refusal=True)
+    driver.rounds(3.0)
+    assert driver.limit <= 4
+    driver.rounds(7.0)
+    assert driver.limit >= 20
+
+
 def test_a_correct_hint_causes_fewer_refusals_than_no_hint() -> None:
     hinted, unhinted = Driver(), Driver()
     assert hinted_rounds(hinted, 10, 120.0, accepts=10) < unhinted.rounds(120.0, accepts=10) / 1.5
