@@ -127,7 +127,7 @@ class Limits:
             fresh: Whether it is the first request of its lookup.
 
         Returns:
-            A permit, which goes back with `end` or `withdraw`.
+            A permit, which goes back with `found`, `failed` or `withdraw`.
         """
         if not self.in_flight and now - self._last_end > _FORGOTTEN_AFTER:
             if now - self.resumes_at > _FORGOTTEN_AFTER:  # no request was needed
@@ -202,6 +202,7 @@ class Limits:
         self._pace.answered(now)
         # During a pause, requests may be waiting.
         self._quiet_since = now if now < self.resumes_at else math.inf
+        self._is_refusing = False
         self._busy_pause = _FIRST_BUSY_PAUSE
         self._alone_pause = _FIRST_ALONE_PAUSE
         self._refused_in_a_row = 0

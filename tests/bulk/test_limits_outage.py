@@ -365,3 +365,15 @@ def test_a_request_sent_during_an_outage_does_not_count_against_its_id() -> None
     driver.now += 10.0
     driver.end(late, RequestTimeoutError("no answer"), lookup)
     assert lookup.failures == 0
+
+
+def test_an_old_refusal_does_not_stand_in_for_a_failed_probe() -> None:
+    driver = Driver()
+    driver.rounds(1.0)
+    driver.ask(throttled("concurrency"))
+    driver.now += driver.wait()
+    driver.ask()
+    driver.start()  # no answer comes from now on
+    driver.now += 300.0
+    assert not driver.limits.is_away_for(270.0, driver.now)
+    assert driver.is_away  # but a probe is due
