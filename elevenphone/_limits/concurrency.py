@@ -8,7 +8,7 @@ from collections.abc import Callable
 from elevenphone._limits.neighbors import Neighbors
 from elevenphone._limits.permit import Permit
 from elevenphone._limits.server_queue import ServerQueue
-from elevenphone._limits.states import Alone, Recovering, Searching, Shared
+from elevenphone._limits.states import Alone, Recovering, Searching, Shared, State
 
 # The known plans allow 2 to 30 in flight. For the smallest, this costs a few refusals at the start.
 _START = 8.0
@@ -43,7 +43,7 @@ class ConcurrencyLimit:
 
     def __init__(self, fixed: int | None, random: Callable[[], float]) -> None:
         self.value: float = _START if fixed is None else float(fixed)
-        self.state: Searching | Shared | Alone | Recovering = Searching()
+        self.state: State = Searching()
         self._fixed = fixed is not None
         self._random = random
         self._neighbors = Neighbors()

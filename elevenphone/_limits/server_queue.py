@@ -17,7 +17,7 @@ _FIRST_SAMPLE = 3
 _LEAST_SAMPLE = 8
 _REST = 3.0
 _PATIENCE = 32
-# Until the time without a queue is known, so many are in flight at most.
+# The most requests in flight until the time without a queue is known.
 _MOST_AT_FIRST = 32.0
 # Of n requests in flight, 0.4 times the root of n may wait. A difference counts as chance up to 3 standard
 # errors, and as a coarse clock up to 2 ms. Unless the standard error is at most 8% of the mean and the wait
@@ -49,7 +49,7 @@ _LONGER = 1.5
 _LONGER_DEVIATIONS, _MUCH_LONGER_DEVIATIONS = 2.0, 4.0
 _LONGER_THAN_FASTEST = 3.0
 # If the event loop is late by this part of the time of an answer, the requests in flight say nothing about
-# the server. After so many seconds of that, there is no bound.
+# the server. After three seconds of that, there is no bound.
 _LATE = 0.05
 _LATE_SECONDS = 3.0
 
@@ -147,7 +147,8 @@ class ServerQueue:
         self._start_anew(newest)
         if self._idle is None or _were_alike_by_chance(self._idle, times):
             self._set_idle(times)
-            self.most = math.inf if isinstance(self.state, Free) else self.most
+            if not self.bounds:
+                self.most = math.inf
         else:
             self._learn(times, self._idle, now, newest)
         rest = int(_REST * times.in_flight) if self._is_calm(times, now) else 0
@@ -198,7 +199,7 @@ class ServerQueue:
     def _is_calm(self, times: AnswerTimes, now: float) -> bool:
         if self.waiting or abs(times.in_flight - self._in_flight_before) > 0.25 * times.in_flight:
             return False
-        return isinstance(self.state, Free) or (isinstance(self.state, Bounded) and now < self.state.try_from)
+        return not self.bounds or (isinstance(self.state, Bounded) and now < self.state.try_from)
 
     def _set_idle(self, times: AnswerTimes) -> None:
         self._idle = times
@@ -219,16 +220,16 @@ class ServerQueue:
             case Free() | Bounded() if seems_queued and not queued:
                 pass  # The next answers will show.
             case Free() if queued:
-                self._look(times, times, times.in_flight, newest)
+                self._look(Looking(times, times.in_flight), times, newest)
             case Bounded(cut_from=cut_from) if queued and cut_from:
-                self._look(times, times, cut_from, newest)
+                self._look(Looking(times, cut_from), times, newest)
             case Bounded() if queued:
                 knee = times.in_flight * max(0.5, idle.mean / times.mean)
                 self._bound(knee, now + self._spread(_HOLD_SECONDS), newest, cut_from=times.in_flight)
             case Free():
                 self._not_queued(times, idle)
             case Bounded() if now > self._look_again_at and self._holds_back(times):
-                self._look(times, times, times.in_flight, newest)
+                self._look(Looking(times, times.in_flight), times, newest)
             case Bounded() as bounded:
                 self._not_queued(times, idle)
                 self._try_more(bounded, times, now)
@@ -237,12 +238,12 @@ class ServerQueue:
         faster = idle.longer_by(times, _CHANCE_WHEN_FASTER) > 0
         if faster and self._was_faster:
             self._set_idle(times)
-        elif not faster and isinstance(self.state, Free):
+        elif not faster and not self.bounds:
             self._set_idle(times.added_to(idle))
         self._was_faster = faster
 
-    def _look(self, before: AnswerTimes, times: AnswerTimes, cut_from: float, newest: int) -> None:
-        self._become(Looking(before, cut_from), max(1.0, times.in_flight // 2), newest)
+    def _look(self, state: Looking, times: AnswerTimes, newest: int) -> None:
+        self._become(state, max(1.0, times.in_flight // 2), newest)
 
     def _looked(
         self, looking: Looking, times: AnswerTimes, idle: AnswerTimes, now: float, newest: int
@@ -252,7 +253,7 @@ class ServerQueue:
         if times.rate > _STILL_BUSY * before.rate and times.in_flight >= 1.5:
             if faster:
                 self._set_idle(times)
-            self._look(before, times, looking.cut_from, newest)
+            self._look(looking, times, newest)
             return
         self.waiting = 0.0
         look_again_in = max(_LOOK_AGAIN_SECONDS, _LOOK_AGAIN_TIMES * times.count / times.rate)

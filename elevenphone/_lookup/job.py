@@ -18,7 +18,7 @@ _MOST_HISTORY = 16
 
 
 class Terms(NamedTuple):
-    """What lookups are made with, as far as it is the same for all.
+    """The settings that all lookups of a call share.
 
     Attributes:
         prefix: The URL up to the id.
@@ -55,24 +55,23 @@ class Job(Watched, Generic[_T], eq=False):
     """One lookup under way.
 
     Attributes:
-        caller: Who awaits it.
+        caller: The single call or the bulk run that awaits it.
         phone_number_id: The id, or `None` for a page of a listing.
-        url: What to GET.
-        parse: Makes a result from an answer, or raises what is wrong with it.
+        url: The URL of the request.
+        parse: Makes a result from an answer, or raises an error.
         timeout: Seconds for one attempt.
         deadline: Seconds for all attempts, or `None`.
         retry: What to retry, and when.
         index: Its position in the input of a run.
         remember: Whether the result is added to the client's memory.
         attempts: Attempts begun.
-        throttled: Those of them that were answered 429.
         started: The moment of the first.
         asked: The moment of the last.
         expires: The moment at which the deadline passes.
         elapsed: Seconds from the first attempt to the end.
         response: The last answer.
-        result: What `parse` made of it; of the type of the result only where `error` is `None`.
-        error: What the last attempt ended with; `None` if there is a result.
+        result: The result of `parse`; it is valid only if `error` is `None`.
+        error: The error of the last attempt; `None` if there is a result.
         history: The failed attempts.
     """
 
@@ -86,7 +85,6 @@ class Job(Watched, Generic[_T], eq=False):
     index: int = 0
     remember: bool = False
     attempts: int = 0
-    throttled: int = 0
     started: float = 0.0
     asked: float = 0.0
     expires: float = math.inf
@@ -95,7 +93,7 @@ class Job(Watched, Generic[_T], eq=False):
     result: _T = cast("_T", None)
     error: ElevenPhoneError | None = None
     history: tuple[Attempt, ...] = ()
-    # What `OutageGate` notes about it; see `_limits.outage.Subject`.
+    # Notes of `OutageGate`; see `_limits.outage.Subject`.
     failures: int = 0
     last_request: int = 0
     counted_in: int = 0
@@ -124,7 +122,7 @@ class Job(Watched, Generic[_T], eq=False):
     def begin_probe(self, now: float) -> float:
         """Note that its slot goes to a probe; if it is its first slot, the deadline starts with it.
 
-        Else a lookup could probe for ever while the server is away.
+        Otherwise a lookup could probe for ever while the server is down.
 
         Returns:
             The moment at which the probe ends at the latest.
