@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,24 @@ class Watched(RunProgress):
         self._noted(note)
 
 
+@contextmanager
+def fetching_of(
+    count: int, client: PhoneNumberClient, folder: Path, noted: Callable[[str], None]
+) -> Iterator[Fetching]:
+    """Make the run of a `fetch` of so many ids, which reports each note."""
+    (folder / "ids.txt").write_text("".join(f"phnum_{n}\n" for n in range(count)), encoding="ascii")
+    source, target = (
+        IdSource(folder / "ids.txt", None, None),
+        Target(folder / "out.jsonl", "jsonl", is_stream=True),
+    )
+    with StreamSink(Shell([], {}, None, None, None), target, Selection(), None) as sink:
+        yield Fetching(client, source, sink, Tally(), Watched(noted), deadline=9.0, grace=0.05)
+
+
 async def test_a_wait_names_the_failure_of_the_first_id(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetching, "_SILENCE", 0.0)
-    (tmp_path / "ids.txt").write_text("".join(f"phnum_{n}\n" for n in range(30)), encoding="ascii")
     notes: list[str] = []
 
     def noted(note: str) -> None:
@@ -46,27 +60,17 @@ async def test_a_wait_names_the_failure_of_the_first_id(
     async with Emulator(numbers=1, outage=True) as away:
         client = PhoneNumberClient(away.api_key, base_url=away.base_url, retry=RetryPolicy(wait_initial=0.01))
         async with client:
-            target = Target(tmp_path / "out.jsonl", "jsonl", is_stream=True)
-            shell = Shell([], {}, None, None, None)
-            with StreamSink(shell, target, Selection(), None) as sink:
-                source = IdSource(tmp_path / "ids.txt", None, None)
-                run_under_way = Fetching(
-                    client, source, sink, Tally(), Watched(noted), deadline=9.0, grace=0.05
-                )
+            with fetching_of(30, client, tmp_path, noted) as run_under_way:
                 await run_under_way.run()
     assert "no lookup has been answered for 0 s: server error" in notes
 
 
 async def test_a_queue_of_the_server_is_named_as_what_holds_the_run(tmp_path: Path) -> None:
-    (tmp_path / "ids.txt").write_text("".join(f"phnum_{n}\n" for n in range(400)), encoding="ascii")
     notes: list[str] = []
     async with (
         Emulator(numbers=400, concurrency_limit=2, queue=math.inf, latency=0.005) as slow,
         PhoneNumberClient(slow.api_key, base_url=slow.base_url) as client,
     ):
-        target = Target(tmp_path / "out.jsonl", "jsonl", is_stream=True)
-        with StreamSink(Shell([], {}, None, None, None), target, Selection(), None) as sink:
-            source = IdSource(tmp_path / "ids.txt", None, None)
-            run = Fetching(client, source, sink, Tally(), Watched(notes.append), deadline=9.0, grace=0.05)
+        with fetching_of(400, client, tmp_path, notes.append) as run:
             await run.run()
     assert any("more would only wait there" in note for note in notes)
