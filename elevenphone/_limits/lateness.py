@@ -7,7 +7,7 @@ import asyncio
 from elevenphone._limits.limits import Limits
 
 _SECONDS_BETWEEN_LOOKS = 0.05
-# No answer is awaited for longer.
+# Seconds after the last start after which nothing is measured, even if a request has no answer.
 _LONGEST_WATCH = 60.0
 
 

@@ -1,4 +1,4 @@
-"""Whether the server is away, and whether a failure is the server's or the id's own."""
+"""Whether the server is down, and whether the server or the id causes a failure."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Literal, Protocol, TypeAlias
 
 from elevenphone._limits.permit import Permit
 
-# An outage is as many failures in a row, of different ids, as chance would make once in 10,000 streaks, given
-# the share that usually fails: six of a healthy server. Each false alarm doubles the number, up to the last.
+# A streak of failures of different ids counts as an outage if chance makes one in 10,000 streaks as long,
+# given the usual share of failures: six at a healthy server. Each false alarm doubles it, up to 8 times.
 _CHANCE = 1e-4
 _LEAST_SHARE = 0.2
-# An outage is confirmed by as many failed probes with ids found before as chance would make once in 1,000.
+# An outage is confirmed when chance explains the failed probes with ids found before only once in 1,000.
 _CHANCE_OF_PROBES = 1e-3
 _MOST_SUSPICION = 8
-# A lookup goes on past its attempts only while so many failures may still be chance.
+# A lookup may exceed its attempts while chance explains its failures at least this often.
 _NEVER_BY_CHANCE = 1e-9
-# Weight of one attempt in the share that fails. Where many ids are under way, those that failed most are
-# answered last: a share that followed the last hundred attempts would be theirs. At the start that none
-# fails counts as twenty.
+# Weight of one attempt in the share of failures. Of many ids under way, those that fail most often are
+# answered last, so a share of only the last hundred attempts would be too high. At the start, the share
+# counts twenty attempts without a failure.
 _WEIGHT = 0.003
 _FIRST_GUESS = 20
-# Seconds between probes: doubling from the first to the last. A probe with an id that may itself be the
-# reason of its failure proves little, so those follow each other faster.
+# Seconds between probes: doubling from the first to the last. A probe with an id that may itself be bad shows
+# little, so such probes follow each other faster.
 _FIRST_WAIT, _LAST_WAIT, _LAST_WAIT_UNSURE = 0.1, 1.0, 0.5
-# Ids found before that are kept for probes: several, as one of them may have begun to fail.
+# Ids found before that are kept for probes: several, because one of them may begin to fail.
 _KNOWN_GOOD = 4
 
 Verdict: TypeAlias = Literal["try again", "find out", "give up"]
@@ -51,7 +51,7 @@ class Subject(Protocol):
 
 
 class OutageGate:
-    """Holds bulk while the server is away: a few requests probe, the rest wait.
+    """Holds bulk requests back while the server is down: a few of them probe, and the rest wait.
 
     It closes on a streak of failures of different ids, so that no single id can
     close it. It opens with any good answer to a request sent since.
@@ -75,7 +75,7 @@ class OutageGate:
         self.failing_share: float = 0.0
         self._closed_by = 0  # number of the newest request when it closed
         self._newest_answered = 0
-        # Requests up to these numbers were sent before the end of an outage, or of what may have been one.
+        # Requests up to these numbers were sent before the end of an outage, or of a possible outage.
         self._excused_up_to = self._in_question_up_to = 0
         self._outages = self._learned = 0
         self._streak = 0

@@ -32,8 +32,8 @@ _log.addHandler(logging.NullHandler())
 _T = TypeVar("_T")
 
 OnRetry: TypeAlias = Callable[[str | None, int, ElevenPhoneError, float], object]
-"""Called before each wait with the id (`None` for a page of a listing), the number of the attempt
-that failed, its error, and the seconds until the next attempt."""
+"""Called before the wait for each retry, with the id (`None` for a page of a listing), the number of the
+failed attempt, its error, and the seconds until the next attempt."""
 
 
 class BulkRun(Protocol):
@@ -45,17 +45,17 @@ class BulkRun(Protocol):
 
 
 class Dispatcher:
-    """Looks jobs up, and counts what becomes of them.
+    """Looks jobs up, and counts their results.
 
     Attributes:
-        limits: What holds requests back.
+        limits: The limits that delay requests.
         quota: The retries that single lookups have left.
         runs: The bulk runs under way.
-        store: What the client remembers, or `None`; it learns from every lookup.
+        store: The memory of the client, or `None`; every lookup updates it.
         failed: Lookups that did not find their number.
         loop: The event loop in which the client was used first; set by `bind`, like the next two.
-        slots: Who may start a request.
-        watchdog: Ends what takes too long.
+        slots: The slots of the requests in flight.
+        watchdog: Ends lookups that take too long.
     """
 
     loop: asyncio.AbstractEventLoop

@@ -1,9 +1,9 @@
 """One timer for the time limits of all lookups of a client, instead of one for each.
 
-A timer costs more than everything else that an attempt adds to the transport's own
-work: each is compared with many others on its way into the event loop's heap, and
-nearly all are cancelled. The limits of a client are much alike, so one timer that
-looks at all of them when the first may have passed does the same for nearly nothing.
+A timer for each attempt would cost more than the rest of the attempt, apart from the
+transport: the event loop compares it with many others, and nearly all are cancelled.
+The time limits of a client are similar. So one timer checks all of them when the first
+may have passed, and costs next to nothing.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import msgspec
 
 from elevenphone.errors import ElevenPhoneError
 
-# Looking at one lookup takes about this long, in seconds: the timer spends at most a tenth of the time so.
+# The check of one lookup takes about this long, in seconds; the timer uses at most a tenth of the time.
 _LOOK_TAKES = 1e-7
 _REST = 10
 
 
 class Watched(msgspec.Struct, eq=False, kw_only=True):
-    """What may end a lookup from outside; a `Job` is one.
+    """A lookup that can be ended from outside. `Job` is the only subclass.
 
     Attributes:
-        task: The task that does it, while it is watched.
-        cancelling: How often that was cancelled before.
-        owner: Whose lookup it is: the lane of its run, or that of the single lookups.
-        moment: When to end what it does now, on the event loop's clock.
+        task: The task of the lookup, while it is watched.
+        cancelling: How often the task was cancelled before.
+        owner: The lane of its run, or the lane of the single lookups.
+        moment: The end of its time limit, on the event loop's clock.
         sending: Whether a request is in flight.
         reason: Why it was ended from outside, or `None`.
         timed_out: Whether `moment` has passed.
@@ -43,10 +43,10 @@ class Watched(msgspec.Struct, eq=False, kw_only=True):
     timed_out: bool = False
 
     def end(self, reason: ElevenPhoneError | None = None) -> None:
-        """Cancel what it waits for; its own code turns that into an error.
+        """Cancel its wait; `Dispatcher.look_up` turns the cancellation into an error.
 
         Args:
-            reason: The error; `None` if its time is over.
+            reason: The error, or `None` if its time is over.
         """
         if self.task is not None and self.reason is None and not self.timed_out:
             self.task.cancel()
@@ -56,10 +56,10 @@ class Watched(msgspec.Struct, eq=False, kw_only=True):
             self.reason = self.reason or reason
 
     def time_is_over(self) -> bool:
-        """Take back a cancellation that means no more than that the time is over.
+        """Take the cancellation back if its only reason is that the time is over.
 
         Returns:
-            Whether it was that; if not, the whole task is to end.
+            Whether that was the only reason; if not, the whole task has to end.
         """
         if not self.timed_out or self.reason is not None:
             return False
@@ -67,17 +67,17 @@ class Watched(msgspec.Struct, eq=False, kw_only=True):
         return self.task is not None and self.task.uncancel() <= self.cancelling
 
     def is_ended(self) -> bool:
-        """Say whether a cancellation means no more than that this has ended from outside."""
+        """Whether the watchdog alone cancelled the task."""
         ended = self.timed_out or self.reason is not None
         return ended and self.task is not None and self.task.cancelling() <= self.cancelling + 1
 
     def is_cancelled(self) -> bool:
-        """Say whether anybody has cancelled the task, so that a cancellation is not the transport's own."""
+        """Whether the task was cancelled; if not, the transport raised the cancellation itself."""
         return self.task is not None and self.task.cancelling() > self.cancelling
 
 
 class Watchdog:
-    """Ends lookups that take too long, or all of them.
+    """Ends lookups that take too long, or all lookups when the client is closed.
 
     Attributes:
         watched: The lookups under way.
@@ -91,11 +91,11 @@ class Watchdog:
         self._alarm: asyncio.TimerHandle | None = None
 
     def watch(self, lookup: Watched, owner: object) -> None:
-        """Watch over a lookup, which the current task does, until it is forgotten.
+        """Watch a lookup of the current task, until `forget`.
 
         Args:
-            lookup: It is cancelled when its time is over, or by `end`.
-            owner: Whose lookup it is.
+            lookup: The lookup. It is cancelled when its time is over, or by `end`.
+            owner: The lane of the lookup.
 
         Raises:
             RuntimeError: There is no current task.
@@ -109,20 +109,20 @@ class Watchdog:
         self.watched[lookup] = None
 
     def until(self, lookup: Watched, moment: float) -> None:
-        """Bound what a lookup does next."""
+        """Set the time limit of the next step of a lookup."""
         lookup.moment = moment
         if moment < self.alarm_at:
             self.set_alarm(moment)
 
     def forget(self, lookup: Watched) -> None:
-        """Watch over a lookup no longer, and take back the cancellation by which it was ended."""
+        """Stop watching a lookup, and take back the cancellation that ended it."""
         del self.watched[lookup]
         if lookup.task is not None and (lookup.timed_out or lookup.reason is not None):
             lookup.task.uncancel()
         lookup.task = None
 
     def end(self, reason: ElevenPhoneError, applies: Callable[[Watched], bool] = lambda _: True) -> None:
-        """End the lookups to which this applies, each with the same error."""
+        """End all lookups for which `applies` is true, with the same error."""
         for lookup in [lookup for lookup in self.watched if applies(lookup)]:
             lookup.end(reason)
 
@@ -133,7 +133,7 @@ class Watchdog:
             self._alarm = None
 
     def set_alarm(self, moment: float) -> None:
-        """Look at all lookups at this moment."""
+        """Check all lookups at this moment."""
         self.close()
         self.alarm_at = moment
         if moment < math.inf:
