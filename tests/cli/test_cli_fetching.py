@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class Watched(RunProgress):
 @contextmanager
 def fetching_of(
     count: int, client: PhoneNumberClient, folder: Path, noted: Callable[[str], None]
-) -> Iterator[Fetching]:
+) -> Generator[Fetching]:
     """Make the run of a `fetch` of so many ids, which reports each note."""
     (folder / "ids.txt").write_text("".join(f"phnum_{n}\n" for n in range(count)), encoding="ascii")
     source, target = (
