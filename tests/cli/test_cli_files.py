@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from elevenphone.cli.exit_codes import OutputError, Refusal
-from elevenphone.cli.fetch.background import BackgroundIds, in_background
+from elevenphone.cli.fetch.background import BackgroundIds, BatchWriter, in_background
 from elevenphone.cli.fetch.stream import LineWriter
 from elevenphone.cli.formats.files import whole_file
 from elevenphone.cli.formats.ids import IdSource
@@ -80,6 +80,26 @@ def test_lines_of_several_threads_do_not_mingle(tmp_path: Path) -> None:
     lines = (tmp_path / "out").read_bytes().splitlines()
     assert len(lines) == 4 * 200 * 100
     assert set(lines) == {b"0", b"1", b"2", b"3"}
+
+
+async def test_the_error_of_a_write_is_not_lost_with_who_awaited_it() -> None:
+    released = threading.Event()
+
+    class FullDisk(BatchWriter[int]):
+        def write(self, batch: list[int]) -> None:  # noqa: ARG002 - none can be written
+            released.wait(10)
+            raise OutputError("out", "No space left on device")
+
+    writer = FullDisk()
+    writer.append(1)
+    writing = asyncio.create_task(writer.flush())
+    await asyncio.sleep(0)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    released.set()
+    with pytest.raises(OutputError, match="No space left on device"):
+        writer.finish()
 
 
 async def test_a_function_that_blocks_in_the_background_can_be_left() -> None:

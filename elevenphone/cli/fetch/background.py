@@ -60,6 +60,7 @@ class BatchWriter(ABC, Generic[_T]):
     def __init__(self) -> None:
         self._waiting: deque[_T] = deque()
         self._writing = threading.Lock()
+        self._error: Exception | None = None
 
     @abstractmethod
     def write(self, batch: list[_T]) -> None:
@@ -83,14 +84,21 @@ class BatchWriter(ABC, Generic[_T]):
         """Write what waits, after what another thread is writing.
 
         Raises:
-            OutputError: It cannot be written.
+            OutputError: It cannot be written, or an earlier batch could not be.
         """
         with self._writing:
+            # Whoever awaited the earlier batch may have been cancelled before its error came.
+            if self._error is not None:
+                raise self._error
             batch: list[_T] = []
             while self._waiting:
                 batch.append(self._waiting.popleft())
             if batch:
-                self.write(batch)
+                try:
+                    self.write(batch)
+                except Exception as error:
+                    self._error = error
+                    raise
 
 
 class BackgroundIds:
