@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import stat
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,25 @@ class Access:
     ca_file: Path | None
     verbose: bool
     log_file: Path | None
+
+    def refuse_same(self, **others: Path | None) -> None:
+        """Refuse two files of one command that are the same.
+
+        Args:
+            **others: Files beside those of the access, each by what the user calls it.
+
+        Raises:
+            click.UsageError: There are two.
+        """
+        own = {"--api-key-file": self.api_key_file, "--ca-file": self.ca_file, "--log-file": self.log_file}
+        seen: dict[Path, str] = {}
+        for name, path in (others | own).items():
+            if path is None or stat.S_IFMT(_mode(path)) not in {0, stat.S_IFREG}:
+                continue  # many may share a pipe or a terminal
+            if (other := seen.setdefault(path.resolve(), name)) != name:
+                raise click.UsageError(
+                    f"{other} and {name} are the same file, '{path}': give different ones."
+                )
 
     def key(self) -> str:
         """Find the key.
@@ -126,6 +146,7 @@ class Access:
             click.UsageError: Options contradict each other.
             ConfigurationError: Another option is wrong.
         """
+        self.refuse_same()
         self._new_client(None, settings)
         if self.ca_file is not None:
             self.tls_context()
@@ -213,6 +234,13 @@ def _handler(stream: TextIO) -> logging.Handler:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_LogFormatter("%(asctime)s.%(msecs)03d %(message)s", "%H:%M:%S"))
     return handler
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
 
 
 def _key_of_file(path: Path) -> str:

@@ -60,7 +60,7 @@ def keep(path: Path, *lookups: Lookup, header: Header = HEADER) -> list[Lookup]:
     with closing(opened(path)) as journal:
         standing = list(journal.resume(header)) if journal.has_answers else []
         if not journal.has_answers:
-            journal.begin(header, may_replace=False)
+            journal.begin(header)
         before = journal.kept
         assert before == len(standing)
         for lookup in lookups:
@@ -183,7 +183,7 @@ def test_a_file_that_was_cut_is_resumed_or_refused_and_can_be_started_over(
         assert all(lookup == found(lookup.index) for lookup in standing)
     if path.read_bytes()[:100] == whole[:100]:
         with closing(opened(path, start_over=True)) as journal:
-            journal.begin(HEADER, may_replace=True)
+            journal.begin(HEADER)
             assert path.stat().st_size < len(whole)
 
 
@@ -199,6 +199,19 @@ def test_another_run_is_refused(tmp_path: Path, header: Header, complaint: str) 
     with pytest.raises(Refusal, match=complaint):
         keep(tmp_path / "journal", header=header)
     assert keep(tmp_path / "journal", header=Header.of("https://api.example", KEY, None)) == [found(0)]
+
+
+def test_files_of_the_run_may_be_replaced_and_no_others(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with closing(opened(path)) as journal:
+        journal.begin(HEADER, [tmp_path / "out\nof two lines\udcff.csv"])
+        journal.note_export([tmp_path / "folder" / "failed.jsonl"])
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    with closing(opened(path.rename(moved / "journal"))) as journal:
+        assert journal.may_replace(moved / "out\nof two lines\udcff.csv")
+        assert journal.may_replace(moved / "folder" / "failed.jsonl")
+        assert not journal.may_replace(moved / "failed.jsonl")
 
 
 def test_another_key_is_noticed_and_none_is_in_the_file(tmp_path: Path) -> None:
@@ -223,7 +236,7 @@ def test_another_id_at_an_answered_place_is_refused(tmp_path: Path) -> None:
 def test_a_second_run_is_refused_until_the_first_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     with closing(opened(path)) as journal:
-        journal.begin(HEADER, may_replace=False)
+        journal.begin(HEADER)
         journal.add(found(0))
         journal.finish()
         for start_over in (False, True):
@@ -245,7 +258,7 @@ def test_a_journal_that_was_left_before_it_was_begun_is_begun(tmp_path: Path) ->
 def test_a_finished_journal_goes_and_one_of_a_private_output_is_private(tmp_path: Path) -> None:
     (tmp_path / "out").touch(0o600)
     with closing(opened(tmp_path / "journal")) as journal:
-        journal.begin(HEADER, may_replace=True)
+        journal.begin(HEADER)
         assert stat.S_IMODE((tmp_path / "journal").stat().st_mode) == 0o600
         journal.remove()
     assert [each.name for each in tmp_path.iterdir()] == ["out"]

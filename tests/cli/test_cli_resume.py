@@ -239,6 +239,12 @@ def test_failures_that_may_pass_are_asked_again_into_the_same_output(tmp_path: P
         statuses = [json.loads(line)["status"] for line in fetch.output.read_bytes().splitlines()]
         late = [each for each, status in zip(api.ids, statuses, strict=True) if status == "failed"]
         assert 0 < len(late) < 40
+        mine = tmp_path / "mine.txt"
+        mine.write_text("mine")
+        refused = run(*arguments, "--resume", "--failures", mine, **api.variables)
+        assert (refused.code, "mine.txt' exists, and not from the run" in refused.errors) == (2, True)
+        assert mine.read_text() == "mine"
+        mine.unlink()
         api.emulator.slow_bodies = 0
         asked = len(api.asked())
         assert run(*arguments, "--resume", **api.variables).code == 0

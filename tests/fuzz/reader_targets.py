@@ -69,7 +69,7 @@ def read_journal(data: bytes) -> None:
         return
     try:
         if not journal.has_answers:
-            journal.begin(HEADER, may_replace=False)
+            journal.begin(HEADER)
         else:
             for lookup in journal.resume(HEADER):
                 assert journal.has(lookup.index, lookup.phone_number_id)
@@ -121,7 +121,7 @@ def _journal_seed() -> bytes:
     """Make a journal of two answers."""
     path = FOLDER / "seed.journal"
     journal = Journal(path, path.with_name("out"), start_over=True)
-    journal.begin(HEADER, may_replace=False)
+    journal.begin(HEADER)
     number = TwilioPhoneNumber(phone_number="+12125550100", label="", phone_number_id="phnum_1")
     journal.add(Found(0, "phnum_1", 1, 0.1, number))
     journal.add(Failed(1, "phnum_2", 2, 0.5, ServerError(503, message="No.")))

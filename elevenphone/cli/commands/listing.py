@@ -77,6 +77,7 @@ def list_command(
     target = None
     if output is not None or format_ is not None:
         target = target_of(output or "-", format_)
+        access.refuse_same(OUT=target.path)
         if not target.is_stream and target.file.exists() and not force:
             raise Refusal(f"'{target.path}' exists: give --force to overwrite it.")
     given = {name: value for name, value in filters.items() if value is not None}

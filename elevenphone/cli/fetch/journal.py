@@ -7,11 +7,12 @@ and itself.
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -70,8 +71,6 @@ class Journal(BatchWriter[_Row]):
         path: Where it is.
         mark: Tells the files of this run from those of others.
         has_answers: Whether it holds answers of an earlier run.
-        may_replace: Whether a file in the output's place may be replaced, as the run wrote it
-            or began with --force.
         kept: Answers that are in the file and need not be asked for again.
         count: One more than the last position that it has an answer for.
         damaged: Answers that had changed on the disk, and are asked for again.
@@ -85,12 +84,14 @@ class Journal(BatchWriter[_Row]):
         super().__init__()
         self.path = path
         self.mark = ""
-        self.has_answers = self.may_replace = False
+        self.has_answers = False
         self.kept = 0
         self.count = 0
         self.damaged = 0
         self._begun: Header | None = None
         self._hash = ""
+        # Files that the run wrote, or may replace as it began with --force, from the journal's directory.
+        self._ours: set[str] = set()
         # By position, a checksum of the id whose answer stands; 0 where there is none.
         self._answered = array("I")
         self._file = JournalFile(path, output, replace_damaged=start_over)
@@ -108,22 +109,35 @@ class Journal(BatchWriter[_Row]):
             row = self._file.connection.execute("SELECT * FROM run").fetchone()
             if row is None:
                 raise sqlite3.DatabaseError("it does not say what it is about")
-            self.mark, server, self._hash, ids, digest, self.may_replace = row
+            self.mark, server, self._hash, ids, digest, ours = row
+            self._ours = set(str(ours).split("\n"))
             self._begun = Header(server, "", ids, digest)
             answer = self._file.connection.execute("SELECT 1 FROM answers LIMIT 1").fetchone()
             self.has_answers = answer is not None
 
-    def begin(self, header: Header, *, may_replace: bool) -> None:
+    def begin(self, header: Header, ours: Iterable[Path] = ()) -> None:
         """Forget all answers, and begin anew.
 
         Args:
             header: What the run is about.
-            may_replace: Whether a file in the output's place may be replaced.
+            ours: Files that the run may replace.
         """
         self.mark = secrets.token_hex(4)
         key = _hash(header.key, self.mark)
-        self._file.begin(self.mark, header.server, key, header.ids, header.digest, may_replace)
-        self.has_answers, self.may_replace = False, may_replace
+        self._ours = {self._name(path) for path in ours}
+        self._file.begin(self.mark, header.server, key, header.ids, header.digest, "\n".join(self._ours))
+        self.has_answers = False
+
+    def may_replace(self, path: Path) -> bool:
+        """Tell whether a file is one that the run wrote, or was allowed to replace when it began."""
+        return self._name(path) in self._ours
+
+    def _name(self, path: Path) -> str:
+        try:
+            name = os.path.relpath(path.resolve(), self.path.parent.resolve())
+        except ValueError:  # on another drive
+            name = str(path.resolve())
+        return encodable(name).replace("\n", "\0")
 
     def has_key(self, key: str) -> bool:
         """Tell whether a key is the one that the run was begun with."""
@@ -206,10 +220,11 @@ class Journal(BatchWriter[_Row]):
         if expected != count:
             raise ChangedError(f"the journal lacks the answer to id {expected + 1:,}: --resume asks for it.")
 
-    def note_export(self) -> None:
-        """Remember that the output has been made: a later run may replace it."""
+    def note_export(self, made: Iterable[Path]) -> None:
+        """Remember the files that have been made: a later run may replace them."""
+        self._ours |= {self._name(path) for path in made}
         with self._file.transaction():
-            self._file.connection.execute("UPDATE run SET may_replace = 1")
+            self._file.connection.execute("UPDATE run SET ours = ?", ["\n".join(self._ours)])
 
     def remove(self) -> None:
         """Delete the journal when it is closed: every answer is in the output."""

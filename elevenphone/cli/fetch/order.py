@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-import click
-
 from elevenphone._records import encodable
 from elevenphone.cli.exit_codes import Refusal
-from elevenphone.cli.fetch.journal import ChangedError
+from elevenphone.cli.fetch.journal import ChangedError, Journal
 from elevenphone.cli.formats import database
 from elevenphone.cli.formats.columns import Selection
 from elevenphone.cli.formats.files import Target, require_directory
@@ -47,6 +45,11 @@ class Order:
     quiet: bool
     verbose: bool
 
+    @property
+    def outputs(self) -> list[Path]:
+        """The files to be made."""
+        return [path for path in (self.target.file, self.failures) if path is not None]
+
 
 def check_places(order: Order) -> None:
     """Refuse files that cannot be written, or that would be overwritten without being told to.
@@ -70,12 +73,8 @@ def check_places(order: Order) -> None:
             raise Refusal(f"'{order.failures}' exists: give --force to overwrite it.")
 
 
-def refuse_same(order: Order) -> None:
-    """Refuse two files that are the same.
-
-    Raises:
-        click.UsageError: There are two.
-    """
+def files_of(order: Order) -> dict[str, Path | None]:
+    """Return the files of a run, by what the user calls them."""
     paths = {"IDS": order.ids, "OUT": order.target.path, "--failures": order.failures}
     if order.summary not in (None, "-"):
         paths["--summary-json"] = Path(order.summary or "")
@@ -86,24 +85,19 @@ def refuse_same(order: Order) -> None:
             f"its journal's {suffix}": journal.with_name(journal.name + suffix)
             for suffix in ("-journal", "-wal", "-shm")
         }
-    seen: dict[Path, str] = {}
-    for name, path in paths.items():
-        if path is None:
-            continue
-        if (other := seen.setdefault(path.resolve(), name)) != name:
-            raise click.UsageError(f"{other} and {name} are the same file, '{path}': give different ones.")
+    return paths
 
 
-def refuse_existing(order: Order) -> None:
-    """Refuse a file in the place of an output that the run to resume has not written.
+def refuse_existing(order: Order, journal: Journal) -> None:
+    """Refuse a file in the place of an output that is not the run's own.
 
     Raises:
         Refusal: There is one.
     """
-    for path in (order.target.file, order.failures):
-        if path is not None and path.exists():
+    for path in order.outputs:
+        if path.exists() and not journal.may_replace(path):
             raise Refusal(
-                f"'{path}' exists, and not from the run that '{order.target.journal}' holds: "
+                f"'{path}' exists, and not from the run that '{journal.path}' holds: "
                 "move it away, or start over with --force."
             )
 

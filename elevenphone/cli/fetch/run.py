@@ -16,7 +16,7 @@ from elevenphone.cli.event_loop import run
 from elevenphone.cli.exit_codes import ExitCode, OutputError, Refusal
 from elevenphone.cli.fetch.fetching import Fetching, Sink
 from elevenphone.cli.fetch.journal import ChangedError, Header, Journal
-from elevenphone.cli.fetch.order import Order, check_places, finished, refuse_existing, refuse_same
+from elevenphone.cli.fetch.order import Order, check_places, files_of, finished, refuse_existing
 from elevenphone.cli.fetch.stream import StreamSink
 from elevenphone.cli.formats.columns import Selection
 from elevenphone.cli.formats.files import whole_file
@@ -55,7 +55,7 @@ def run_fetch(access: Access, settings: ClientSettings, order: Order) -> ExitCod
         ElevenPhoneError: An error that ended the run early; the answers are kept.
         KeyboardInterrupt: A signal ended it.
     """
-    refuse_same(order)
+    access.refuse_same(**files_of(order))
     # Outside of the event loop both signals do the same too.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     fetch = _Fetch(access, settings, order)
@@ -126,7 +126,7 @@ class _Fetch:
                 if journal.count > fetching.count:
                     raise ChangedError("the input has changed: it has fewer ids than when the run was begun.")
                 self._export(journal, fetching.count)
-                journal.note_export()
+                journal.note_export(order.outputs)
             if not self._tally.passing:
                 journal.remove()
         self._show()
@@ -152,16 +152,15 @@ class _Fetch:
         order = self._order
         if order.force or not journal.has_answers:
             if not order.force:
-                refuse_existing(order)
-            journal.begin(header, may_replace=order.force)
+                refuse_existing(order, journal)
+            journal.begin(header, order.outputs if order.force else ())
             return
         if not order.resume:
             raise Refusal(
                 f"'{journal.path}' holds the answers of a run that did not end: "
                 "go on with --resume, or start over with --force."
             )
-        if not journal.may_replace:
-            refuse_existing(order)
+        refuse_existing(order, journal)
         for lookup in journal.resume(header):
             self._tally.add(lookup)
         self._before = self._tally.done
@@ -211,7 +210,9 @@ class _Fetch:
         with contextlib.ExitStack() as files:
 
             def whole(path: Path) -> BinaryIO:
-                return files.enter_context(whole_file(path, replace=journal.may_replace, mark=journal.mark))
+                return files.enter_context(
+                    whole_file(path, replace=journal.may_replace(path), mark=journal.mark)
+                )
 
             failed = None if order.failures is None else whole(order.failures)
             file = whole(order.target.file)

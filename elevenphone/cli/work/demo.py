@@ -115,7 +115,7 @@ class _Demo:
         ):
             started = time.perf_counter()
             with contextlib.closing(_WatchedJournal(journal_path, self._note)) as journal:
-                journal.begin(header, may_replace=False)
+                journal.begin(header)
                 await self._fetch(client, source, journal)
             if not self.interrupted and self.tally.done < len(self._ids):
                 with contextlib.closing(_WatchedJournal(journal_path, self._note)) as journal:
