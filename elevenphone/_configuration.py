@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from urllib.parse import urlsplit
@@ -179,6 +180,8 @@ def check_on_retry(on_retry: object) -> None:
     """
     if on_retry is not None and not callable(on_retry):
         raise ConfigurationError(f"on_retry must be a function, not {shown(on_retry)}")
+    if inspect.iscoroutinefunction(on_retry) or inspect.iscoroutinefunction(type(on_retry).__call__):
+        raise ConfigurationError("on_retry must be an ordinary function: nobody awaits a coroutine function")
 
 
 def check_transport(transport: object) -> None:

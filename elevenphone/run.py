@@ -29,7 +29,8 @@ from elevenphone.models import PhoneNumber
 WINDOW = 2_000
 # Answers kept for equal ids that come later.
 REMEMBERED = 1_000
-# Most workers: those with a request in flight, and those that wait for a retry.
+# Most workers, unless the limit of concurrency is higher: those with a request in flight, and those
+# that wait for a retry.
 _MAX_WORKERS = 1_000
 # New ids are read ahead: twice as many as requests in flight, and at least this many.
 _LEAST_AHEAD = 2
@@ -114,9 +115,12 @@ class Run(AsyncIterator[Lookup]):
         tasks = [self._reader, *self._workers]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._dispatcher.runs.discard(self)
-        self._dispatcher.slots.close_lane(self._lane)
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            self._new_ids.clear()
+            self._dispatcher.runs.discard(self)
+            self._dispatcher.slots.close_lane(self._lane)
 
     async def __anext__(self) -> Lookup:
         """Wait for the next lookup, and return it.
@@ -259,10 +263,12 @@ class Run(AsyncIterator[Lookup]):
 
     def _stand_by(self) -> None:
         """Let a worker wait for a slot, if there is an id for it."""
-        if self._standby is None and self._new_ids and len(self._workers) < _MAX_WORKERS:
+        if self._standby is None and self._new_ids:
             self._standby = asyncio.create_task(self._work())
             self._workers.add(self._standby)
             self._standby.add_done_callback(self._worker_done)
+        most = max(_MAX_WORKERS, self._dispatcher.limits.concurrency_limit)
+        self._lane.only_probes = len(self._workers) > most
 
     def _worker_done(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)

@@ -371,6 +371,17 @@ def test_a_configuration_error_is_also_a_value_error() -> None:
         PhoneNumberClient(KEY, timeout=0)
 
 
+def test_a_hook_that_nobody_would_await_is_refused() -> None:
+    async def hook(*_: object) -> None: ...
+
+    class Hook:
+        async def __call__(self, *_: object) -> None: ...
+
+    for each in (hook, Hook()):
+        with pytest.raises(ConfigurationError, match="on_retry must be an ordinary function"):
+            PhoneNumberClient(KEY, on_retry=each)
+
+
 @pytest.mark.parametrize("name", ["retry", "on_retry"])
 def test_a_number_with_too_many_digits_to_print_is_refused_with_a_clear_error(name: str) -> None:
     setting: Any = {name: 10**5000}

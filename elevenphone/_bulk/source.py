@@ -57,10 +57,15 @@ class Source(AsyncIterator[str]):
             self._loop.call_soon(self._cut)  # has no effect if an id is ready
         try:
             if cancellation is not None and isinstance(self._asynchronous, AsyncGenerator):
-                return await cast("AsyncGenerator[str]", self._asynchronous).athrow(cancellation)
-            return await anext(self._asynchronous)
+                generator = cast("AsyncGenerator[str]", self._asynchronous)
+                phone_number_id = await generator.athrow(cancellation)
+            else:
+                phone_number_id = await anext(self._asynchronous)
         finally:
             self._waiting = None
+        if self.is_abandoned:
+            raise StopAsyncIteration  # the source has ignored its cancellation
+        return phone_number_id
 
     def end(self) -> None:
         """Read the ids that are ready, but wait for none: a source without a ready id is cancelled."""

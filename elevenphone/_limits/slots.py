@@ -55,6 +55,7 @@ class Lane:
             the server may end. In the lane of single lookups all waiting lookups are here.
         starts: Workers that wait for a slot to start a new id.
         fresh: New ids that can be started.
+        only_probes: Whether workers start new ids as probes alone, because so many wait for retries.
     """
 
     def __init__(self, *, bulk: bool, fresh: Collection[object] = ()) -> None:
@@ -64,6 +65,11 @@ class Lane:
         self.retries: _Queue = OrderedDict()
         self.starts: _Queue = OrderedDict()
         self.fresh = fresh
+        self.only_probes = False
+
+    def waits(self, *, starts: bool) -> bool:
+        """Say whether a request waits here for a slot; those for new ids count only on demand."""
+        return bool(self.retries or (starts and self.starts and not self.only_probes))
 
 
 class Slot(msgspec.Struct, eq=False):
@@ -278,7 +284,7 @@ class Slots:
                 lane = min((run for run in self._runs if run.starts), key=_held, default=None)
                 return (lane, lane.starts) if lane is not None and starts else None
             gate.give_up()
-        waiting = [run for run in self._runs if run.retries or (starts and run.starts)]
+        waiting = [run for run in self._runs if run.waits(starts=starts)]
         if not waiting:
             return None
         lane = min(waiting, key=_held)
@@ -288,7 +294,7 @@ class Slots:
         """Whether every other run that waits holds more slots."""
         held = lane.in_flight
         return not any(
-            run.in_flight <= held and (run.retries or run.starts) for run in self._runs if run is not lane
+            run.in_flight <= held and run.waits(starts=True) for run in self._runs if run is not lane
         )
 
     def _give(self, lane: Lane, now: float, *, fresh: bool) -> Slot:

@@ -118,7 +118,16 @@ class SharedLookup(SingleCaller):
         """
         if job.error is not None and self._is_hopeless(self._id):
             raise job.error
-        slot = await super().may_begin(job)
+        while True:
+            try:
+                slot = await super().may_begin(job)
+            except DeadlineExceededError:
+                # A caller who accepts the pause may have joined while the others waited.
+                limits = self._dispatcher.limits
+                if self.patience(job).is_over(self._dispatcher.loop.time(), limits.resumes_at):
+                    raise
+            else:
+                break
         if not job.attempts:
             for timer, deadline in self._waiters.values():
                 if deadline is not None:

@@ -105,6 +105,25 @@ def test_lookups_that_miss_their_deadline_in_an_outage_cause_no_burst_of_request
         assert server.count("away", since=second, until=second + 1) <= 4
 
 
+def test_an_outage_ends_for_more_lookups_than_there_are_workers() -> None:
+    transport = StubTransport(
+        lambda url: After(1.0, refused(503) if virtual_time.elapsed() < 6 else number_of(id_of(url)))
+    )
+
+    async def use_it(client: PhoneNumberClient) -> float:
+        lookups = await client.gather(map(str, range(6_000)))
+        assert all(isinstance(lookup, Found) for lookup in lookups)
+        return virtual_time.elapsed()
+
+    assert use(transport, use_it, concurrency=1_000) < 25
+
+
+def test_a_concurrency_of_thousands_is_used() -> None:
+    transport = StubTransport(lambda url: After(1.0, number_of(id_of(url))))
+    use(transport, lambda client: client.gather(map(str, range(6_000))), concurrency=2_000)
+    assert transport.peak_in_flight == 2_000
+
+
 def test_an_invalid_id_does_not_end_a_run_in_an_outage() -> None:
     """The error that stops a run is that of all ids that are left, so it must be the error of the outage."""
     server = SimulatedServer(limit=10, outages=[Outage(0.5, 1e6)])

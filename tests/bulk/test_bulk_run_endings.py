@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncGenerator
 
 import pytest
+import virtual_time
 from bulk_run_helpers import STOPS, LookUps, Source, found_ids, make_run, read, read_all, read_into, use
 from stub_transport import refused
 
@@ -177,6 +181,69 @@ def test_an_asynchronous_source_is_closed_while_it_waits_for_its_next_id() -> No
         return source.closed
 
     assert use(main)
+
+
+def test_a_run_whose_end_is_cancelled_leaves_nothing_in_the_client() -> None:
+    look_ups = LookUps(slots=2)
+
+    async def slow_to_close() -> AsyncGenerator[str]:
+        try:
+            for n in range(100):
+                yield str(n)
+        finally:
+            await asyncio.sleep(5)
+
+    async def leave_early() -> None:
+        async with look_ups.client.stream(slow_to_close()) as run:
+            await anext(run)
+
+    async def main() -> None:
+        async with look_ups.client:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(2):
+                    await leave_early()
+            await asyncio.sleep(10)
+            assert ", 0 runs," in repr(look_ups.client)
+            assert len(asyncio.all_tasks()) == 1
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize("turns", range(40))
+def test_a_cancelled_gather_leaves_no_run_in_the_client(turns: int) -> None:
+    look_ups = LookUps(slots=2, takes=0.0)
+
+    async def main() -> None:
+        async with look_ups.client:
+            gathering = asyncio.create_task(look_ups.client.gather(["1", "2", "3"]))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            gathering.cancel()
+            await asyncio.gather(gathering, return_exceptions=True)
+            await look_ups.client.get("4")
+            assert ", 0 runs," in repr(look_ups.client)
+
+    virtual_time.run(main())
+
+
+def test_a_source_that_ignores_its_cancellation_is_read_no_further() -> None:
+    look_ups = LookUps(slots=2)
+
+    async def stubborn() -> AsyncGenerator[str]:
+        for n in itertools.count():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(10)
+            yield str(n)
+
+    async def main() -> None:
+        async with look_ups.client:
+            async with look_ups.client.stream(stubborn()) as run:
+                await anext(run)
+            assert virtual_time.elapsed() < 20
+            assert len(asyncio.all_tasks()) == 1
+            assert len(look_ups.requested) == 1
+
+    virtual_time.run(main())
 
 
 def test_an_asynchronous_source_is_closed_while_the_run_does_not_read_it() -> None:

@@ -86,6 +86,7 @@ def with_cache(
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - a frozen value
     timeout: float = 10.0,
     deadline: float | None = 60.0,
+    concurrency: int | None = None,
 ) -> _T:
     """Use a client in virtual time, close it, and check that no task and no timer is left.
 
@@ -96,7 +97,12 @@ def with_cache(
     async def main() -> _T:
         server = ScriptedServer()
         async with PhoneNumberClient(
-            transport=server.transport, cache=cache, retry=retry, timeout=timeout, deadline=deadline
+            transport=server.transport,
+            cache=cache,
+            retry=retry,
+            timeout=timeout,
+            deadline=deadline,
+            concurrency=concurrency,
         ) as client:
             result = await use(client, server)
         others = asyncio.all_tasks() - {asyncio.current_task()}

@@ -35,6 +35,19 @@ def test_any_number_of_equal_gets_share_one_request() -> None:
     with_cache(use, SHARING)
 
 
+def test_a_caller_with_more_time_waits_for_a_pause_that_the_first_cannot_wait_for() -> None:
+    async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
+        server.outcomes["phnum_2"] = refused(429, "rate_limit_exceeded", retry_after="2")
+        others = [asyncio.create_task(client.get("phnum_2", retry=NO_RETRY)) for _ in range(2)]
+        await asyncio.sleep(LATENCY / 2)
+        hurried = asyncio.create_task(client.get("phnum_1", deadline=1.0))
+        await asyncio.sleep(LATENCY / 4)
+        assert (await client.get("phnum_1", deadline=30.0)).phone_number_id == "phnum_1"
+        await asyncio.gather(*others, hurried, return_exceptions=True)
+
+    with_cache(use, SHARING, concurrency=1)
+
+
 def test_the_next_get_after_the_answer_sends_a_new_request() -> None:
     async def use(client: PhoneNumberClient, server: ScriptedServer) -> None:
         await client.get("phnum_1")
