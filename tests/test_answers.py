@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import pytest
@@ -89,6 +90,20 @@ def test_the_rest_of_an_echoing_answer_is_unchanged(key: str, before: bytes, aft
     clean = redacted(500, {"x": key}, before + key.encode() + after, key)
     assert clean.body == before + b"[API key]" + after
     assert clean.headers == {"x": "[API key]"}
+
+
+@given(
+    key=st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8),
+    data=st.data(),
+)
+def test_a_key_that_json_writes_with_escapes_is_removed(key: str, data: st.DataObject) -> None:
+    text = "".join(
+        data.draw(st.sampled_from([f"\\u{ord(each):04x}", f"\\u{ord(each):04X}", json.dumps(each)[1:-1]]))
+        for each in key
+    )
+    body = b'{"detail": "key ' + text.replace("/", "\\/").encode() + b' is wrong \\u00e9"}'
+    assert json.loads(body)["detail"] == f"key {key} is wrong \xe9"
+    assert json.loads(redacted(401, {}, body, key).body) == {"detail": "key [API key] is wrong \xe9"}
 
 
 def test_a_raw_response_holds_the_answer_as_plain_data() -> None:

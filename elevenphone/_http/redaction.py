@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TypeVar, overload
 
@@ -81,6 +82,16 @@ def without_key(text: str, api_key: str) -> str:
 
 
 def body_without_key(body: bytes, api_key: str) -> bytes:
-    """Remove the key from a body."""
+    """Remove the key from a body, where JSON may write any of its characters as an escape."""
     key = api_key.encode()
-    return body if len(key) < _SHORTEST_SECRET or key not in body else body.replace(key, _REDACTED_BYTES)
+    if len(key) < _SHORTEST_SECRET:
+        return body
+    if key in body:
+        body = body.replace(key, _REDACTED_BYTES)
+    return re.sub(_in_json(api_key), _REDACTED_BYTES, body) if b"\\" in body else body
+
+
+def _in_json(text: str) -> bytes:
+    r"""Make a pattern for a text of ASCII as JSON may write it: `/` is `/`, `\/` or `\u002f`."""
+    each = (rf"(?:\\?{re.escape(character)}|\\u(?i:{ord(character):04x}))" for character in text)
+    return "".join(each).encode()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import stat
+import sys
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 import click
@@ -204,17 +205,19 @@ class Access:
     def _logged(self) -> Generator[None]:
         """Write the library's log, which has a line for each attempt, where the options say."""
         with contextlib.ExitStack() as files:
-            streams = [self.shell.errors] if self.verbose else []
+            handlers: list[logging.Handler] = []
+            if self.verbose:
+                handlers.append(logging.StreamHandler(self.shell.errors))
             if self.log_file is not None:
                 try:
-                    opened = self.log_file.open("a", encoding="utf-8", errors="backslashreplace")
+                    handlers.append(_LogFile(self.log_file, self.shell))
                 except OSError as error:
                     raise OutputError(f"'{self.log_file}'", error) from None
-                streams.append(files.enter_context(opened))
+                files.callback(handlers[-1].close)
             logger = logging.getLogger("elevenphone")
             level = logger.level
-            handlers = [_handler(stream) for stream in streams]
             for handler in handlers:
+                handler.setFormatter(_LogFormatter("%(asctime)s.%(msecs)03d %(message)s", "%H:%M:%S"))
                 logger.addHandler(handler)
                 logger.setLevel(logging.DEBUG)
             try:
@@ -230,10 +233,26 @@ class _LogFormatter(logging.Formatter):
         return printable(super().format(record))
 
 
-def _handler(stream: TextIO) -> logging.Handler:
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(_LogFormatter("%(asctime)s.%(msecs)03d %(message)s", "%H:%M:%S"))
-    return handler
+class _LogFile(logging.FileHandler):
+    """Writes the log to a file; if the disk is full, it says so once, and the command goes on."""
+
+    def __init__(self, path: Path, shell: Shell) -> None:
+        super().__init__(path, encoding="utf-8", errors="backslashreplace")
+        self._path = path
+        self._shell = shell
+        self._has_failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._has_failed:
+            self._has_failed = True
+            self._shell.say(f"elevenphone: cannot write '{self._path}': {error.strerror or error}")
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 def _mode(path: Path) -> int:

@@ -12,8 +12,11 @@ _T = TypeVar("_T")
 
 def run(main: Coroutine[object, object, _T]) -> _T:
     """Run a coroutine as `asyncio.run` does, and return its result."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as opened:
-        return opened.run(main)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as opened:
+            return opened.run(main)
+    finally:
+        main.close()  # it has not begun where no loop could be made
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -134,6 +135,8 @@ def _ended_by(shell: Shell, error: BaseException) -> ExitCode:
             _say(shell, explained(error), error)
         case OutputError():
             _say(shell, str(error), error)
+        case OSError() if error.errno in {errno.EMFILE, errno.ENFILE}:
+            _say(shell, f"{error.strerror}: raise the limit, such as by `ulimit -n 1024`", error)
         case OSError():
             shell.discard_output()
             _say(shell, f"cannot write: {error.strerror or error}", error)

@@ -7,12 +7,14 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TextIO
+from typing import TextIO, cast
 
 from elevenphone.cli.exit_codes import OutputError
 from elevenphone.cli.text import printable, wrapped
 
 _USUAL_WIDTH = 80
+# Rows, help and progress cannot be read in less.
+_LEAST_WIDTH = 20
 
 
 class Shell:
@@ -35,11 +37,14 @@ class Shell:
         stderr: TextIO | None,
     ) -> None:
         self.arguments = arguments
-        self.environment = environment
+        self.environment = dict(environment)
+        if "COLUMNS" in environment:
+            self.environment["COLUMNS"] = _usable_width(environment["COLUMNS"])
         self.stdin = stdin
         self.has_output = stdout is not None
         self._stdout = stdout
-        self.errors = stderr or io.StringIO()
+        # What writes to it needs no more of a stream than these methods.
+        self.errors = cast("TextIO", _ErrorStream(stderr or io.StringIO()))
 
     @classmethod
     def of_process(cls) -> Shell:
@@ -104,12 +109,57 @@ class Shell:
         return _USUAL_WIDTH
 
     def discard_output(self) -> None:
-        """Point standard output at nothing, so that the interpreter's last flush cannot fail."""
-        if self._stdout is None:
-            return
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, self._stdout.fileno())
-        os.close(nothing)
+        """Point standard output at nothing."""
+        if self._stdout is not None:
+            _discard(self._stdout)
+
+
+class _ErrorStream:
+    """Standard error; what cannot be written to it is dropped, because no result is.
+
+    Args:
+        stream: Where to.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = stream.encoding
+
+    def write(self, text: str, /) -> int:
+        """Write a text."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Send what was written."""
+        try:
+            self._stream.flush()
+        except OSError:
+            _discard(self._stream)
+
+    def isatty(self) -> bool:
+        """Tell whether a person reads it."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+        return self._stream.fileno()
+
+
+def _discard(stream: TextIO) -> None:
+    """Point a stream at nothing, so that the interpreter's last flush cannot fail."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, stream.fileno())
+    os.close(nothing)
+
+
+def _usable_width(columns: str) -> str:
+    """Return a width that commands can write in; an empty text for that of the terminal."""
+    try:
+        return str(max(int(columns), _LEAST_WIDTH)) if int(columns) > 0 else ""
+    except ValueError:
+        return ""
 
 
 def _fill_closed_descriptors() -> None:

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import socketserver
 import ssl
+import subprocess
 import threading
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from cli_helpers import KEY, Api, emulator, run
+from cli_helpers import KEY, PATIENCE, Api, command, emulator, environment, run
 
 WAIT = 20
 
@@ -124,6 +125,26 @@ def test_each_attempt_is_logged_without_the_key(tmp_path: Path, arguments: tuple
         assert len(lines) == attempts
         assert any("503" in line for line in lines)
         assert KEY not in text
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_ends_the_log_and_nothing_else(api: Api) -> None:
+    ended = run("get", *api.ids[:3], "--log-file", "/dev/full", **api.variables)
+    assert (ended.code, len(ended.output.splitlines())) == (0, 3)
+    assert ended.errors == "elevenphone: cannot write '/dev/full': No space left on device\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("option", ["-v", "-q"])
+def test_messages_that_cannot_be_written_change_no_result(api: Api, tmp_path: Path, option: str) -> None:
+    (tmp_path / "ids.txt").write_text("\n".join([*api.ids[:3], api.unknown_id]))
+    arguments = command("fetch", tmp_path / "ids.txt", "-o", tmp_path / "out.csv", option)
+    with Path("/dev/full").open("wb") as full:
+        code = subprocess.run(  # noqa: S603 - this interpreter
+            arguments, stderr=full, env=environment(**api.variables), check=False, timeout=PATIENCE
+        ).returncode
+    assert code == 1
+    assert len((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()) == 5
 
 
 def test_a_log_goes_on_at_the_end_of_its_file(api: Api, tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def test_codes_of_a_run_that_came_to_its_end(api: Api, tmp_path: Path) -> None:
         before = output.read_bytes()
         assert fetch(ids, "-o", output, "--resume", "--quiet", api=api) == (code, "", "")
         assert "is finished: 5 found" in fetch(ids, "-o", output, "--resume", api=api).errors
+        late = fetch(ids, "-o", output, "--resume", "--failures", tmp_path / "failed.jsonl", api=api)
+        assert (late.code, "failed.jsonl' was not made then" in late.errors) == (2, True)
         assert output.read_bytes() == before
 
 

@@ -33,6 +33,11 @@ def piped(content: bytes, column: str | None = None) -> list[str]:
         os.close(reading)
 
 
+def test_a_field_of_a_table_may_be_long(tmp_path: Path) -> None:
+    (tmp_path / "out.csv").write_text(f'raw,phone_number_id\n"{"x" * 200_000}",phnum_1\n')
+    assert read(tmp_path / "out.csv") == ["phnum_1"]
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

@@ -58,6 +58,13 @@ def test_the_help_fits_a_narrow_terminal(arguments: tuple[str, ...]) -> None:
     assert max(map(len, paragraphs)) <= 40  # a command to copy is not broken
 
 
+@pytest.mark.parametrize("columns", ["0", "-5", "3", "wide", ""])
+def test_a_width_that_is_none_is_replaced(columns: str) -> None:
+    ended = run("get", "--help", COLUMNS=columns)
+    assert ended.code == 0
+    assert "Usage: elevenphone get" in ended.output
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_help_has_examples(name: str) -> None:
     ended = run(name, "--help")
@@ -94,7 +101,9 @@ def test_ctrl_c_while_it_starts_is_a_line_too(tmp_path: Path) -> None:
     assert ended == (130, "", "elevenphone: interrupted\n")
 
 
-@pytest.mark.parametrize("arguments", [("dial",), ("--loud",), ("get",)])
+@pytest.mark.parametrize(
+    "arguments", [("dial",), ("--loud",), ("get",), ("fetch", "x", "--concurrency", "9" * 5_000)]
+)
 def test_wrong_usage_is_reported(arguments: tuple[str, ...]) -> None:
     ended = run(*arguments)
     assert ended.code == 2

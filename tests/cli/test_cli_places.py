@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,24 @@ def test_names_that_a_run_might_have_used_are_left_alone(api: Api, folder: Path)
     assert sorted(contents(folder)) == [
         *("ids.txt", "out.csv", "out.csv.journal.lock", "out.csv.part", "there.csv")
     ]
+
+
+def test_a_summary_goes_into_a_pipe_or_through_a_link(api: Api, folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to(folder / "summary.json")
+    reader = os.open(folder / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for place in ("pipe", "link"):
+            code = run(
+                "fetch", "ids.txt", "-o", f"{place}.csv", "--summary-json", place, **api.variables
+            ).code
+            assert code == 1
+        assert json.loads(os.read(reader, 10_000))["not_found"] == 1
+    finally:
+        os.close(reader)
+    assert (folder / "pipe").is_fifo()
+    assert (folder / "link").is_symlink()
+    assert json.loads((folder / "summary.json").read_bytes())["not_found"] == 1
 
 
 def test_force_overwrites_and_keeps_a_link_and_the_permissions(api: Api, folder: Path) -> None:

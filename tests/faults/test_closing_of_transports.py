@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib.util
 import inspect
 import socket
@@ -17,6 +18,7 @@ from fault_helpers import KEY, Serve, connect, ids, until
 from misbehaving_server import MisbehavingServer, drip, number, silence, whole
 
 from elevenphone import ConfigurationError, Failed, PhoneNumberClient
+from elevenphone.emulator import Emulator
 
 pytestmark = pytest.mark.usefixtures("http")
 
@@ -170,6 +172,20 @@ def test_of_uvloop_too_where_using_it_would_abort() -> None:
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - ours
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "belongs to another event loop" in ended.stdout
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_client_is_closed_after_its_event_loop() -> None:
+    async def use() -> PhoneNumberClient:
+        async with Emulator(1) as api:
+            client = PhoneNumberClient(api.api_key, base_url=api.base_url)
+            await client.get(api.ids[0])
+            return client
+
+    client = asyncio.run(use())
+    for _ in range(2):
+        asyncio.run(client.aclose())
+    gc.collect()
 
 
 # What aiohttp has no public name for

@@ -80,7 +80,10 @@ class Pool:
             self._next_sweep = None
         self._idle.clear()
         for connection in list(self._all):
-            connection.close(reason)
+            try:
+                connection.close(reason)
+            except RuntimeError:  # its event loop was closed first: the socket closes with its last reference
+                self._all.discard(connection)
 
     def retire(self, connection: Connection) -> None:
         """Give a connection to no other request: it is about to end."""

@@ -20,14 +20,20 @@ if TYPE_CHECKING:
     from elevenphone.cli.formats.rows import Format
 
 
+# So many requests at once have no use, and Python reads no longer numbers.
+_MOST_DIGITS = 9
+
+
 class _ConcurrencyType(click.ParamType[int | None]):
     name = "concurrency"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
         text = str(value)
-        if text != "auto" and not (text.isdecimal() and int(text)):
-            self.fail(f"{value!r} is neither `auto` nor a whole number from 1 up.", param, ctx)
-        return None if text == "auto" else int(text)
+        if text == "auto":
+            return None
+        if not (text.isdecimal() and len(text) <= _MOST_DIGITS and int(text)):
+            self.fail(f"{text[:40]!r} is neither `auto` nor a whole number from 1 up.", param, ctx)
+        return int(text)
 
 
 @click.command("fetch")

@@ -125,6 +125,10 @@ def finished(order: Order) -> Counter[str] | None:
         if row is None or phone_number_id is None or row[0] != encodable(phone_number_id):
             raise ChangedError(f"'{target.path}' is finished, and is of other ids: --force starts over.")
         counts[row[1] or ""] += 1
+    if order.failures is not None and not order.failures.exists():
+        raise Refusal(
+            f"'{target.path}' is finished, and '{order.failures}' was not made then: --force starts over."
+        )
     return counts
 
 

@@ -62,10 +62,10 @@ def target_of(output: str, given: Format | None) -> Target:
         mode = stat.S_IFREG  # does not exist yet; if it cannot be made, opening it says why
     if stat.S_ISDIR(mode):
         raise OutputError(f"'{output}'", "it is a directory")
-    if not stat.S_ISREG(mode) or _DESCRIPTOR.fullmatch(output):
+    if is_stream(path):
         return _stream(path, given)
     if path.is_symlink():
-        path = path.resolve()  # a file moved into a link's place would take the link away
+        path = path.resolve()  # the journal and what else is beside the file belong to its place
     chosen = given or ENDINGS.get(path.suffix.lower())
     if chosen is None:
         raise click.UsageError(
@@ -82,6 +82,11 @@ def _stream(path: Path | None, given: Format | None) -> Target:
     if given not in {None, "jsonl", "csv"}:
         raise click.UsageError(f"{given} cannot be written as answers come: give a file, or --format csv.")
     return Target(path, given or "jsonl", is_stream=True)
+
+
+def is_stream(path: Path) -> bool:
+    """Tell whether a path names something to write into, such as a pipe, rather than a file to replace."""
+    return (path.exists() and not path.is_file()) or _DESCRIPTOR.fullmatch(str(path)) is not None
 
 
 def _refuse_open_database(path: Path) -> None:
@@ -122,14 +127,15 @@ def whole_file(path: Path, *, replace: bool, mark: str | None = None) -> Generat
         OutputError: It cannot be written; a file that was in its place is still there.
         Refusal: A file is in its place that may not be replaced.
     """
-    part = path.with_name(f"{path.name}.{mark or secrets.token_hex(4)}.part")
+    place = path.resolve() if path.is_symlink() else path  # a file moved there would take the link away
+    part = place.with_name(f"{place.name}.{mark or secrets.token_hex(4)}.part")
     try:
-        with _opened(part, path) as file:
+        with _opened(part, place) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        _move(part, path, replace=replace)
-        sync_directory(path)
+        _move(part, place, replace=replace)
+        sync_directory(place)
     except OSError as error:
         raise OutputError(f"'{path}'", error) from None
     finally:

@@ -158,6 +158,7 @@ class IdSource:
             separator = "\t" if self._ending == ".tsv" else ","
             raise self._wrong(no_such_column(self._column, _fields(header, separator)))
         position = _fields(header, delimiter).index(self._column)
+        csv.field_size_limit(_LONGEST_LINE)  # `raw` may be longer than the usual limit
         rows = csv.reader(lines, delimiter=delimiter)
         try:
             for row in rows:

@@ -12,8 +12,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from elevenphone.cli.exit_codes import ExitCode
-from elevenphone.cli.formats.files import whole_file
+from elevenphone.cli.exit_codes import ExitCode, OutputError
+from elevenphone.cli.formats.files import is_stream, whole_file
 from elevenphone.cli.shell import Shell
 from elevenphone.cli.show.numbers import provider_name
 from elevenphone.cli.show.tally import Tally
@@ -128,5 +128,9 @@ def write_summary(shell: Shell, place: str, document: dict[str, object]) -> None
         shell.errors.write(f"{line.decode()}\n")
         shell.errors.flush()
         return
-    with whole_file(Path(place), replace=True) as file:
-        file.write(line + b"\n")
+    path = Path(place)
+    try:
+        with path.open("wb", 0) if is_stream(path) else whole_file(path, replace=True) as file:
+            file.write(line + b"\n")
+    except OSError as error:
+        raise OutputError(f"'{place}'", error) from None
