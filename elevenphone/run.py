@@ -115,10 +115,10 @@ class Run(AsyncIterator[Lookup]):
         tasks = [self._reader, *self._workers]
         for task in tasks:
             task.cancel()
+        self._new_ids.clear()
         try:
             await asyncio.gather(*tasks, return_exceptions=True)
         finally:
-            self._new_ids.clear()
             self._dispatcher.runs.discard(self)
             self._dispatcher.slots.close_lane(self._lane)
 

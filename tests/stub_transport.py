@@ -96,6 +96,11 @@ def answer(status: int, document: object = None, headers: Mapping[str, str] | No
     return Response(status, {"content-length": str(len(body)), **lower}, body)
 
 
+def found_at(url: str) -> Response:
+    """Make a 200 with the number that a URL asks for."""
+    return found(url.rpartition("/")[2])
+
+
 def found(phone_number_id: str = "phnum_1") -> Response:
     """Make a 200 with a Twilio number."""
     return answer(

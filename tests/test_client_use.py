@@ -7,7 +7,7 @@ import asyncio
 import pytest
 import virtual_time
 from client_helpers import NUMBER, get, play
-from stub_transport import After, Hang, Step, StubTransport, found, refused
+from stub_transport import After, Hang, Step, StubTransport, found, found_at, refused
 
 from elevenphone import (
     ConfigurationError,
@@ -93,7 +93,8 @@ def test_stats_count_requests_retries_and_results() -> None:
             await client.get("phnum_2")
         await client.get("phnum_3")
 
-    _, played = play([found(), refused(404), refused(429, "system_busy"), refused(503), found()], use)
+    steps = [found(), refused(404), refused(429, "system_busy"), refused(503), found("phnum_3")]
+    _, played = play(steps, use)
     stats = played.stats
     assert (stats.requests, stats.retries, stats.found, stats.failed, stats.throttled) == (5, 2, 2, 1, 1)
     assert stats.in_flight == 0
@@ -159,7 +160,7 @@ def test_a_lookup_cancelled_in_the_queue_passes_its_turn_to_the_next() -> None:
         return second.cancelled()
 
     cancelled, played = play(
-        lambda _url: After(2.0, found()),
+        lambda url: After(2.0, found_at(url)),
         use,
         lambda transport: PhoneNumberClient(concurrency=1, transport=transport),
     )

@@ -19,7 +19,12 @@ class Signal:
         """Wait until the next `wake`."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiters.append(waiter)
-        await waiter
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter in self.waiters:
+                self.waiters.remove(waiter)
+            raise
 
     def wake(self) -> None:
         """Wake all waiting tasks."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Protocol, TypeAlias, TypeVar
+from typing import NoReturn, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from elevenphone._limits.limits import Limits
 from elevenphone._limits.permit import Permit
@@ -14,6 +14,7 @@ from elevenphone._lookup.job import Job
 from elevenphone._lookup.store import Store
 from elevenphone._lookup.watchdog import Watchdog
 from elevenphone._protocol.answers import concurrency_hint, concurrency_stated
+from elevenphone._values import shown
 from elevenphone.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -41,6 +42,15 @@ class BulkRun(Protocol):
 
     def close(self, error: ElevenPhoneError) -> None:
         """Send no more requests, and wait for no more ids; remaining ids fail with this error."""
+        ...
+
+
+@runtime_checkable
+class Renewable(Protocol):
+    """A transport whose connections can be replaced."""
+
+    def renew(self) -> None:
+        """Use none of the present connections for another request."""
         ...
 
 
@@ -115,7 +125,9 @@ class Dispatcher:
                         job.response = response = await self._transport.send(job.url)
                         if (maximum := concurrency_hint(response.headers)) is not None:
                             self.limits.hint(maximum, place.permit.started)
-                        job.result = job.parse(response)
+                        job.result = result = job.parse(response)
+                        if getattr(result, "phone_number_id", job.phone_number_id) != job.phone_number_id:
+                            self._refuse_answer(result)
                     except BaseException as caught:
                         self._attempt_failed(job, place, self._own_error(caught, job, place.permit.started))
                     else:
@@ -207,6 +219,13 @@ class Dispatcher:
                 return failure
             case _:
                 raise error
+
+    def _refuse_answer(self, number: object) -> NoReturn:
+        """Refuse the number of another id; the next answers on its connection may be of others too."""
+        if isinstance(self._transport, Renewable):
+            self._transport.renew()
+        other = getattr(number, "phone_number_id", None)
+        raise ConnectionFailedError(f"the answer is of another id, {shown(other)}")
 
     def _note_refusal(self, error: ElevenPhoneError, started: float) -> None:
         if isinstance(error, RateLimitError):

@@ -211,7 +211,8 @@ class Memory:
     # Tasks
 
     def _start(self, job: Job[PhoneNumber]) -> asyncio.Task[None]:
-        task = self._dispatcher.loop.create_task(self._look_up(job))
+        # Not by the loop, whose task factory may be eager: the caller must be waiting before it begins.
+        task = asyncio.Task(self._look_up(job), loop=self._dispatcher.loop)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import stat
 import sys
 from collections.abc import AsyncGenerator, Generator
@@ -77,11 +78,11 @@ class Access:
             click.UsageError: There are two.
         """
         own = {"--api-key-file": self.api_key_file, "--ca-file": self.ca_file, "--log-file": self.log_file}
-        seen: dict[Path, str] = {}
+        seen: dict[str, str] = {}
         for name, path in (others | own).items():
             if path is None or stat.S_IFMT(_mode(path)) not in {0, stat.S_IFREG}:
                 continue  # many may share a pipe or a terminal
-            if (other := seen.setdefault(path.resolve(), name)) != name:
+            if (other := seen.setdefault(os.path.realpath(path), name)) != name:
                 raise click.UsageError(
                     f"{other} and {name} are the same file, '{path}': give different ones."
                 )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 # C0 and C1 controls, line and paragraph separators, marks that change the writing direction, lone surrogates.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _ENCODED_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_PASSWORD = re.compile("(://[^/@:]*:)[^/]*(@)")
 _COLUMNS_NAMED = 10
 
 
@@ -22,6 +23,11 @@ def printable_json(document: bytes) -> bytes:
     if document.isascii() and b"\x7f" not in document:
         return document
     return _ENCODED_UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", document.decode()).encode()
+
+
+def without_password(text: str) -> str:
+    """Hide the password in an address such as `http://user:password@proxy.example`."""
+    return _PASSWORD.sub(r"\1***\2", text)
 
 
 def counted(count: int, one: str, several: str | None = None) -> str:
@@ -42,5 +48,6 @@ def wrapped(text: str, width: int) -> str:
 def no_such_column(column: str, there: Sequence[str]) -> str:
     """Say that a table lacks a column, and which it has."""
     more = len(there) - _COLUMNS_NAMED
-    names = ", ".join(map(repr, there[:_COLUMNS_NAMED])) + (f" and {more:,} more" if more > 0 else "")
-    return f"there is no column {column!r}, but {names}: give --column"
+    names = ", ".join(map(repr, there[:_COLUMNS_NAMED])) or "none"
+    rest = f" and {more:,} more" if more > 0 else ""
+    return f"there is no column {column!r}, but {names}{rest}: give --column"

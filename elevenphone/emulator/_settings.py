@@ -123,13 +123,23 @@ def _is_duration(value: object) -> bool:
     return _number(value, 0) and value != math.inf
 
 
+def _is_header(value: object) -> bool:
+    return not isinstance(value, str) or (value.isascii() and value.isprintable())
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, str) and value != "" and _is_header(value) and " " not in value
+
+
 def _is_latency(value: object) -> bool:
     return isinstance(value, Latency) or _is_duration(value)
 
 
 _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "numbers": ("an int of at least 1", lambda value: isinstance(value, int) and value >= 1),
-    "api_key": ("a str that is not empty", lambda value: isinstance(value, str) and value != ""),
+    "api_key": ("printable ASCII without a space, and not empty", _is_key),
+    "retry_after": ("a value that a header can have", _is_header),
+    "retry_after_ms": ("a value that a header can have", _is_header),
     "latency": ("a Latency, or seconds that are finite and not negative", _is_latency),
     "concurrency_limit": ("None or an int that is not negative", _is_optional_count),
     "queue": ("a whole number that is not negative, or math.inf", _is_queue),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import itertools
 from collections.abc import AsyncGenerator
 
@@ -160,6 +161,21 @@ def test_cancelling_anext_loses_no_lookup() -> None:
                     return found_ids(lookups)
 
     assert use(main) == ["1", "2", "3"]
+
+
+def test_polling_a_stream_leaves_nothing_behind() -> None:
+    async def main() -> None:
+        async with make_run(["1"], LookUps(takes=1_000.0)) as run:
+            for _ in range(3):  # what the first poll makes stays
+                for _ in range(100):
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(anext(run), 0.1)
+                gc.collect()
+                futures.append(sum(type(each) is asyncio.Future for each in gc.get_objects()))
+
+    futures: list[int] = []
+    use(main)
+    assert futures[2] <= futures[0]
 
 
 def test_several_consumers_share_the_lookups_of_one_run() -> None:

@@ -33,6 +33,30 @@ def piped(content: bytes, column: str | None = None) -> list[str]:
         os.close(reading)
 
 
+@pytest.mark.parametrize("content", [b'[{"id": "phnum_1"}]', b'{"id": "phnum_1"}\n'])
+def test_objects_without_the_column_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "ids.json").write_bytes(content)
+    with pytest.raises(Refusal, match="no column 'phone_number_id', but 'id': give --column"):
+        read(tmp_path / "ids.json")
+
+
+@pytest.mark.parametrize("content", [gzip.compress(b"phnum_1\n"), b"\xef\xbb\xbfphnum_1\n"])
+def test_a_form_is_recognized_though_the_first_read_is_one_byte(content: bytes) -> None:
+    reading, writing = os.pipe()
+    pieces = iter([content[:1], content[1:]])
+
+    def before_read() -> None:
+        if piece := next(pieces, None):
+            os.write(writing, piece)
+        else:
+            os.close(writing)
+
+    try:
+        assert list(IdSource(None, reading, None).ids(before_read)) == ["phnum_1"]
+    finally:
+        os.close(reading)
+
+
 def test_a_field_of_a_table_may_be_long(tmp_path: Path) -> None:
     (tmp_path / "out.csv").write_text(f'raw,phone_number_id\n"{"x" * 200_000}",phnum_1\n')
     assert read(tmp_path / "out.csv") == ["phnum_1"]

@@ -205,7 +205,7 @@ def test_files_of_the_run_may_be_replaced_and_no_others(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     with closing(opened(path)) as journal:
         journal.begin(HEADER, [tmp_path / "out\nof two lines\udcff.csv"])
-        journal.note_export([tmp_path / "folder" / "failed.jsonl"])
+        journal.note_made(tmp_path / "folder" / "failed.jsonl")
     moved = tmp_path / "moved"
     moved.mkdir()
     with closing(opened(path.rename(moved / "journal"))) as journal:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from cli_helpers import Api, run
 
+from elevenphone.cli.fetch.journal import Journal
+
 
 @pytest.fixture(autouse=True)
 def folder(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -81,15 +83,20 @@ def test_a_refusal_is_explained_and_leaves_all_files_as_they_are(
         ("out.csv.journal-journal", b"my own file\n", "is not a file of elevenphone: move it away"),
         ("out.csv.journal-wal", b"", "is not a file of elevenphone: move it away"),
         ("out.csv.journal-shm", b"my own file\n", "is not a file of elevenphone: move it away"),
+        ("out.csv.journal", "a pipe", "is not a journal of elevenphone: move it away"),
+        ("out.csv.journal-journal", "a pipe", "is not a file of elevenphone: move it away"),
         ("out.db-wal", b"", "another program has 'out.db' open"),
         ("out.db-journal", b"my own file\n", "another program has 'out.db' open"),
     ],
 )
 @pytest.mark.parametrize("option", [(), ("--resume",), ("--force",)])
 def test_files_of_others_beside_the_output_are_left_alone(
-    api: Api, folder: Path, name: str, content: bytes, complaint: str, option: tuple[str, ...]
+    api: Api, folder: Path, name: str, content: bytes | str, complaint: str, option: tuple[str, ...]
 ) -> None:
-    (folder / name).write_bytes(content)
+    if isinstance(content, str):
+        os.mkfifo(folder / name)
+    else:
+        (folder / name).write_bytes(content)
     before = contents(folder)
     output = "out.db" if name.startswith("out.db") else "out.csv"
     ended = run("fetch", "ids.txt", "-o", output, *option, **api.variables)
@@ -125,6 +132,38 @@ def test_a_summary_goes_into_a_pipe_or_through_a_link(api: Api, folder: Path) ->
     assert (folder / "pipe").is_fifo()
     assert (folder / "link").is_symlink()
     assert json.loads((folder / "summary.json").read_bytes())["not_found"] == 1
+
+
+def test_a_link_that_leads_to_itself_is_reported(api: Api, folder: Path) -> None:
+    (folder / "loop.csv").symlink_to(folder / "loop.csv")
+    for arguments, complaint in (
+        (("loop.csv", "-o", "out.csv"), "Too many levels of symbolic links"),
+        (("ids.txt", "-o", "loop.csv"), "loop.csv' has appeared in the meantime"),
+        (("ids.txt", "-o", "out.csv", "--failures", "loop.csv"), "loop.csv' has appeared in the meantime"),
+    ):
+        ended = run("fetch", *arguments, **api.variables)
+        assert ended.code == 2
+        assert complaint in ended.errors
+
+
+def test_an_output_that_was_made_before_the_failures_could_be_is_the_runs_own(
+    api: Api, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("fetch", "ids.txt", "-o", "out.csv", "--failures", "failed.jsonl")
+    mine = folder / "failed.jsonl"
+    note_made = Journal.note_made
+
+    def noted(journal: Journal, path: Path) -> None:
+        note_made(journal, path)
+        mine.write_text("mine")  # appears after the output, and before the file of failures
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "note_made", noted)
+        assert "has appeared in the meantime" in run(*arguments, **api.variables).errors
+    assert mine.read_text() == "mine"
+    mine.unlink()
+    assert run(*arguments, "--resume", **api.variables).code == 1
+    assert sorted(contents(folder)) == ["failed.jsonl", "ids.txt", "out.csv", "there.csv"]
 
 
 def test_force_overwrites_and_keeps_a_link_and_the_permissions(api: Api, folder: Path) -> None:

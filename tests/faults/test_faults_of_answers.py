@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from urllib.parse import unquote
 
 import pytest
 from fault_helpers import ONCE, Serve, connect
-from misbehaving_server import found, head, number, send, whole
+from misbehaving_server import Wire, found, head, number, send, whole
 
 from elevenphone import (
     ConfigurationError,
@@ -153,7 +154,10 @@ QUOTED = {
 
 
 async def test_row_27_ids_that_climb_inject_or_are_none(serve_plain: Serve) -> None:
-    server = await serve_plain(send(whole(200, number())))
+    async def answer(wire: Wire) -> None:
+        await wire.send(whole(200, number(unquote(wire.request.phone_number_id))))
+
+    server = await serve_plain(answer)
     async with connect(server) as client:
         for phone_number_id in REFUSED:
             with pytest.raises(InvalidPhoneNumberIdError):

@@ -13,7 +13,7 @@ from typing import cast
 import pytest
 import virtual_time
 from fault_helpers import AT_ONCE, KEY, ONCE, Serve, connect, ids, until
-from misbehaving_server import Ending, MisbehavingServer, Wire, end, found, number, whole
+from misbehaving_server import Ending, MisbehavingServer, Wire, end, found, number, send, whole
 
 from elevenphone import (
     ConfigurationError,
@@ -79,6 +79,28 @@ async def test_a_server_that_answers_nothing_any_more_sees_each_stale_connection
         assert caught.value.stage == "response"
         assert len(server.requests) - asked <= 11  # ten stale ones, and a new one
         assert client.stats.requests == len(server.requests)
+
+
+async def test_an_answer_that_comes_twice_gives_no_id_the_number_of_another(serve: Serve) -> None:
+    """Nothing in HTTP tells the copy from the answer to the next request; the id in it does."""
+
+    async def twice(wire: Wire) -> None:
+        await found(wire)
+        await asyncio.sleep(0.003)
+        await found(wire)
+
+    server = await serve(twice)
+    async with connect(server, concurrency=16) as client:
+        lookups = await client.gather(ids(60))
+    assert [lookup.result().phone_number_id for lookup in lookups] == ids(60)
+    assert client.stats.retries > 0
+
+
+async def test_a_number_of_another_id_is_refused(serve_plain: Serve) -> None:
+    server = await serve_plain(send(whole(200, number("phnum_other"))))
+    async with connect(server, retry=ONCE) as client:
+        with pytest.raises(ConnectionFailedError, match="the answer is of another id, 'phnum_other'"):
+            await client.get("phnum_mine")
 
 
 async def test_a_connection_just_made_is_not_made_again(serve: Serve) -> None:

@@ -10,7 +10,7 @@ import pytest
 import virtual_time
 from fault_helpers import AT_ONCE, Serve, connect, ids
 from misbehaving_server import Wire, envelope, found, send, whole
-from stub_transport import After, Step, StubTransport, answer, refused
+from stub_transport import After, Step, StubTransport, answer, found_at, refused
 from stub_transport import found as found_step
 
 from elevenphone import (
@@ -98,9 +98,8 @@ async def test_row_18_429_for_rate_holds_everybody_on_a_socket(serve: Serve) -> 
 
 
 def test_row_18_429_for_rate_with_retry_after_1_starts_nobody_before_then() -> None:
-    steps = [After(0.06, found_step())] * 5
-    steps.append(After(0.01, refused(429, "rate_limit_exceeded", retry_after="1")))
-    transport = StubTransport(lambda _url: steps.pop(0) if steps else After(0.06, found_step()))
+    refusal = After(0.01, refused(429, "rate_limit_exceeded", retry_after="1"))
+    transport = StubTransport(lambda url: refusal if transport.requests == 6 else After(0.06, found_at(url)))
     lookups = gather(transport, 100)[0]
     assert [type(lookup) for lookup in lookups] == [Found] * 100
     refused_at = transport.times[5] + 0.01
@@ -162,7 +161,7 @@ async def test_row_19_get_raises_at_once_with_the_hour_that_a_429_asks_for(serve
 
 def test_row_19_retry_after_of_an_hour_is_capped_in_bulk() -> None:
     steps: list[Step] = [refused(429, "rate_limit_exceeded", retry_after="3600")]
-    transport = StubTransport(lambda _url: steps.pop(0) if steps else found_step())
+    transport = StubTransport(lambda url: steps.pop(0) if steps else found_at(url))
     lookups, _ = gather(transport, 3)
     assert [type(lookup) for lookup in lookups] == [Found] * 3
     assert 60.0 <= transport.times[-1] - transport.times[0] < 65.0
@@ -234,7 +233,7 @@ def test_row_23_503_for_60_seconds_in_the_middle_of_bulk(refuses_connections: bo
     def serve(url: str) -> Step:
         now = asyncio.get_running_loop().time() - virtual_time.START
         if not 1.0 <= now < 61.0:
-            return After(0.06, found_step(url.rpartition("/")[2]))
+            return After(0.06, found_at(url))
         return ConnectionFailedError("refused") if refuses_connections else refused(503, "unavailable")
 
     transport = StubTransport(serve)

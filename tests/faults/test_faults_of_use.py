@@ -15,8 +15,7 @@ import virtual_time
 from commands import run
 from fault_helpers import Serve, connect, ids
 from misbehaving_server import MisbehavingServer, found
-from stub_transport import After, StubTransport
-from stub_transport import found as found_step
+from stub_transport import After, StubTransport, found_at
 
 from elevenphone import ConfigurationError, PhoneNumberClient
 from elevenphone.emulator import Emulator
@@ -24,7 +23,7 @@ from elevenphone.emulator import Emulator
 
 def test_row_33_used_in_a_second_event_loop() -> None:
     async def first() -> PhoneNumberClient:
-        client = PhoneNumberClient(transport=StubTransport(lambda _url: found_step()))
+        client = PhoneNumberClient(transport=StubTransport(found_at))
         await client.get("phnum_1")
         return client
 
@@ -92,7 +91,7 @@ class ConsumerError(Exception):
 
 @pytest.mark.parametrize("ordered", [False, True], ids=["as completed", "ordered"])
 def test_row_34_the_consumer_is_slow(ordered: bool) -> None:
-    transport = StubTransport(lambda _url: After(0.05, found_step()))
+    transport = StubTransport(lambda url: After(0.05, found_at(url)))
     pulled = 0
 
     def endless() -> Iterator[str]:
@@ -118,7 +117,7 @@ def test_row_34_the_consumer_is_slow(ordered: bool) -> None:
 
 @pytest.mark.parametrize("ordered", [False, True], ids=["as completed", "ordered"])
 def test_row_34_the_consumer_raises(ordered: bool) -> None:
-    transport = StubTransport(lambda _url: After(0.05, found_step()))
+    transport = StubTransport(lambda url: After(0.05, found_at(url)))
 
     async def consume(client: PhoneNumberClient) -> None:
         async with client.stream((f"phnum_{n}" for n in count()), ordered=ordered) as run:
@@ -140,7 +139,7 @@ def test_row_34_the_consumer_raises(ordered: bool) -> None:
 
 
 def test_row_34_the_input_raises() -> None:
-    transport = StubTransport(lambda _url: After(0.05, found_step()))
+    transport = StubTransport(lambda url: After(0.05, found_at(url)))
 
     def torn() -> Iterator[str]:
         yield from ids(5)

@@ -46,7 +46,7 @@ async def test_aioresponses_entered_after_the_first_request_answers_the_next(emu
         real = await client.get(emulator.ids[0])
         assert real == emulator.number(emulator.ids[0])
         with aioresponses() as mocked:
-            mocked.get(url, payload=PAYLOAD)
+            mocked.get(url, payload=PAYLOAD | {"phone_number_id": emulator.ids[0]})
             assert (await client.get(emulator.ids[0])).label == "Mocked"
         assert await client.get(emulator.ids[0]) == real
         assert client.stats.requests == 3

@@ -50,10 +50,15 @@ class CountingConnector(aiohttp.TCPConnector):
         super().__init__(limit=0)  # pyright: ignore[reportUnknownMemberType] - partly untyped in aiohttp
         self.opened = 0
         self._known: WeakSet[object] = WeakSet()
+        self._distrusted: WeakSet[object] = WeakSet()
 
     def kept(self) -> int:
         """Count the open connections, in use or idle."""
         return len(self._known)
+
+    def distrust(self) -> None:
+        """Give none of the present connections to another request."""
+        self._distrusted |= self._known
 
     async def connect(
         self,
@@ -72,7 +77,7 @@ class CountingConnector(aiohttp.TCPConnector):
             if not exchange.reused:
                 self.opened += 1
                 self._known.add(protocol)
-            if protocol is None or not protocol.should_close:
+            if protocol is None or not (protocol.should_close or protocol in self._distrusted):
                 exchange.connected = True
                 return connection
             connection.close()

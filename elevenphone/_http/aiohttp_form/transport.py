@@ -183,6 +183,11 @@ class AiohttpTransport(Uncopyable):
             "middlewares": (send_once, *theirs),
         }
 
+    def renew(self) -> None:
+        """Use none of the present connections for another request, but for those of a borrowed session."""
+        if self._connector is not None:
+            self._connector.distrust()
+
     async def aclose(self) -> None:
         """Cancel all requests, and close the transport's own session; a borrowed one stays open."""
         self._closed = True

@@ -28,6 +28,7 @@ class Pool:
         self._loop = loop
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
+        self._distrusted: set[Connection] = set()
         self._to_write: list[Connection] = []
         self._sweeps = 0
         self._next_sweep: asyncio.TimerHandle | None = None
@@ -46,8 +47,17 @@ class Pool:
         if self._closed_by is not None:
             connection.close(self._closed_by)
 
+    def renew(self) -> None:
+        """Use none of the present connections for another request."""
+        self._distrusted |= self._all
+        while self._idle:
+            self._idle[-1].close()
+
     def put(self, connection: Connection) -> None:
         """Take back a connection that may serve another request."""
+        if self._distrusted and connection in self._distrusted:
+            connection.close()
+            return
         connection.idle_since = self._sweeps
         self._idle.append(connection)
         if self._next_sweep is None:
@@ -71,6 +81,7 @@ class Pool:
         """Take note of the end of a connection."""
         self.retire(connection)
         self._all.discard(connection)
+        self._distrusted.discard(connection)
 
     def close(self, reason: Exception) -> None:
         """Close all connections; requests in flight end with the reason."""

@@ -88,6 +88,11 @@ class HttptoolsTransport(Uncopyable):
             answer = None  # its text may show what came
             raise failure
 
+    def renew(self) -> None:
+        """Use none of the present connections for another request."""
+        for server in self._servers:
+            server.pool.renew()
+
     async def aclose(self) -> None:
         """Close every connection, and end every request under way; a second call does nothing."""
         self._closed = True

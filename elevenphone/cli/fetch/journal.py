@@ -134,9 +134,9 @@ class Journal(BatchWriter[_Row]):
 
     def _name(self, path: Path) -> str:
         try:
-            name = os.path.relpath(path.resolve(), self.path.parent.resolve())
+            name = os.path.relpath(os.path.realpath(path), os.path.realpath(self.path.parent))
         except ValueError:  # on another drive
-            name = str(path.resolve())
+            name = os.path.realpath(path)
         return encodable(name).replace("\n", "\0")
 
     def has_key(self, key: str) -> bool:
@@ -220,9 +220,9 @@ class Journal(BatchWriter[_Row]):
         if expected != count:
             raise ChangedError(f"the journal lacks the answer to id {expected + 1:,}: --resume asks for it.")
 
-    def note_export(self, made: Iterable[Path]) -> None:
-        """Remember the files that have been made: a later run may replace them."""
-        self._ours |= {self._name(path) for path in made}
+    def note_made(self, path: Path) -> None:
+        """Remember a file that has been made: a later run may replace it."""
+        self._ours.add(self._name(path))
         with self._file.transaction():
             self._file.connection.execute("UPDATE run SET ours = ?", ["\n".join(self._ours)])
 

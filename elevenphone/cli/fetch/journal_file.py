@@ -147,6 +147,8 @@ def _create(path: Path, output: Path) -> None:
 
 def _refuse_foreign(path: Path) -> None:
     """Leave files alone that have the names of a journal and are not one."""
+    if path.exists() and not path.is_file():  # to open a pipe would wait for somebody who writes to it
+        raise Refusal(f"'{path}' is not a journal of elevenphone: move it away, or choose another OUT.")
     start = _beginning(path, 100)
     application_id = int.from_bytes(start[68:72])
     if start.startswith(_OLD_FORM):
@@ -160,9 +162,13 @@ def _refuse_foreign(path: Path) -> None:
         raise Refusal(f"'{path}' was written by another version of elevenphone: finish the run with that.")
     for suffix, ours in (("-journal", _ROLLBACK_JOURNAL), ("-wal", b""), ("-shm", b"")):
         beside = path.with_name(path.name + suffix)
-        begins = _beginning(beside, len(_ROLLBACK_JOURNAL))
-        if beside.exists() and (not ours or (begins.strip(b"\0") and begins != ours)):
+        if beside.exists() and not (ours and beside.is_file() and _begins_with(beside, ours)):
             raise Refusal(f"'{beside}' is not a file of elevenphone: move it away, or choose another OUT.")
+
+
+def _begins_with(path: Path, start: bytes) -> bool:
+    begins = _beginning(path, len(start))
+    return begins == start or not begins.strip(b"\0")
 
 
 def _beginning(path: Path, count: int) -> bytes:

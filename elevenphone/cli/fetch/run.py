@@ -33,7 +33,7 @@ from elevenphone.cli.show.summary import (
 )
 from elevenphone.cli.show.tally import Tally
 from elevenphone.cli.show.verdicts import exit_code_of_exception
-from elevenphone.cli.text import counted
+from elevenphone.cli.text import counted, without_password
 from elevenphone.errors import ElevenPhoneError
 from elevenphone.lookups import Failed
 
@@ -68,6 +68,14 @@ def run_fetch(access: Access, settings: ClientSettings, order: Order) -> ExitCod
         signal.signal(signal.SIGTERM, before)
     fetch.write_summary(code)
     return code
+
+
+@contextlib.contextmanager
+def _made(journal: Journal, path: Path) -> Generator[BinaryIO]:
+    """Make a file of a run, and note that the run may replace it from now on."""
+    with whole_file(path, replace=journal.may_replace(path), mark=journal.mark) as file:
+        yield file
+    journal.note_made(path)
 
 
 class _Fetch:
@@ -126,7 +134,6 @@ class _Fetch:
                 if journal.count > fetching.count:
                     raise ChangedError("the input has changed: it has fewer ids than when the run was begun.")
                 self._export(journal, fetching.count)
-                journal.note_export(order.outputs)
             if not self._tally.passing:
                 journal.remove()
         self._show()
@@ -210,9 +217,7 @@ class _Fetch:
         with contextlib.ExitStack() as files:
 
             def whole(path: Path) -> BinaryIO:
-                return files.enter_context(
-                    whole_file(path, replace=journal.may_replace(path), mark=journal.mark)
-                )
+                return files.enter_context(_made(journal, path))
 
             failed = None if order.failures is None else whole(order.failures)
             file = whole(order.target.file)
@@ -271,5 +276,5 @@ class _Fetch:
 
     def _resume_command(self) -> str:
         given = [argument for argument in self._shell.arguments if argument not in ("--force", "--resume")]
-        command = shlex.join(["elevenphone", *given, "--resume"])
+        command = shlex.join(["elevenphone", *map(without_password, given), "--resume"])
         return f"{command}   (with the same ids)" if "-" in given else command

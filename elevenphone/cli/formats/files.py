@@ -65,7 +65,7 @@ def target_of(output: str, given: Format | None) -> Target:
     if is_stream(path):
         return _stream(path, given)
     if path.is_symlink():
-        path = path.resolve()  # the journal and what else is beside the file belong to its place
+        path = Path(os.path.realpath(path))  # what is beside the file belongs to its place
     chosen = given or ENDINGS.get(path.suffix.lower())
     if chosen is None:
         raise click.UsageError(
@@ -127,7 +127,8 @@ def whole_file(path: Path, *, replace: bool, mark: str | None = None) -> Generat
         OutputError: It cannot be written; a file that was in its place is still there.
         Refusal: A file is in its place that may not be replaced.
     """
-    place = path.resolve() if path.is_symlink() else path  # a file moved there would take the link away
+    # A file moved into a link's place would take the link away.
+    place = Path(os.path.realpath(path)) if path.is_symlink() else path
     part = place.with_name(f"{place.name}.{mark or secrets.token_hex(4)}.part")
     try:
         with _opened(part, place) as file:

@@ -23,6 +23,8 @@ _DELIMITERS = ",;\t|"
 _PIECE_BYTES = 65_536
 # A JSON array of millions of ids may be one line; what is longer is no list, and must not fill the memory.
 _LONGEST_LINE = 134_217_728
+# Bytes at the start that tell a form.
+_LONGEST_MARK = 4
 _MOST_UNPACKED_BYTES = 1_048_576
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
@@ -64,6 +66,7 @@ class IdSource:
         )
         self._is_table = column is not None or self._ending in _TABLES
         self._column = column or DEFAULT_COLUMN
+        self._has_column = False  # whether an object with it was read
         self.name = "standard input" if path is None else f"'{path}'"
 
     def is_file(self) -> bool:
@@ -146,7 +149,12 @@ class IdSource:
 
     def _field(self, document: dict[str, msgspec.Raw]) -> str:
         value = document.get(self._column)
-        return "" if value is None else (msgspec.json.decode(value, type=str | None) or "").strip()
+        if value is None:
+            if not self._has_column:
+                raise self._wrong(no_such_column(self._column, list(document)))
+            return ""
+        self._has_column = True
+        return (msgspec.json.decode(value, type=str | None) or "").strip()
 
     def _csv_ids(self, lines: Iterator[str]) -> Iterator[str]:
         header = next(lines)
@@ -196,7 +204,7 @@ class IdSource:
 
     def _checked(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Refuse a file that is no text, by its beginning."""
-        first = next((piece for piece in pieces if piece), b"")
+        first = _start_of(pieces)
         if first.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise self._wrong("it is UTF-16: save it as UTF-8")
         if first.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
@@ -208,7 +216,7 @@ class IdSource:
 
     def _unpacked(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Decompress what begins as gzip does; let everything else pass."""
-        first = next(pieces, b"")
+        first = _start_of(pieces)
         pieces = itertools.chain([first], pieces)
         if not first.startswith(b"\x1f\x8b"):
             yield from pieces
@@ -253,6 +261,16 @@ class IdSource:
 
     def _unreadable(self, error: OSError) -> InputError:
         return self._wrong(error.strerror or str(error))
+
+
+def _start_of(pieces: Iterator[bytes]) -> bytes:
+    """Read enough to recognize a form by its first bytes, but no further than the first line."""
+    start = b""
+    for piece in pieces:
+        start += piece
+        if len(start) >= _LONGEST_MARK or b"\n" in start:
+            break
+    return start
 
 
 def _has_header(line: str) -> bool:
