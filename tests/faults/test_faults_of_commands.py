@@ -30,6 +30,12 @@ PACKAGE = Path(__file__).parents[2]
 
 
 @pytest.fixture
+def http() -> str:
+    """Start servers once: these tests run commands, each of which chooses its form of HTTP by itself."""
+    return "auto"
+
+
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "ids.txt").write_text("".join(f"{each}\n" for each in IDS))
     return tmp_path
@@ -41,6 +47,7 @@ async def in_shell(base_url: str, folder: Path, text: str) -> subprocess.Complet
         **{name: value for name, value in os.environ.items() if not name.startswith("ELEVENLABS_")},
         "ELEVENLABS_API_KEY": KEY,
         "ELEVENLABS_BASE_URL": base_url,
+        "PYTHONMALLOC": "pymalloc",  # the slow one of -X dev looks for errors of C code
         "PYTHONPATH": str(PACKAGE),
     }
     command = f"{shlex.quote(sys.executable)} -X dev -m elevenphone"
