@@ -47,10 +47,10 @@ async def in_shell(base_url: str, folder: Path, text: str) -> subprocess.Complet
         **{name: value for name, value in os.environ.items() if not name.startswith("ELEVENLABS_")},
         "ELEVENLABS_API_KEY": KEY,
         "ELEVENLABS_BASE_URL": base_url,
-        "PYTHONMALLOC": "pymalloc",  # the slow one of -X dev looks for errors of C code
         "PYTHONPATH": str(PACKAGE),
     }
-    command = f"{shlex.quote(sys.executable)} -X dev -m elevenphone"
+    # Not -X dev: asyncio would print how long a step took on a busy machine.
+    command = f"{shlex.quote(sys.executable)} -W default -m elevenphone"
     script = f'set -o pipefail; elevenphone() {{ {command} "$@"; }}; {text}'
     return await asyncio.to_thread(
         subprocess.run,
