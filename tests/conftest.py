@@ -7,7 +7,7 @@ import inspect
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Generator
 from types import SimpleNamespace
 
 import aiohttp
@@ -44,6 +44,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Run the tests in the event loop of the option."""
     if config.getoption("event_loop") == "uvloop":
         config.pluginmanager.register(_InUvloop())
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Start one worker more than there are processors: many tests wait for a server or a command."""
+    return (yield) + 1
 
 
 class _InUvloop:

@@ -10,14 +10,11 @@ hang. Answers from real sockets and threads are not waited for, so there can be 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import selectors
 from collections.abc import Callable, Coroutine
-from contextvars import Context
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, TypeVar
 
 _T = TypeVar("_T")
-_Ts = TypeVarTuple("_Ts")
 
 # Not 0, so that a moment cannot be taken for "none"; whole seconds stay exact.
 START = 1_000.0
@@ -34,7 +31,8 @@ class _Selector(selectors.SelectSelector):
         self._advance = advance
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
+        # With one file, the loop's own, nothing is to be read: what a thread calls for is among the ready.
+        ready = super().select(0) if timeout is None or len(self.get_map()) > 1 else []
         if not ready and timeout is None:
             raise DeadlockError("every task waits, and no timer is set")
         if not ready and timeout is not None and timeout > 0:
@@ -45,26 +43,24 @@ class _Selector(selectors.SelectSelector):
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """A loop on a virtual clock, which starts at `START`."""
 
+    _scheduled: list[asyncio.TimerHandle]  # of asyncio's own loop: a heap
+
     def __init__(self) -> None:
         self._now = START
-        self._timers: list[float] = []
         super().__init__(_Selector(self.advance))
 
     def time(self) -> float:
         return self._now
 
-    def call_at(
-        self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        heapq.heappush(self._timers, when)
-        return super().call_at(when, callback, *args, context=context)
-
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         target = self._now + seconds
-        # The sum may be a rounding error short of the timer that it leads to.
-        while self._timers and self._timers[0] <= target + _ROUNDING:
-            target = max(target, heapq.heappop(self._timers))
+        # The sum may be a rounding error short of the timers that it leads to.
+        bound, timers, at = target + _ROUNDING, self._scheduled, [0]
+        for index in at:
+            if index < len(timers) and (when := timers[index].when()) <= bound:
+                target = max(target, when)
+                at += (2 * index + 1, 2 * index + 2)
         self._now = target
 
 

@@ -10,7 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+import pytest
 from fault_helpers import KEY
+
+ONCE_FOR_COMMANDS = pytest.mark.parametrize("http", ["auto"])
+"""Runs a test once, not once for each form of HTTP: commands choose their form by themselves."""
 
 _PACKAGE = Path(__file__).parents[2]
 
@@ -36,6 +40,7 @@ async def start(
         "ELEVENLABS_API_KEY": KEY,
         "ELEVENLABS_BASE_URL": base_url,
         "PYTHONASYNCIODEBUG": "1",
+        "PYTHONMALLOC": "pymalloc",  # the slow one of -X dev looks for errors of C code
         "PYTHONPATH": str(_PACKAGE),
         "COLUMNS": "4000",
     }

@@ -11,7 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 
 import pytest
-from commands import run
+from commands import ONCE_FOR_COMMANDS, run
 from fault_helpers import AT_ONCE, KEY, Serve, connect, ids, in_uvloop
 from misbehaving_server import MisbehavingServer, Wire, found, send, whole
 from stub_transport import After, Step, StubTransport, answer, refused
@@ -148,6 +148,7 @@ def test_row_61_a_403_between_numbers_that_are_found_concerns_one_id() -> None:
 
 
 @pytest.mark.parametrize("status", [402, 403])
+@ONCE_FOR_COMMANDS
 async def test_row_60_and_61_fetch_can_be_resumed_when_the_account_works_again(
     status: int, tmp_path: Path, serve_plain: Serve
 ) -> None:

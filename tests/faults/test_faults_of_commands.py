@@ -30,6 +30,12 @@ PACKAGE = Path(__file__).parents[2]
 
 
 @pytest.fixture
+def http() -> str:
+    """Start servers once: these tests run commands, each of which chooses its form of HTTP by itself."""
+    return "auto"
+
+
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "ids.txt").write_text("".join(f"{each}\n" for each in IDS))
     return tmp_path
@@ -43,7 +49,8 @@ async def in_shell(base_url: str, folder: Path, text: str) -> subprocess.Complet
         "ELEVENLABS_BASE_URL": base_url,
         "PYTHONPATH": str(PACKAGE),
     }
-    command = f"{shlex.quote(sys.executable)} -X dev -m elevenphone"
+    # Not -X dev: asyncio would print how long a step took on a busy machine.
+    command = f"{shlex.quote(sys.executable)} -W default -m elevenphone"
     script = f'set -o pipefail; elevenphone() {{ {command} "$@"; }}; {text}'
     return await asyncio.to_thread(
         subprocess.run,

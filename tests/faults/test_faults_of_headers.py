@@ -10,7 +10,7 @@ from typing import cast
 
 import aiohttp
 import pytest
-from commands import run
+from commands import ONCE_FOR_COMMANDS, run
 from early_server import EarlyServer
 from fault_helpers import AT_ONCE, KEY, ONCE, Serve, connect, ids
 from misbehaving_server import Wire, envelope, head, number, send, whole
@@ -54,6 +54,7 @@ async def test_row_55_bytes_in_a_header_that_are_not_utf_8_are_escaped_in_the_er
 
 
 @pytest.mark.parametrize("header", ["request-id", "x-trace-id"])
+@ONCE_FOR_COMMANDS
 async def test_row_55_they_are_escaped_in_what_the_command_prints_and_writes(
     header: str, tmp_path: Path, serve_plain: Serve
 ) -> None:

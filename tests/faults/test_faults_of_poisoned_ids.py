@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 import pytest
-from commands import run
+from commands import ONCE_FOR_COMMANDS, run
 from fault_helpers import Serve, ids
 from misbehaving_server import Wire, found, send, whole
 from stub_transport import After, Hang, Step, StubTransport, refused
@@ -183,6 +183,7 @@ def test_row_46_many_ids(
 # Row 47
 
 
+@ONCE_FOR_COMMANDS
 async def test_row_47_fetch_passes_a_block_of_poisoned_ids(tmp_path: Path, serve_plain: Serve) -> None:
     pytest.importorskip("click", reason="the command needs it: pip install 'elevenphone[cli]'")
     poisoned = ids(120)[:8]

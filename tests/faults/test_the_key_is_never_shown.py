@@ -7,7 +7,6 @@ import contextlib
 import copy
 import gc
 import importlib
-import io
 import logging
 import pickle
 import pkgutil
@@ -21,7 +20,6 @@ import pytest
 from fault_helpers import KEY, ONCE, Serve, connect
 from misbehaving_server import Behaviour, MisbehavingServer, drip, end, found, number, silence, whole
 from provoked_errors import CASES, Case, echo
-from rich.console import Console
 from rich.traceback import Traceback
 
 import elevenphone
@@ -82,12 +80,22 @@ def quiet_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         assert KEY not in repr(vars(record))
 
 
-def shown(error: BaseException) -> Iterator[str]:
-    """List what an error looks like wherever it may end up."""
+def shown(error: BaseException, *, in_a_report: bool = False) -> Iterator[str]:
+    """List what an error looks like wherever it may end up, and so with those that led to it."""
     yield f"{error} {error!r} {error.args!r} {vars(error)!r}"
+    if not in_a_report:
+        yield from reports(error)
+    follows = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    for chained in (error.__cause__, error.__context__):
+        if chained is not None:
+            yield from shown(chained, in_a_report=chained is follows)
+
+
+def reports(error: BaseException) -> Iterator[str]:
+    """List the reports about an error, with all values; each goes on to the error that it follows."""
     yield from traceback.TracebackException.from_exception(error, capture_locals=True).format()
-    page = io.StringIO()
-    report = Traceback.from_exception(
+    # What Rich writes into its report. The layout, which shows nothing else, would take most of the time.
+    trace = Traceback.extract(
         type(error),
         error,
         error.__traceback__,
@@ -97,14 +105,14 @@ def shown(error: BaseException) -> Iterator[str]:
         locals_hide_dunder=False,
         locals_hide_sunder=False,
     )
-    Console(file=page, width=1_000).print(report)
-    yield page.getvalue()
+    for stack in trace.stacks:
+        yield f"{stack.exc_type}: {stack.exc_value}"
+        for frame in stack.frames:
+            for name, value in (frame.locals or {}).items():
+                yield f"{frame.name}: {name} = {value.render(max_width=1_000)}"
     if error.__traceback__ is not None:
         caught = pytest.ExceptionInfo[BaseException].from_exception(error)
         yield str(caught.getrepr(style="long", showlocals=True, truncate_locals=False))
-    for chained in (error.__cause__, error.__context__):
-        if chained is not None:
-            yield from shown(chained)
 
 
 def assert_key_not_shown(error: BaseException) -> None:

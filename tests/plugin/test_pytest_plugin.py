@@ -15,6 +15,8 @@ pytest_plugins = ["pytester"]
 # The same as the installed entry point, but it needs no new installation of the package.
 LOAD = ("-p", "elevenphone.pytest_plugin")
 STRICT = ("-W", "error", "-p", "no:cacheprovider")
+# Plugins that have nothing to do with these runs, and are slow to load.
+WITHOUT = ("-p", "no:hypothesispytest", "-p", "no:xdist", "-p", "no:xdist.looponfail")
 # pytest-asyncio warns if this is not set.
 LOOPS = ("-o", "asyncio_default_fixture_loop_scope=function")
 
@@ -44,7 +46,7 @@ def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     installed = any(each.value == LOAD[1] for each in entry_points(group="pytest11"))
     load = () if installed else LOAD
     loops = () if "no:asyncio" in arguments else LOOPS
-    return pytester.runpytest_subprocess(*STRICT, *load, *loops, *arguments)
+    return pytester.runpytest_subprocess(*STRICT, *WITHOUT, *load, *loops, *arguments)
 
 
 def test_fixtures_in_strict_mode(pytester: pytest.Pytester) -> None:

@@ -122,7 +122,10 @@ class ServerPlan(NamedTuple):
     throttles_with: str = "rate_limit_exceeded"
 
     def limit_at(self, at: float) -> float:
-        return next((limit for begins, limit in reversed(self.limits) if begins <= at), math.inf)
+        for begins, limit in reversed(self.limits):
+            if begins <= at:
+                return limit
+        return math.inf
 
     @property
     def does_nothing_but_queue(self) -> bool:

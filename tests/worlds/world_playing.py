@@ -87,8 +87,6 @@ def play(world: World) -> Played:
 class WorldLoop(virtual_time.VirtualTimeLoop):
     """A loop on a virtual clock that says which of its timers are still set."""
 
-    _scheduled: list[asyncio.TimerHandle]  # of asyncio's own loop
-
     def timers(self) -> list[asyncio.TimerHandle]:
         return [timer for timer in self._scheduled if not timer.cancelled()]
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -115,8 +113,11 @@ class WorldServer:
         if self._working >= plan.limit_at(request.at) and len(self._queue) >= plan.queue:
             return await self._refuse(request, plan.refusal)
         request.ahead = len(self._queue)
-        async with self._place(request.at):
+        await self._take_place(request.at)
+        try:
             await asyncio.sleep(plan.latency.draw(self._chance))
+        finally:
+            self._free_place()
         if any(
             outage.shows == "half-open" and request.at < outage.begins <= self.now()
             for outage in plan.outages
@@ -182,8 +183,7 @@ class WorldServer:
             case _:
                 return refused(500, "internal", "Oops")
 
-    @asynccontextmanager
-    async def _place(self, at: float) -> AsyncGenerator[None]:
+    async def _take_place(self, at: float) -> None:
         """Wait for a place among those that are worked on, in order of arrival."""
         if self._working >= self.plan.limit_at(at):
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -198,10 +198,6 @@ class WorldServer:
                 raise
         else:
             self._working += 1
-        try:
-            yield
-        finally:
-            self._free_place()
 
     def _free_place(self) -> None:
         self._working -= 1
