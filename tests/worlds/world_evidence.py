@@ -63,6 +63,15 @@ class Evidence:
             for earlier in self.requests[request.phone_number_id]
         )
 
+    def unlucky_probes(self, client: int) -> int:
+        """Count the probes of a client that failed by chance."""
+        return sum(
+            request.client == client
+            and request.outcome in ("by chance", "cut")
+            and self.was_found_before(request)
+            for request in self.log
+        )
+
     def sent_until_found(self, phone_number_id: str) -> int:
         """Count the requests for an id up to the first that found it; what comes later are probes."""
         sent = 0
