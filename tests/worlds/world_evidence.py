@@ -90,16 +90,19 @@ class Evidence:
 
     def is_long(self, outage: Outage) -> bool:
         """Tell whether an outage outlasts all attempts of a lookup that begins in it."""
-        attempts, timeout = self.world.client.attempts, self.world.client.timeout
-        cost = timeout if outage.hides_answers else 0.01
-        return outage.lasts >= attempts * cost + waits(attempts) + 5.0
+        attempts = self.world.client.attempts
+        return outage.lasts >= attempts * self._failure_takes(outage) + waits(attempts) + 5.0
+
+    def _failure_takes(self, outage: Outage) -> float:
+        """Return the seconds after which a request in an outage fails."""
+        return self.world.client.timeout if outage.hides_answers else 0.01
 
     def failures(self, phone_number_id: str) -> int:
         """Count the failures of an id that count as its own.
 
         Those in an outage do, if it was too short to be told from bad luck; connections that
-        were refused never do. If the last attempt ended after the outage, or with the request to wait
-        until after it, nobody can tell any more.
+        were refused never do. If a probe after the last attempt, and after the wait that the server has
+        asked for, could not fail before the outage ended, nobody can tell any more.
         """
         requests = self.requests[phone_number_id]
         if not requests:
@@ -120,7 +123,10 @@ class Evidence:
                     and request.at < outage.ends
                     and (outage.hides_answers or request.outcome == "away")
                 ]
-                if any(self.is_long(outage) and decided < outage.ends for outage in outages):
+                if any(
+                    self.is_long(outage) and decided + self._failure_takes(outage) < outage.ends
+                    for outage in outages
+                ):
                     return False
                 if request.outcome == "away":
                     return all(outage.shows == "503" for outage in outages)
