@@ -16,6 +16,7 @@ from world_playing import GroupError
 
 from elevenphone import (
     ConfigurationError,
+    DeadlineExceededError,
     DecodeError,
     ElevenPhoneError,
     Found,
@@ -230,7 +231,9 @@ def gets_are_found(evidence: Evidence) -> Iterator[str]:
     single lookups together are used up (500 tokens, 5 each).
     """
     retries = sum(max(0, len(evidence.requests[get.phone_number_id]) - 1) for get in evidence.played.gets)
-    retries += sum(get.cancelled for get in evidence.played.gets)  # each may have waited for one
+    retries += sum(  # each of these may have waited for one
+        get.cancelled or isinstance(get.outcome, DeadlineExceededError) for get in evidence.played.gets
+    )
     for get in evidence.played.gets:
         error = get.outcome
         if get.cancelled or not isinstance(error, ElevenPhoneError) or fault_of(get.phone_number_id):
