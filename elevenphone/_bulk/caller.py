@@ -58,12 +58,14 @@ class BulkCaller:
             return None
         if self.stopped_by is not None:
             raise self.stopped_by  # this id fails with the rest of the run
-        now = self._dispatcher.loop.time()
+        now, limits = self._dispatcher.loop.time(), self._dispatcher.limits
         if meaning.strain != "throttled" and job.retry.attempts == 1:
             return None
+        if job.deadline is not None and limits.is_away_for(job.deadline, now):
+            return None  # lookups that began earlier have failed, and with this one the run stops
         wait = job.retry.backoff(error, job.attempts)
         if meaning.strain == "failing" and meaning.sent:
-            match self._dispatcher.limits.verdict(job, job.retry.attempts, now):
+            match limits.verdict(job, job.retry.attempts, now):
                 case "give up":
                     return None
                 case "find out":

@@ -59,7 +59,8 @@ class OutageGate:
     Attributes:
         closed_at: The moment at which it closed; `None` while it is open.
         confirmed: Whether a probe that should have succeeded has failed since it closed.
-        probe_failed: Whether any request that was sent since it closed has failed.
+        probe_failed: Whether a request that was sent since it closed has failed; one for a new id
+            counts only if no id was found before.
         probe_from: The moment from which the next probe may start.
         known_good: URLs of numbers that were found: what probes ask for.
         failing_share: The usual share of failures among attempts, from 0 to 1. Only
@@ -148,8 +149,10 @@ class OutageGate:
             return not reached and self._confirm()
         if permit.number <= self._closed_by:
             return False
-        self.probe_failed = True
-        if permit.probe_url is None and reached:
+        is_sure = permit.probe_url is not None or not reached
+        if is_sure or not self.known_good:
+            self.probe_failed = True
+        if not is_sure:
             return False  # the id may be the reason
         if reached:
             # Probes fail by chance as other requests do.

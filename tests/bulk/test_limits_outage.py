@@ -377,3 +377,19 @@ def test_an_old_refusal_does_not_stand_in_for_a_failed_probe() -> None:
     driver.now += 300.0
     assert not driver.limits.is_away_for(270.0, driver.now)
     assert driver.is_away  # but a probe is due
+
+
+@pytest.mark.parametrize("found_before", [True, False])
+def test_a_new_id_that_fails_shows_that_the_server_is_away_only_if_no_id_was_found(
+    found_before: bool,
+) -> None:
+    driver = Driver()
+    if found_before:
+        driver.ask()
+    driver.start()  # it is never answered
+    driver.now += 300.0
+    assert not driver.limits.is_away_for(270.0, driver.now)
+    while (permit := driver.start()).probe_url is not None:
+        driver.now += driver.wait()
+    driver.end(permit, unavailable())
+    assert driver.limits.is_away_for(270.0, driver.now) is not found_before

@@ -90,6 +90,7 @@ FOR_EVER: dict[str, Step] = {
     "too many a second, again in a second": refused(429, "rate_limit_exceeded", retry_after="1"),
     "too many a second, again in a day": refused(429, "rate_limit_exceeded", retry_after=DAY),
     "a busy service": refused(429, "system_busy"),
+    "a busy service, again in a day": refused(429, "system_busy", retry_after=DAY),
     "an unknown word": refused(429, "something_new"),
     "an unknown word, again in a second": refused(429, "something_new", retry_after="1"),
 }
@@ -109,6 +110,15 @@ def test_row_52_a_run_that_is_refused_for_ever_ends_after_about_one_deadline(
         assert reasons <= {RateLimitError, DeadlineExceededError}
 
     use_client(lambda _url: After(0.01, refusal), use)
+
+
+def test_row_52_so_does_each_of_two_runs_on_a_client_with_one_request_at_a_time() -> None:
+    async def use(client: PhoneNumberClient) -> None:
+        await asyncio.gather(client.gather(ids(20)), client.gather([f"{each}_other" for each in ids(20)]))
+        assert now() < 300.0 + 2 * LONGEST_PAUSE
+
+    again_in_a_day = FOR_EVER["a busy service, again in a day"]
+    use_client(lambda _url: After(0.01, again_in_a_day), use, concurrency=1)
 
 
 def reason_of(lookup: Lookup) -> type[ElevenPhoneError]:

@@ -67,9 +67,9 @@ def waits(attempts: int) -> float:
     return sum(min(WAIT_MAX, WAIT_INITIAL * 2.0**n) for n in range(attempts - 1))
 
 
-def attempt_takes(world: World, ids: Ids) -> float:
+def attempt_takes(world: World, ids: Ids, timeout: float) -> float:
     """Seconds that an attempt for a bad id takes."""
-    return world.client.timeout if ids.fault == "silent" else slowest_answer(world)
+    return timeout if ids.fault == "silent" else slowest_answer(world)
 
 
 def slots(world: World) -> float:
@@ -91,14 +91,15 @@ def ends_runs_for_time(world: World, deadline: float) -> bool:
     return world.server.throttles_from is not None or outage_seconds(world) >= 0.9 * deadline - _SLACK
 
 
-def all_ids(world: World) -> Iterable[tuple[Ids, bool]]:
-    """Yield all ids that are asked for, and whether by bulk."""
+def all_ids(world: World) -> Iterable[tuple[Ids, float]]:
+    """Yield all ids that are asked for, and the seconds that an attempt for them may take."""
+    timeout = world.client.timeout
     for gets in world.gets:
-        yield gets.ids, False
+        yield gets.ids, gets.timeout or timeout
     for run in world.runs:
-        yield run.ids, True
+        yield run.ids, timeout
         for number in range(1, run.nested_gathers + 1):
-            yield run.nested_ids(number), True
+            yield run.nested_ids(number), timeout
 
 
 def work_takes(world: World) -> float:
@@ -106,11 +107,11 @@ def work_takes(world: World) -> float:
     server, attempts = world.server, most_attempts(world)
     share = min(0.9, chance_of_failing(world))
     good = requests = bad = 0.0
-    for ids, _ in all_ids(world):
+    for ids, timeout in all_ids(world):
         good += ids.size * server.latency.mean / (1 - share)
         tries = attempts if ids.fault in RETRIED_FAULTS else 1
         requests += ids.size / (1 - share) + len(ids.bad) * tries
-        bad += len(ids.bad) * tries * attempt_takes(world, ids)
+        bad += len(ids.bad) * tries * attempt_takes(world, ids, timeout)
     rate = min(server.rate or math.inf, world.client.rate or math.inf)
     by_rate = requests / rate * _SEARCH + (_SEARCH_FOR_RATE_SECONDS if server.rate else 0.0)
     # A refusal with a wait is taken to be about a rate, and a pace that was cut comes back slowly.
@@ -124,7 +125,7 @@ def work_takes(world: World) -> float:
 def last_lookup_takes(world: World) -> float:
     """Seconds from when a lookup begins to when it ends at the latest, outages and pauses aside."""
     attempts = most_attempts(world)
-    slow = max(attempt_takes(world, ids) for ids, _ in all_ids(world))
+    slow = max(attempt_takes(world, ids, timeout) for ids, timeout in all_ids(world))
     return attempts * slow + waits(attempts)
 
 
@@ -135,7 +136,8 @@ def callers_own_time(world: World, run: Run) -> float:
         nested += run.nested_gathers * run.nested_ids(1).size * chance_of_failing(world) * WAIT_MAX
     if run.nested_gathers and run.nested_ids(1).bad:
         attempts = most_attempts(world)
-        nested += run.nested_gathers * (attempts * attempt_takes(world, run.nested_ids(1)) + waits(attempts))
+        takes = attempt_takes(world, run.nested_ids(1), world.client.timeout)
+        nested += run.nested_gathers * (attempts * takes + waits(attempts))
     return run.source.waits(run.ids.size) + run.pause * run.ids.size + nested
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 
 from world_bounds import LONGEST_PAUSE, waits
 from world_callers import RunReport
-from world_plan import Outage, World, fault_of
+from world_plan import WAIT_MAX, Outage, World, fault_of
 from world_playing import Played
 from world_server import Request
 
@@ -62,6 +63,15 @@ class Evidence:
             for earlier in self.requests[request.phone_number_id]
         )
 
+    def unlucky_probes(self, client: int) -> int:
+        """Count the probes of a client that failed by chance."""
+        return sum(
+            request.client == client
+            and request.outcome in ("by chance", "cut")
+            and self.was_found_before(request)
+            for request in self.log
+        )
+
     def sent_until_found(self, phone_number_id: str) -> int:
         """Count the requests for an id up to the first that found it; what comes later are probes."""
         sent = 0
@@ -80,18 +90,25 @@ class Evidence:
 
     def is_long(self, outage: Outage) -> bool:
         """Tell whether an outage outlasts all attempts of a lookup that begins in it."""
-        attempts, timeout = self.world.client.attempts, self.world.client.timeout
-        cost = timeout if outage.hides_answers else 0.01
-        return outage.lasts >= attempts * cost + waits(attempts) + 5.0
+        attempts = self.world.client.attempts
+        return outage.lasts >= attempts * self._failure_takes(outage) + waits(attempts) + 5.0
+
+    def _failure_takes(self, outage: Outage) -> float:
+        """Return the seconds after which a request in an outage fails."""
+        return self.world.client.timeout if outage.hides_answers else 0.01
 
     def failures(self, phone_number_id: str) -> int:
         """Count the failures of an id that count as its own.
 
         Those in an outage do, if it was too short to be told from bad luck; connections that
-        were refused never do. Where the last attempt ended after the outage, nobody can tell any more.
+        were refused never do. If a probe after the last attempt, and after the wait that the server has
+        asked for, could not fail before the outage ended, nobody can tell any more.
         """
         requests = self.requests[phone_number_id]
-        decided = requests[-1].ended if requests else 0.0
+        if not requests:
+            return 0
+        last = requests[-1]
+        decided = max(last.ended, self.asked_to_wait_until(last.client, last.ended))
         return sum(self._is_failure(request, decided) for request in requests)
 
     def _is_failure(self, request: Request, decided: float) -> bool:
@@ -106,7 +123,10 @@ class Evidence:
                     and request.at < outage.ends
                     and (outage.hides_answers or request.outcome == "away")
                 ]
-                if any(self.is_long(outage) and decided < outage.ends for outage in outages):
+                if any(
+                    self.is_long(outage) and decided + self._failure_takes(outage) < outage.ends
+                    for outage in outages
+                ):
                     return False
                 if request.outcome == "away":
                     return all(outage.shows == "503" for outage in outages)
@@ -126,13 +146,55 @@ class Evidence:
                 until = pause_ends
         return seconds
 
+    def asked_to_wait_until(self, client: int, moment: float) -> float:
+        """Return the latest end of the waits that answers before `moment` asked this client for."""
+        return max(
+            (
+                request.ended + min(request.retry_after, LONGEST_PAUSE)
+                for request in self.log
+                if request.retry_after is not None
+                and request.client == client
+                and request.ended <= moment + _EXACT
+            ),
+            default=-math.inf,
+        )
+
     def asked_to_wait_beyond(self, client: int, moment: float) -> bool:
         """Tell whether an answer before `moment` asked this client to wait until after it."""
-        return any(
-            request.retry_after is not None
-            and request.client == client
-            and request.ended <= moment + _EXACT
-            and request.ended + min(request.retry_after, LONGEST_PAUSE) + 0.2 >= moment
+        return self.asked_to_wait_until(client, moment) + 0.2 >= moment
+
+    def longest_absence(self, client: int) -> float:
+        """Return the longest time for which outages and waits kept this client from its server, in seconds.
+
+        A wait that an answer in an outage asks for lengthens it.
+        """
+        timeout = self.world.client.timeout
+        absences = [
+            (outage.begins, outage.ends + (timeout if outage.hides_answers else 0.0))
+            for outage in self.world.server.outages
+        ]
+        absences += [
+            (request.ended, request.ended + min(request.retry_after, LONGEST_PAUSE))
+            for request in self.log
+            if request.retry_after is not None and request.client == client and request.ended >= 0
+        ]
+        longest, begun, until = 0.0, 0.0, -math.inf
+        for begins, ends in sorted(absences):
+            if begins > until + WAIT_MAX:
+                begun = begins
+            until = max(until, ends)
+            longest = max(longest, until - begun)
+        return longest
+
+    def singles_come_first(self, begins: float, ends: float) -> bool:
+        """Tell whether the first client did nothing but single lookups, all of this time."""
+        until = begins
+        for get in sorted(self.played.gets, key=lambda get: get.called):
+            if get.called <= until:
+                until = max(until, get.ended)
+        singles = {get.phone_number_id for get in self.played.gets}
+        return begins < ends <= until and not any(
+            request.client == 0 and begins < request.at < ends and request.phone_number_id not in singles
             for request in self.log
         )
 

@@ -16,6 +16,7 @@ from world_playing import GroupError
 
 from elevenphone import (
     ConfigurationError,
+    DeadlineExceededError,
     DecodeError,
     ElevenPhoneError,
     Found,
@@ -136,8 +137,9 @@ def good_ids_are_found(evidence: Evidence) -> Iterator[str]:
     Not claimed, and why:
     - lasting: by then the client was closed, or the error is the account's, or the server refused
       everybody: nothing can be found any more. Under a policy of one attempt any failure is the end;
-    - long: outages of about a lookup's deadline, which end the run, or a wait that the server asked
-      for, cut at 60 s, that reached beyond the deadline;
+    - long: outages of about a lookup's deadline, which end the run, with the waits that the server asked
+      for in them; or such a wait, cut at 60 s, that reached beyond the deadline;
+    - singles: from its last attempt to its deadline single lookups, which come first, took all slots;
     - unknown: the attempts failed in outages before anything was found: there is no id to probe with
       that is known to be good;
     - chance: so many requests for this id failed as its policy allows. Not counted are those
@@ -154,7 +156,7 @@ def good_ids_are_found(evidence: Evidence) -> Iterator[str]:
 
 def _reason_of_loss(
     evidence: Evidence, run: RunReport, lookup: Lookup, error: ElevenPhoneError
-) -> Literal["lasting", "long", "unknown", "chance"] | None:
+) -> Literal["lasting", "long", "singles", "unknown", "chance"] | None:
     """Say which of the reasons that `good_ids_are_found` names applies; `None`: none does."""
     world, deadline, client = evidence.world, run.plan.deadline, run.plan.client
     if _was_closed(evidence, run) and isinstance(error, ConfigurationError):
@@ -166,10 +168,14 @@ def _reason_of_loss(
         return "lasting"
     if deadline is not None and (
         ends_runs_for_time(world, deadline)
-        or (not log and evidence.paused(client, run.called, run.ended) >= 0.9 * deadline)
+        or evidence.longest_absence(client) >= 0.9 * deadline
         or (log and evidence.asked_to_wait_beyond(client, log[0].at + deadline))
     ):
         return "long"
+    if log and client == 0 and deadline is not None:
+        begins = max(log[-1].ended, evidence.asked_to_wait_until(client, log[-1].ended)) + WAIT_MAX
+        if evidence.singles_come_first(begins, log[0].at + deadline):
+            return "singles"
     if log and _nothing_was_known(evidence, run, lookup.phone_number_id):
         return "unknown"
     if log and evidence.failures(lookup.phone_number_id) >= world.client.attempts:
@@ -225,7 +231,9 @@ def gets_are_found(evidence: Evidence) -> Iterator[str]:
     single lookups together are used up (500 tokens, 5 each).
     """
     retries = sum(max(0, len(evidence.requests[get.phone_number_id]) - 1) for get in evidence.played.gets)
-    retries += sum(get.cancelled for get in evidence.played.gets)  # each may have waited for one
+    retries += sum(  # each of these may have waited for one
+        get.cancelled or isinstance(get.outcome, DeadlineExceededError) for get in evidence.played.gets
+    )
     for get in evidence.played.gets:
         error = get.outcome
         if get.cancelled or not isinstance(error, ElevenPhoneError) or fault_of(get.phone_number_id):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -13,6 +14,8 @@ from elevenphone import Found, Lookup
 
 _EXACT = 1e-6
 _AT_ONCE, _ENOUGH = 0.001, 20
+# How rarely chance may explain a streak of failures that shows an outage, and the least usual share of them.
+_CHANCE_OF_A_STREAK, _USUAL_AT_LEAST = 1e-4, 0.2
 
 
 def nothing_is_left(evidence: Evidence) -> Iterator[str]:
@@ -25,7 +28,8 @@ def requests_for_an_id_are_bounded(evidence: Evidence) -> Iterator[str]:
     """No more requests are sent for an id than its policy allows.
 
     For a bulk id that are its attempts, see `most_attempts`. 429s are left out, requests in outages,
-    and probes with an id that was found before. A stream remembers the last thousand answers
+    and probes with an id that was found before. If such a probe fails by chance, it may look like
+    an outage, after which the attempts begin anew. A stream remembers the last thousand answers
     alone, so a longer one may ask again for an id that it has more than once.
     """
     world = evidence.world
@@ -43,7 +47,9 @@ def requests_for_an_id_are_bounded(evidence: Evidence) -> Iterator[str]:
                     break
                 sent += request.outcome not in ("refused", "account") and not evidence.in_outage(request)
             if sent > bulk * again:
-                yield f"{run.plan.name}: {sent} requests for {phone_number_id}, more than {bulk}"
+                bound = bulk * again + world.client.attempts * evidence.unlucky_probes(run.plan.client)
+                if sent > bound:
+                    yield f"{run.plan.name}: {sent} requests for {phone_number_id}, more than {bound}"
 
 
 def refusals_are_bounded(evidence: Evidence) -> Iterator[str]:
@@ -127,20 +133,26 @@ def an_outage_is_not_hammered(evidence: Evidence) -> Iterator[str]:
 
     The first five seconds in which runs send anything, and a timeout where the server is silent, are
     left out: by then six ids have failed. So are single lookups, and outages before the client had
-    found anything: nobody can tell these from ids that always fail.
+    found anything: nobody can tell these from ids that always fail. If more than a fifth of all answers
+    fail by chance, six ids are not enough, and an outage in which too few are asked for is left out.
     """
+    usual = evidence.world.server.failing + evidence.world.server.cut
+    enough = math.log(_CHANCE_OF_A_STREAK) / math.log(max(usual, _USUAL_AT_LEAST))
     singles = {get.phone_number_id for get in evidence.played.gets}
     silence = 1.2 * evidence.world.client.timeout
     for outage in evidence.world.server.outages:
         unnoticed = 5.0 + (silence if outage.hides_answers else 0.0)
         for client in range(2):
-            times = [
-                request.at
+            requests = [
+                request
                 for request in evidence.log
                 if request.client == client
                 and outage.begins <= request.at < outage.ends
                 and request.phone_number_id not in singles
             ]
+            if usual > _USUAL_AT_LEAST and len({r.phone_number_id for r in requests}) < enough:
+                continue
+            times = [request.at for request in requests]
             begins = min(times, default=outage.begins) + unnoticed
             sent = sum(at >= begins for at in times)
             bound = 10 + 4 * max(0.0, outage.ends - begins)

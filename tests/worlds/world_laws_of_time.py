@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from statistics import fmean
 
@@ -85,7 +86,8 @@ def twins_end_together(evidence: Evidence) -> Iterator[str]:
     first, second = sorted(evidence.played.runs[:2], key=lambda run: run.ended)
     troubled = chance_of_failing(world) or world.runs[0].ids.bad
     tail = last_lookup_takes(world) + WAIT_MAX if troubled else max(0.5, slowest_answer(world))
-    tail += sum(gets.ids.size for gets in world.gets) * slowest_answer(world) / slots(world)
+    rate = min(world.server.rate or math.inf, world.client.rate or math.inf)
+    tail += sum(gets.ids.size for gets in world.gets) * (slowest_answer(world) / slots(world) + 1 / rate)
     if second.ended > 2 * first.ended + tail:
         yield f"two equal runs took {first.ended:.2f} s and {second.ended:.2f} s"
     asked = {request.phone_number_id for request in evidence.log if request.at < first.ended}
