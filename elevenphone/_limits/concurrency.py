@@ -8,6 +8,7 @@ from collections.abc import Callable
 from elevenphone._limits.neighbors import Neighbors
 from elevenphone._limits.permit import Permit
 from elevenphone._limits.server_queue import ServerQueue
+from elevenphone._limits.spread import spread
 from elevenphone._limits.states import Alone, Recovering, Searching, Shared, State
 
 # The known plans allow 2 to 30 in flight. For the smallest, this costs a few refusals at the start.
@@ -16,6 +17,8 @@ _MOST = 100.0
 # One wave of refusals leaves at least this part: all of it was sent before the first refusal came back.
 _LEAST_OF_A_WAVE = 0.5
 _LEFT_WHEN_FAILING = 0.5
+# While searching, the limit at most doubles in a round, so no more than half of it can be too much.
+_LEFT_OF_A_ROUND = 0.5
 # Seconds for which a hint stops growth, counted from its last change or from a refusal.
 _HINT_BINDS_SECONDS = 30.0
 # The same for a limit that only refusals state: it may have risen since, and the next refusal states it.
@@ -143,9 +146,11 @@ class ConcurrencyLimit:
             return
         value = self.state.grown(self.value, now, self._grown_at)
         if value > self.value:
-            if not self._queue.lets_grow(permit, now, self._newest):
-                return
-            self.value = min(value, most)
+            if self._queue.slow.took_much_longer(permit, now, self._newest):
+                if isinstance(self.state, Searching):  # What was sent since waits even longer.
+                    self.value = max(self.value * _LEFT_OF_A_ROUND, min(self.value, permit.in_flight))
+            elif self._queue.slow.lets_grow(permit, now):
+                self.value = min(value, most)
         if self.value >= self.state.ceiling and isinstance(self.state, Recovering):
             self.state = self.state.recovered(now)
 
@@ -163,12 +168,11 @@ class ConcurrencyLimit:
         begins_wave = permit.number > self._newest_at_cut
         ceiling = self._begin_wave(permit, now) if begins_wave else self.state.ceiling
         ceiling = max(self._least_of_wave, min(ceiling, float(left)))
-        # Random, so that the clients of an account do not all try again at the same moment.
-        spread = 0.75 + 0.5 * self._random()
+        factor = spread(self._random)
         if self._neighbors.present:
-            state: Shared | Alone = Shared.after_refusal(ceiling, now, spread, self._neighbors.seen)
+            state: Shared | Alone = Shared.after_refusal(ceiling, now, factor, self._neighbors.seen)
         else:
-            state = Alone.after_refusal(ceiling, now, spread)
+            state = Alone.after_refusal(ceiling, now, factor)
         self.value = max(1.0, state.value_after_refusal)
         self._neighbors.given_up = ceiling - self.value
         self.state = state
