@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import msgspec
+
 from elevenphone._limits.neighbors import Neighbors
 from elevenphone._limits.permit import Permit
 from elevenphone._limits.server_queue import ServerQueue
@@ -56,6 +58,8 @@ class ConcurrencyLimit:
         # The highest count answered since the last refusal or new hint: only a higher one tells us something.
         self._highest_answered = 0
         self._least_of_wave = 1.0
+        # The fewest in flight when a request of the last wave was sent that was refused.
+        self._lowest_refused = 0
         self._before_look = 0.0
         self._grown_at = -math.inf
         self._hint = math.inf
@@ -132,7 +136,10 @@ class ConcurrencyLimit:
         self._highest_answered = in_flight
         self._neighbors.accepted = max(self._neighbors.accepted, in_flight)
         if in_flight > self.state.ceiling:
-            self.state = self.state.passed()
+            if in_flight < self._lowest_refused:  # Others had ended when the refusal came back.
+                self.state = msgspec.structs.replace(self.state, ceiling=float(in_flight))
+            else:
+                self.state = self.state.passed()
         if in_flight > self._hint:
             self._hint_binds_until = -math.inf
 
@@ -166,6 +173,8 @@ class ConcurrencyLimit:
             return
         # A request that was sent before the last cut belongs to the same wave.
         begins_wave = permit.number > self._newest_at_cut
+        if begins_wave or permit.in_flight < self._lowest_refused:
+            self._lowest_refused = permit.in_flight
         ceiling = self._begin_wave(permit, now) if begins_wave else self.state.ceiling
         ceiling = max(self._least_of_wave, min(ceiling, float(left)))
         factor = spread(self._random)
@@ -195,6 +204,7 @@ class ConcurrencyLimit:
         self._newest_at_cut = self._newest
         self._highest_answered = 0
         self._before_look = 0.0
+        self._lowest_refused = 0
         ceiling = min(self.state.ceiling, self.value)
         self.state = Recovering(ceiling, now, not self._neighbors.present, self._neighbors.seen)
         self.value = max(1.0, self.value * _LEFT_WHEN_FAILING)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -134,6 +136,23 @@ def test_a_client_learns_that_it_is_alone_if_nobody_takes_the_room_it_leaves(
     assert driver.rounds(30.0, accepts) <= 14
     limits = [driver.limit for _ in range(500) if not driver.round(accepts)]
     assert sum(limits) / len(limits) >= 0.9 * accepts
+
+
+def test_only_as_many_in_flight_as_were_refused_show_that_the_limit_has_risen() -> None:
+    driver = Driver()
+    while driver.limit > 3:
+        driver.round(accepts=2)
+    first, _, third = driver.start(), driver.start(), driver.start()
+    driver.now += REFUSAL_TAKES
+    driver.end(first)  # while the refusal is on its way, so fewer are left than the server accepts
+    driver.end(third, throttled("concurrency"))
+    assert driver.limits.concurrency.state.ceiling < 2
+    driver.limits.concurrency.value = 3.0
+    driver.ask()
+    assert driver.limits.concurrency.state.ceiling == 2
+    driver.start()
+    driver.ask()
+    assert driver.limits.concurrency.state.ceiling == math.inf
 
 
 # Alone
