@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import msgspec
+
 from elevenphone._limits.neighbors import Neighbors
 from elevenphone._limits.permit import Permit
 from elevenphone._limits.server_queue import ServerQueue
+from elevenphone._limits.spread import spread
 from elevenphone._limits.states import Alone, Recovering, Searching, Shared, State
 
 # The known plans allow 2 to 30 in flight. For the smallest, this costs a few refusals at the start.
@@ -16,6 +19,8 @@ _MOST = 100.0
 # One wave of refusals leaves at least this part: all of it was sent before the first refusal came back.
 _LEAST_OF_A_WAVE = 0.5
 _LEFT_WHEN_FAILING = 0.5
+# While searching, the limit at most doubles in a round, so no more than half of it can be too much.
+_LEFT_OF_A_ROUND = 0.5
 # Seconds for which a hint stops growth, counted from its last change or from a refusal.
 _HINT_BINDS_SECONDS = 30.0
 # The same for a limit that only refusals state: it may have risen since, and the next refusal states it.
@@ -53,6 +58,8 @@ class ConcurrencyLimit:
         # The highest count answered since the last refusal or new hint: only a higher one tells us something.
         self._highest_answered = 0
         self._least_of_wave = 1.0
+        # The fewest in flight when a request of the last wave was sent that was refused.
+        self._lowest_refused = 0
         self._before_look = 0.0
         self._grown_at = -math.inf
         self._hint = math.inf
@@ -129,7 +136,10 @@ class ConcurrencyLimit:
         self._highest_answered = in_flight
         self._neighbors.accepted = max(self._neighbors.accepted, in_flight)
         if in_flight > self.state.ceiling:
-            self.state = self.state.passed()
+            if in_flight < self._lowest_refused:  # Others had ended when the refusal came back.
+                self.state = msgspec.structs.replace(self.state, ceiling=float(in_flight))
+            else:
+                self.state = self.state.passed()
         if in_flight > self._hint:
             self._hint_binds_until = -math.inf
 
@@ -143,9 +153,11 @@ class ConcurrencyLimit:
             return
         value = self.state.grown(self.value, now, self._grown_at)
         if value > self.value:
-            if not self._queue.lets_grow(permit, now, self._newest):
-                return
-            self.value = min(value, most)
+            if self._queue.slow.took_much_longer(permit, now, self._newest):
+                if isinstance(self.state, Searching):  # What was sent since waits even longer.
+                    self.value = max(self.value * _LEFT_OF_A_ROUND, min(self.value, permit.in_flight))
+            elif self._queue.slow.lets_grow(permit, now):
+                self.value = min(value, most)
         if self.value >= self.state.ceiling and isinstance(self.state, Recovering):
             self.state = self.state.recovered(now)
 
@@ -161,14 +173,15 @@ class ConcurrencyLimit:
             return
         # A request that was sent before the last cut belongs to the same wave.
         begins_wave = permit.number > self._newest_at_cut
+        if begins_wave or permit.in_flight < self._lowest_refused:
+            self._lowest_refused = permit.in_flight
         ceiling = self._begin_wave(permit, now) if begins_wave else self.state.ceiling
         ceiling = max(self._least_of_wave, min(ceiling, float(left)))
-        # Random, so that the clients of an account do not all try again at the same moment.
-        spread = 0.75 + 0.5 * self._random()
+        factor = spread(self._random)
         if self._neighbors.present:
-            state: Shared | Alone = Shared.after_refusal(ceiling, now, spread, self._neighbors.seen)
+            state: Shared | Alone = Shared.after_refusal(ceiling, now, factor, self._neighbors.seen)
         else:
-            state = Alone.after_refusal(ceiling, now, spread)
+            state = Alone.after_refusal(ceiling, now, factor)
         self.value = max(1.0, state.value_after_refusal)
         self._neighbors.given_up = ceiling - self.value
         self.state = state
@@ -191,6 +204,7 @@ class ConcurrencyLimit:
         self._newest_at_cut = self._newest
         self._highest_answered = 0
         self._before_look = 0.0
+        self._lowest_refused = 0
         ceiling = min(self.state.ceiling, self.value)
         self.state = Recovering(ceiling, now, not self._neighbors.present, self._neighbors.seen)
         self.value = max(1.0, self.value * _LEFT_WHEN_FAILING)

@@ -28,10 +28,8 @@ class Bounded(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         try_from: The time from which more are tried.
-        step: How many more.
         cut_from: Requests in flight before a cut whose effect is not known yet; 0 if there is none.
     """
 
     try_from: float
-    step: float = 1.0
     cut_from: float = 0.0

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from elevenphone._limits.answer_times import AnswerTimes
 from elevenphone._limits.permit import Permit
 from elevenphone._limits.queue_states import Bounded, Free, Looking
+from elevenphone._limits.slow_answers import SlowAnswers
+from elevenphone._limits.spread import spread
 
 # The first sample has the client's first requests, before which nothing can wait. A later one has as many as
 # are in flight, but at least 8. After a sample that shows nothing new, three times as many
@@ -32,10 +34,11 @@ _CHANCE_WHEN_FASTER = 1.0
 # and answers that take more than 80% of their time did not wait in one.
 _STILL_BUSY = 0.85
 _NO_FASTER = 0.8
-# The bound is the knee plus 0.2 times its root. More requests are tried half a second after a cut. From 100
-# in flight on, no bound is needed.
+# The bound is the knee plus 0.2 times its root. More requests are tried half a second after a cut: one in
+# fourteen, at least one. From 100 in flight on, no bound is needed.
 _SLACK = 0.2
 _HOLD_SECONDS = 0.5
+_STEP = 0.07
 _NO_BOUND = 100.0
 # Seconds until the next look; after a slow one, a multiple of its duration; and the requests in flight below
 # which none is needed. If several clients keep one queue, the one with more requests shortens it more by its
@@ -43,11 +46,6 @@ _NO_BOUND = 100.0
 # in flight, it is refusals that limit the requests.
 _LOOK_AGAIN_SECONDS, _LOOK_AGAIN_TIMES, _LEAST_TO_LOOK_AGAIN = 2.0, 8.0, 4.0
 _HOLDS_BACK = 0.85
-# An answer takes longer than usual above 1.5 times the mean and 2 deviations more; much longer above 4.
-# Before the mean is known, it takes longer above 3 times the fastest.
-_LONGER = 1.5
-_LONGER_DEVIATIONS, _MUCH_LONGER_DEVIATIONS = 2.0, 4.0
-_LONGER_THAN_FASTEST = 3.0
 # If the event loop is late by this part of the time of an answer, the requests in flight say nothing about
 # the server. After three seconds of that, there is no bound.
 _LATE = 0.05
@@ -75,6 +73,7 @@ class ServerQueue:
         most: The most requests in flight; infinite for no bound.
         waiting: The estimated number of requests that wait at the server.
         state: What is known about the queue.
+        slow: Which answers took longer than usual.
         after: Only answers to requests after this number matter.
     """
 
@@ -85,8 +84,7 @@ class ServerQueue:
         self._random = random
         self._idle: AnswerTimes | None = None  # Without a queue.
         self._was_faster = self._seemed_queued = False
-        self._longer = self._much_longer = math.inf
-        self._no_growth_until = 0
+        self.slow: SlowAnswers = SlowAnswers()
         self._look_again_at = math.inf
         self._late_since = math.inf
         # The sample: the seconds of its answers, the sum of requests in flight, its last request, the answers
@@ -130,7 +128,7 @@ class ServerQueue:
             self._seconds.append(now - permit.started)
             self._in_flight += permit.in_flight
             if self._idle is None and len(self._seconds) <= _FIRST_SAMPLE:
-                self._longer = _LONGER_THAN_FASTEST * min(self._seconds)
+                self.slow.compare_with_fastest(min(self._seconds))
             if len(self._seconds) < self._needed:
                 return False
         elif permit.number <= self._give_up_at:
@@ -155,19 +153,6 @@ class ServerQueue:
         self._sample(newest + rest, max(_LEAST_SAMPLE, math.ceil(min(times.in_flight, self.most))))
         self._in_flight_before = times.in_flight
         return True
-
-    def lets_grow(self, permit: Permit, now: float, newest: int) -> bool:
-        """Whether an answer may make the limit grow: not if it took longer than usual.
-
-        Args:
-            permit: The permit of its request.
-            now: The time.
-            newest: The number of the newest permit.
-        """
-        seconds = now - permit.started
-        if seconds > self._much_longer:
-            self._no_growth_until = newest  # The rest of its round may not, either.
-        return seconds <= self._longer and permit.number > self._no_growth_until
 
     def loop_late(self, seconds: float, now: float, newest: int) -> None:
         """Note that this process delayed answers: requests in flight now say nothing about the server.
@@ -203,9 +188,7 @@ class ServerQueue:
 
     def _set_idle(self, times: AnswerTimes) -> None:
         self._idle = times
-        mean, deviation = times.mean, times.deviation
-        self._longer = max(_LONGER * mean, mean + _LONGER_DEVIATIONS * deviation)
-        self._much_longer = max(_LONGER * mean, mean + _MUCH_LONGER_DEVIATIONS * deviation)
+        self.slow.compare_with(times)
 
     def _learn(self, times: AnswerTimes, idle: AnswerTimes, now: float, newest: int) -> None:
         waiting_part = _wait(times, idle) / times.mean if times.mean else 0.0
@@ -225,7 +208,9 @@ class ServerQueue:
                 self._look(Looking(times, cut_from), times, newest)
             case Bounded() if queued:
                 knee = times.in_flight * max(0.5, idle.mean / times.mean)
-                self._bound(knee, now + self._spread(_HOLD_SECONDS), newest, cut_from=times.in_flight)
+                self._bound(
+                    knee, now + _HOLD_SECONDS * spread(self._random), newest, cut_from=times.in_flight
+                )
             case Free():
                 self._not_queued(times, idle)
             case Bounded() if now > self._look_again_at and self._holds_back(times):
@@ -257,7 +242,7 @@ class ServerQueue:
             return
         self.waiting = 0.0
         look_again_in = max(_LOOK_AGAIN_SECONDS, _LOOK_AGAIN_TIMES * times.count / times.rate)
-        self._look_again_at = now + self._spread(look_again_in)
+        self._look_again_at = now + look_again_in * spread(self._random)
         idle = times if faster or times.longer_by(idle, _CHANCE) else times.added_to(idle)
         self._set_idle(idle)
         if times.mean - 2 * times.standard_error > _NO_FASTER * before.mean:  # The server is slower.
@@ -266,13 +251,11 @@ class ServerQueue:
             self._bound(before.rate * max(idle.mean, _CLOCK_SECONDS / 2), now, newest)
 
     def _try_more(self, bounded: Bounded, times: AnswerTimes, now: float) -> None:
-        step = bounded.step
         # If fewer were in flight than allowed, a higher bound would change nothing.
         if now >= bounded.try_from and times.in_flight > self.most - 2:
-            self.most += step
-            step += 1.0
+            self.most += max(1.0, _STEP * self.most)
         if self.most < _NO_BOUND:
-            self.state = Bounded(bounded.try_from, step)
+            self.state = Bounded(bounded.try_from)
         else:
             self.state, self.most = Free(), math.inf
 
@@ -289,10 +272,6 @@ class ServerQueue:
     def _bound(self, knee: float, try_from: float, newest: int, cut_from: float = 0.0) -> None:
         knee = max(1.0, knee)
         self._become(Bounded(try_from, cut_from=cut_from), knee + _SLACK * math.sqrt(knee), newest)
-
-    def _spread(self, seconds: float) -> float:
-        # Random, so that the clients of a server do not all do the same at the same moment.
-        return seconds * (0.75 + 0.5 * self._random())
 
     def _become(self, state: Free | Looking | Bounded, most: float, newest: int) -> None:
         self.state = state

@@ -29,6 +29,10 @@ _FASTER_AFTER = 0.45
 # The growth a second, as a part of the limit, while other clients are only assumed.
 _GROWTH_WHEN_ASSUMED = 1.0
 
+# Searching: from so many in flight on, an answer adds less than one. The limit exceeds what the server works
+# on by a round of growth, before the first answer shows it.
+_LARGE, _GROWTH_WHEN_LARGE = 32.0, 0.75
+
 
 class Searching(msgspec.Struct, frozen=True, gc=False):
     """Nothing was refused yet, or the limit has risen: it doubles with each round of answers."""
@@ -36,8 +40,8 @@ class Searching(msgspec.Struct, frozen=True, gc=False):
     ceiling: ClassVar[float] = math.inf
 
     def grown(self, value: float, now: float, grown_at: float) -> float:  # noqa: ARG002
-        """Grow by one for each answer."""
-        return value + 1.0
+        """Grow by one for each answer; by less where half of it would be a long queue."""
+        return value + (1.0 if value < _LARGE else _GROWTH_WHEN_LARGE)
 
     def passed(self) -> State:
         """Stay: there is no ceiling."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,13 +25,13 @@ def settled(accepts: int) -> Driver:
 # Up to the first refusal
 
 
-def test_the_limit_doubles_each_round_up_to_the_maximum() -> None:
+def test_the_limit_doubles_each_round_and_grows_more_slowly_to_the_maximum_from_32_on() -> None:
     driver = Driver()
     limits = [driver.limit]
     for _ in range(5):
         assert driver.round() == 0
         limits.append(driver.limit)
-    assert limits == [8, 16, 32, 64, 100, 100]
+    assert limits == [8, 16, 32, 56, 98, 100]
 
 
 def test_no_more_requests_start_than_the_limit() -> None:
@@ -61,6 +63,24 @@ def test_an_error_of_one_id_counts_as_accepted() -> None:
 # The first refusal
 
 
+def test_a_slow_answer_of_a_search_undoes_the_growth_since_its_request_was_sent() -> None:
+    driver = Driver()
+    driver.round()
+    permits = driver.fill()
+    assert driver.limit == 16
+    driver.now += LATENCY
+    for permit in permits[:8]:
+        driver.end(permit)
+    assert driver.limit == 24
+    driver.fill()
+    driver.now += LATENCY
+    driver.end(permits[15])
+    assert driver.limit == 16
+    for permit in permits[8:15]:
+        driver.end(permit)
+    assert driver.limit == 16  # the others of its round neither cut it again nor make it grow
+
+
 @given(accepts=st.integers(1, 99))
 @settings(max_examples=30)
 def test_the_first_refusal_sets_the_limit_to_what_is_left_in_flight(accepts: int) -> None:
@@ -80,11 +100,11 @@ def test_a_wave_of_refusals_cuts_the_limit_once(takes: float) -> None:
     for _ in range(3):
         driver.round()
     permits = driver.fill()
-    assert len(permits) == 64
+    assert len(permits) == 56
     driver.now += takes
     for permit in permits:
         driver.end(permit, throttled("concurrency"))
-        assert driver.limit >= 0.75 * 32
+        assert driver.limit >= 0.75 * 28
 
 
 def test_the_next_wave_of_refusals_cuts_the_limit_again() -> None:
@@ -116,6 +136,23 @@ def test_a_client_learns_that_it_is_alone_if_nobody_takes_the_room_it_leaves(
     assert driver.rounds(30.0, accepts) <= 14
     limits = [driver.limit for _ in range(500) if not driver.round(accepts)]
     assert sum(limits) / len(limits) >= 0.9 * accepts
+
+
+def test_only_as_many_in_flight_as_were_refused_show_that_the_limit_has_risen() -> None:
+    driver = Driver()
+    while driver.limit > 3:
+        driver.round(accepts=2)
+    first, _, third = driver.start(), driver.start(), driver.start()
+    driver.now += REFUSAL_TAKES
+    driver.end(first)  # while the refusal is on its way, so fewer are left than the server accepts
+    driver.end(third, throttled("concurrency"))
+    assert driver.limits.concurrency.state.ceiling < 2
+    driver.limits.concurrency.value = 3.0
+    driver.ask()
+    assert driver.limits.concurrency.state.ceiling == 2
+    driver.start()
+    driver.ask()
+    assert driver.limits.concurrency.state.ceiling == math.inf
 
 
 # Alone
