@@ -15,11 +15,14 @@ _SQLITE = b"SQLite format 3\0"
 _OLD_FORM = b'{"journal":1,'
 _ROLLBACK_JOURNAL = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
 _APPLICATION_ID = 0x656C7068  # "elph"
-_FORMAT = 2
+_FORMAT = 3
 _SCHEMA = (
     f"PRAGMA user_version = {_FORMAT}",
     "CREATE TABLE run (mark TEXT, server TEXT, key TEXT, ids INTEGER, digest TEXT, may_replace INTEGER)",
-    "CREATE TABLE answers (position INTEGER PRIMARY KEY, may_pass INTEGER, checksum INTEGER, line BLOB)",
+    (
+        "CREATE TABLE answers "
+        "(position INTEGER PRIMARY KEY, may_pass INTEGER, checksum INTEGER, positions BLOB, lines BLOB)"
+    ),
 )
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}

@@ -170,7 +170,7 @@ class _Fetch:
                 "elevenphone: the run was begun with another key; the answers found then are kept."
             )
         if journal.damaged:
-            damaged = counted(journal.damaged, "answer")
+            damaged = counted(journal.damaged, "group of answers", "groups of answers")
             self._shell.say(
                 f"elevenphone: {damaged} in '{journal.path}' changed on the disk: asked for again."
             )
