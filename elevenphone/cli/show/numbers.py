@@ -14,7 +14,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from elevenphone.cli.formats.columns import FLAG, NESTED, Selection
+from elevenphone.cli.formats.columns import Columns, Selection
+from elevenphone.cli.formats.rows import FLAG_WORDS
 from elevenphone.cli.show.table import Column
 from elevenphone.cli.show.verdicts import short_name
 from elevenphone.cli.text import printable
@@ -84,7 +85,7 @@ def selected_columns(selection: Selection) -> tuple[Column, ...]:
 
 def selected_cells(selection: Selection, lookup: Lookup) -> Mapping[str, Text]:
     """Make the row of a lookup for `selected_columns`."""
-    values = selection.values(lookup, FLAG | NESTED)
+    values = Columns(selection.names, FLAG_WORDS, nested_as_json=True).values(lookup)
     texts = [Text("" if value is None else printable(str(value))) for value in values]
     return dict(zip(selection.names, texts, strict=True))
 
