@@ -25,7 +25,8 @@ from elevenphone.models import InboundTrunk, OutboundTrunk, PhoneNumber, SIPTrun
 _PROVIDERS = {"twilio": "Twilio", "exotel": "Exotel", "sip_trunk": "SIP trunk"}
 _WIDEST = 40
 _ROOM_FOR_CARD = 60
-_WHOLE = {"phone_number", "phone_number_id"}
+# Columns whose values are never cut, and the width of most of them.
+_WHOLE = {"phone_number": 16, "phone_number_id": 34}
 
 COLUMNS = (
     Column("Number", 16, 16, is_whole=True),
@@ -78,7 +79,7 @@ def lookup_cells(lookup: Lookup) -> dict[str, Text]:
 def selected_columns(selection: Selection) -> tuple[Column, ...]:
     """Make the columns of a table of what was selected; `selected_cells` has their values."""
     return tuple(
-        Column(name, max(len(name), 8), 34 if name == "phone_number_id" else _WIDEST, is_whole=name in _WHOLE)
+        Column(name, max(len(name), 8), _WHOLE.get(name, _WIDEST), is_whole=name in _WHOLE)
         for name in selection.names
     )
 
