@@ -22,55 +22,11 @@ from typing import NamedTuple
 from elevenphone._records import encodable
 from elevenphone.cli.exit_codes import Refusal
 from elevenphone.cli.fetch.background import BatchWriter
-from elevenphone.cli.fetch.journal_file import JournalFile
+from elevenphone.cli.fetch.journal_file import SPAN, JournalFile, Row
 from elevenphone.cli.formats.ids import Survey
-from elevenphone.cli.formats.lines import decode_line, encode_lines
+from elevenphone.cli.formats.lines import decode_line
 from elevenphone.cli.show.verdicts import may_pass
 from elevenphone.lookups import Lookup
-
-# Positions, of which a row holds the answers of one commit. The export has as many answers in memory.
-_SPAN = 500
-_POSITIONS = "Q"
-
-
-class _Row(NamedTuple):
-    """Answers that were written together, by position.
-
-    Attributes:
-        position: That of the first, which no other row has.
-        may_pass: Whether asking for them again may help.
-        checksum: Over all that the row holds.
-        positions: All positions, as an array of `_POSITIONS`.
-        lines: An answer a line.
-    """
-
-    position: int
-    may_pass: int
-    checksum: int
-    positions: bytes
-    lines: bytes
-
-    @classmethod
-    def of(cls, lookups: list[Lookup], *, passes: bool) -> _Row:
-        """Make a row."""
-        positions = array(_POSITIONS, [lookup.index for lookup in lookups]).tobytes()
-        row = cls(lookups[0].index, int(passes), 0, positions, encode_lines(lookups))
-        return row._replace(checksum=row.expected_checksum())
-
-    def expected_checksum(self) -> int:
-        """Compute the checksum of what is there."""
-        head = f"{self.position} {self.may_pass}".encode()
-        return zlib.crc32(self.lines, zlib.crc32(self.positions, zlib.crc32(head)))
-
-    def answers(self) -> Iterator[tuple[int, bytes]]:
-        """Iterate over positions and lines; there are none if the row has changed on the disk."""
-        try:
-            if self.checksum == self.expected_checksum():
-                positions = array(_POSITIONS, self.positions)
-                return zip(positions, self.lines.splitlines(keepends=True), strict=True)
-        except (TypeError, ValueError):  # a value may have become one of another type
-            pass
-        return iter(())
 
 
 class Header(NamedTuple):
@@ -185,7 +141,7 @@ class Journal(BatchWriter[Lookup]):
             _compare(self._begun, header)
         spent: list[tuple[int]] = []
         for row in self._rows():
-            answers = list(row.answers())
+            answers = row.answers()
             if not answers:
                 self.damaged += 1
             if row.may_pass or not answers:
@@ -222,8 +178,8 @@ class Journal(BatchWriter[Lookup]):
         """Write answers in one transaction; see `BatchWriter`."""
         near: defaultdict[tuple[bool, int], list[Lookup]] = defaultdict(list)
         for lookup in batch:
-            near[may_pass(lookup), lookup.index // _SPAN].append(lookup)
-        rows = [_Row.of(lookups, passes=passes) for (passes, _), lookups in near.items()]
+            near[may_pass(lookup), lookup.index // SPAN].append(lookup)
+        rows = [Row.of(lookups, passes=passes) for (passes, _), lookups in near.items()]
         with self._file.transaction():
             self._file.connection.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", rows)
         self.kept += len(batch)
@@ -241,7 +197,7 @@ class Journal(BatchWriter[Lookup]):
             ChangedError: One is missing.
         """
         expected = 0
-        for _, near in groupby(self._rows(), key=lambda row: row.position // _SPAN):
+        for _, near in groupby(self._rows(), key=lambda row: row.position // SPAN):
             for position, line in sorted(chain.from_iterable(row.answers() for row in near)):
                 if position != expected:
                     raise _lacks(expected)
@@ -263,11 +219,11 @@ class Journal(BatchWriter[Lookup]):
         """Release it."""
         self._file.close()
 
-    def _rows(self) -> Iterator[_Row]:
+    def _rows(self) -> Iterator[Row]:
         """Iterate over all rows, by the position of the first answer."""
         with self._file.errors_translated():
             for row in self._file.connection.execute("SELECT * FROM answers ORDER BY position"):
-                yield _Row(*row)
+                yield Row(*row)
 
     def _note(self, position: int, lookup: Lookup) -> None:
         if (lacking := position + 1 - len(self._answered)) > 0:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from elevenphone.cli.formats.columns import Columns, Selection
 from elevenphone.cli.formats.rows import FLAG_WORDS
-from elevenphone.cli.show.table import Column
+from elevenphone.cli.show.terminal import Column
 from elevenphone.cli.show.verdicts import short_name
 from elevenphone.cli.text import printable
 from elevenphone.lookups import Failed, Lookup
