@@ -2,8 +2,9 @@
 
     python benchmarks/fetch.py [--lookups N] [--formats jsonl csv db] [--quick]
 
-Each is a whole process on uvloop, in turn with the others; what `fetch` adds is the journal and the file. Its
-memory must not depend on the number of ids: a run of a million shows whether it stays flat.
+Each is a whole process on uvloop, in turn with the others; what `fetch` adds is the journal, the file and its
+imports, whose bytecode is there as in an installed package. Its memory must not depend on the number of ids:
+a run of a million shows whether it stays flat.
 """
 
 from __future__ import annotations
@@ -61,13 +62,17 @@ def measure(options: argparse.Namespace) -> Report:
         report.server = server.name
         ids = Path(name) / "ids.txt"
         ids.write_text("".join(f"{each}\n" for each in bodies.ids(0, lookups)), encoding="ascii")
+        few = ids.with_name("few.txt")
+        few.write_text("".join(f"{each}\n" for each in bodies.ids(0, 10)), encoding="ascii")
+        for format_ in options.formats:  # which writes the bytecode
+            _run(["-c", _FETCH, *_fetch(few, few.with_name(f"few.{format_}"))], server.plain, ids.parent)
         for _ in range(rounds):
             for subject in [*([] if options.fetch_alone else [GATHER]), *options.formats]:
                 output = ids.with_name(f"out.{subject}")
                 line = (
                     ["-c", _GATHER, str(ids)] if subject == GATHER else ["-c", _FETCH, *_fetch(ids, output)]
                 )
-                ended = _run(line, server.plain)
+                ended = _run(line, server.plain, ids.parent)
                 seconds.setdefault(subject, []).append(ended["seconds"])
                 processor.setdefault(subject, []).append(ended["cpu"])
                 peaks.setdefault(subject, []).append(ended["peak"] / 1e6)
@@ -90,8 +95,8 @@ def _fetch(ids: Path, output: Path) -> list[str]:
     return ["fetch", str(ids), "-o", str(output), "--force", "--quiet"]
 
 
-def _run(line: list[str], base_url: str) -> dict[str, float]:
-    """Run a process that prints what it took.
+def _run(line: list[str], base_url: str, folder: Path) -> dict[str, float]:
+    """Run a process that prints what it took, with its bytecode in a folder.
 
     Raises:
         SystemExit: It failed.
@@ -104,6 +109,8 @@ def _run(line: list[str], base_url: str) -> dict[str, float]:
             env={
                 **os.environ,
                 "PYTHONPATH": str(HERE),
+                "PYTHONDONTWRITEBYTECODE": "",
+                "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
                 "ELEVENLABS_BASE_URL": base_url,
                 "ELEVENLABS_API_KEY": bodies.API_KEY,
             },

@@ -76,7 +76,7 @@ def test_no_timer_is_left() -> None:
 
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(main())
-        scheduled: list[asyncio.TimerHandle] = loop._scheduled  # type: ignore[attr-defined]  # noqa: SLF001  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage, reportUnknownMemberType, reportUnknownVariableType]
+        scheduled: list[asyncio.TimerHandle] = loop._scheduled  # noqa: SLF001  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage, reportUnknownMemberType, reportUnknownVariableType]
         assert all(map(asyncio.TimerHandle.cancelled, scheduled))  # pyright: ignore[reportUnknownArgumentType] - private in asyncio
 
 

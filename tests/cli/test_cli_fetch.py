@@ -243,6 +243,7 @@ def test_a_summary_as_json_says_how_the_run_ended(api: Api, tmp_path: Path) -> N
         5,
         0,
     ]
+    assert not {"errors", "providers", "without_agent"} & again.keys()
     assert read("--force", ELEVENLABS_API_KEY="sk_a_wrong_key_of_length")["ended"] == "key_refused"
     assert read("--force", ELEVENLABS_BASE_URL="http://127.0.0.1:1")["ended"] == "server_away"
     shown = fetch(ids, "-o", "-", "--summary-json", "-", "-q", api=api)

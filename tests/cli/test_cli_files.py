@@ -126,11 +126,11 @@ async def test_ids_come_while_a_pipe_is_open_and_end_when_stopped(tmp_path: Path
     os.mkfifo(fifo)
     ids = BackgroundIds(IdSource(fifo, None, None))
     with fifo.open("w", encoding="utf-8") as pipe:
-        coming = aiter(ids)
+        coming = ids.batches()
         for phone_number_id in ("a", "b"):
             pipe.write(f"{phone_number_id}\n")
             pipe.flush()
-            assert await anext(coming) == phone_number_id
+            assert await anext(coming) == [phone_number_id]
         waiting = asyncio.ensure_future(anext(coming))
         await asyncio.sleep(0)
         ids.stop()

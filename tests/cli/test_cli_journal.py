@@ -6,10 +6,12 @@ import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from elevenphone import (
     ElevenPhoneError,
@@ -128,12 +130,15 @@ def test_a_failure_that_may_pass_does_not_stand_and_the_last_answer_counts(tmp_p
     assert [each.name for each in tmp_path.iterdir()] == ["journal"]
 
 
-@pytest.mark.parametrize("column", ["line", "position", "may_pass", "checksum"])
+@pytest.mark.parametrize("column", ["lines", "positions", "text", "position", "may_pass", "checksum"])
 def test_a_changed_row_is_noticed_and_asked_for_again(tmp_path: Path, column: str) -> None:
     path = tmp_path / "journal"
-    keep(path, *(found(index) for index in range(3)))
+    for index in range(3):  # a row for each
+        keep(path, found(index))
     changes = {
-        "line": "line = CAST(replace(CAST(line AS TEXT), '\"found\"', '\"fount\"') AS BLOB)",
+        "lines": "lines = CAST(replace(CAST(lines AS TEXT), '\"found\"', '\"fount\"') AS BLOB)",
+        "positions": "positions = x'0200000000000000'",
+        "text": "lines = CAST(lines AS TEXT)",
         "position": "position = 9",
         "may_pass": "may_pass = 1",
         "checksum": "checksum = checksum + 1",
@@ -146,6 +151,25 @@ def test_a_changed_row_is_noticed_and_asked_for_again(tmp_path: Path, column: st
         assert [journal.has(index, EMULATOR.ids[index]) for index in range(3)] == [True, False, True]
         with pytest.raises(Refusal, match="lacks the answer to id 2"):
             list(journal.in_order(3))
+    assert keep(path, found(1)) == [found(0), found(2)]
+    with closing(opened(path)) as journal:
+        assert list(journal.resume(HEADER)) == [found(0), found(1), found(2)]
+        assert journal.damaged == 0
+
+
+def test_answers_that_come_in_any_order_go_out_in_that_of_the_input(tmp_path: Path) -> None:
+    positions = list(range(1_200))
+    Random(3).shuffle(positions)
+    asked = found(0)
+    with closing(opened(tmp_path / "journal")) as journal:
+        journal.begin(HEADER)
+        for place, position in enumerate(positions):
+            journal.add(replace(asked, index=position))
+            if place % 70 == 0:
+                journal.finish()
+        journal.finish()
+        lookups = [decode_line(line) for line in journal.in_order(1_200)]
+    assert lookups == [replace(asked, index=position) for position in range(1_200)]
 
 
 @pytest.fixture(scope="module")

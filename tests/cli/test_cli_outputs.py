@@ -12,8 +12,18 @@ from pathlib import Path
 
 import pytest
 from cli_helpers import Api, Ended, run, run_process
+from hypothesis import given
+from hypothesis import strategies as st
 
-from elevenphone import Failed, Found, NotFoundError, OtherPhoneNumber, SIPTrunkPhoneNumber, decode
+from elevenphone import (
+    Failed,
+    Found,
+    NotFoundError,
+    OtherPhoneNumber,
+    OutboundTrunk,
+    SIPTrunkPhoneNumber,
+    decode,
+)
 from elevenphone.cli.formats.columns import COLUMNS, NUMBER_COLUMNS, Selection
 from elevenphone.cli.formats.rows import CSVLines
 
@@ -53,6 +63,28 @@ def test_csv_has_a_row_for_each_with_the_parts_flat(api: Api, ids: Path, tmp_pat
         trunk = number.outbound_trunk if isinstance(number, SIPTrunkPhoneNumber) else None
         codecs = json.dumps(trunk.enabled_codecs, separators=(",", ":")) if trunk else ""
         assert row["outbound_trunk.enabled_codecs"] == codecs
+
+
+@given(
+    label=st.text(st.sampled_from("ab \",;'\r\n\t\u00e9\u4e2d"), max_size=5),
+    headers=st.dictionaries(st.text('ab",\n', max_size=3), st.text('ab",\\', max_size=3), max_size=2),
+)
+def test_csv_of_any_text_is_what_the_csv_module_writes(label: str, headers: dict[str, str]) -> None:
+    trunk = OutboundTrunk(
+        address="a", transport="tls", media_encryption="allowed", has_auth_credentials=True, headers=headers
+    )
+    number = SIPTrunkPhoneNumber(
+        phone_number="+1", label=label, phone_number_id="p", livekit_stack="standard", outbound_trunk=trunk
+    )
+    form = CSVLines(Selection())
+    row = form.encode(Found(0, "p", 1, 0.25, number)).decode()
+    (read,) = csv.DictReader(io.StringIO(form.header.decode() + row, newline=""))
+    assert read["label"] == label
+    assert json.loads(read["outbound_trunk.headers"]) == headers
+    assert read["elapsed"] == "0.25"
+    again = io.StringIO(newline="")
+    csv.writer(again, lineterminator="\r\n").writerow(read.values())
+    assert again.getvalue().removesuffix("\r\n") == row.removesuffix("\n")
 
 
 def test_a_database_has_the_columns_of_the_csv_and_each_body(api: Api, ids: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import random
 import sqlite3
 import sys
 from contextlib import closing, suppress
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,9 @@ def kept(folder: Path, options: str = "mode=rw") -> list[str]:
     if not journal.exists():
         return []
     with closing(sqlite3.connect(f"{journal.as_uri()}?{options}", uri=True)) as database:
-        lines = database.execute("SELECT line FROM answers ORDER BY position").fetchall()
-    return [json.loads(line)["phone_number_id"] for (line,) in lines]
+        rows = database.execute("SELECT lines FROM answers").fetchall()
+    answers = [json.loads(line) for (lines,) in rows for line in lines.splitlines()]
+    return [answer["phone_number_id"] for answer in sorted(answers, key=itemgetter("index"))]
 
 
 def has_kept(folder: Path, count: int) -> bool:

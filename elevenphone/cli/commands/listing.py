@@ -62,7 +62,7 @@ def list_command(
     Examples:
       elevenphone list
       elevenphone list --no-agent
-      elevenphone list --provider sip_trunk --select phone_number,outbound_trunk.media_encryption
+      elevenphone list --provider sip_trunk --select phone_number,livekit_stack
       elevenphone list --ids | elevenphone fetch - -o numbers.csv
       elevenphone list -o numbers.db
     """  # noqa: D301 - click wants the character itself

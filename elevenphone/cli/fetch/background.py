@@ -105,7 +105,7 @@ class BackgroundIds:
     """Ids read in a thread of their own, for one pass within an event loop.
 
     Attributes:
-        ended: Whether every id has been iterated over.
+        ended: Whether all batches have been iterated over.
     """
 
     def __init__(self, source: IdSource) -> None:
@@ -122,8 +122,8 @@ class BackgroundIds:
         self._stopped = True
         self._changed.set()
 
-    async def __aiter__(self) -> AsyncIterator[str]:
-        """Iterate over the ids.
+    async def batches(self) -> AsyncIterator[list[str]]:
+        """Iterate over the ids, as many at a time as have been read.
 
         Raises:
             InputError: The rest cannot be read.
@@ -140,10 +140,7 @@ class BackgroundIds:
             if isinstance(batch, Exception):
                 raise batch
             self._room.release()
-            for phone_number_id in batch:
-                if self._stopped:
-                    return
-                yield phone_number_id
+            yield batch
 
     def _read(self, source: IdSource) -> None:
         batch: list[str] = []

@@ -22,6 +22,7 @@ from elevenphone.errors import ElevenPhoneError, StatusError
 from elevenphone.lookups import Failed, Lookup
 
 _SECONDS_BETWEEN_TICKS = 0.1
+_SECONDS_BETWEEN_ANSWERS, _SECONDS_BUSY = 0.005, 0.001
 # Seconds without an answer before the progress says so.
 _SILENCE = 3.0
 
@@ -157,9 +158,14 @@ class Fetching:
             self._ids.stop()
 
     async def _consume(self) -> None:
+        busy_until = 0.0
         async with self._client.stream(self._left_to_ask(), deadline=self._deadline) as lookups:
             async for lookup in lookups:
                 self._heard = time.monotonic()
+                if self._heard > busy_until:
+                    # To be woken for each answer would take a fifth of the run's time.
+                    await asyncio.sleep(_SECONDS_BETWEEN_ANSWERS)
+                    busy_until = time.monotonic() + _SECONDS_BUSY
                 self._trouble = ""
                 index = self._asked.pop(lookup.index)
                 if isinstance(lookup, Failed) and ends_run(lookup, lookups.stopped_by):
@@ -177,20 +183,23 @@ class Fetching:
     async def _left_to_ask(self) -> AsyncIterator[str]:
         assert self._ids is not None  # noqa: S101 - made before this is asked for
         position = 0
-        async for phone_number_id in self._ids:
-            index = self.count
-            self.count += 1
-            if self._sink.has(index, phone_number_id):
-                continue
-            if (known := self._known(phone_number_id)) is not None:
-                self._keep(msgspec.structs.replace(known, index=index))
-                continue
-            self._asked[position] = index
-            if not self._has_asked and await self._ask_first(phone_number_id, index):
-                del self._asked[position]
-                continue
-            position += 1
-            yield phone_number_id
+        async for batch in self._ids.batches():
+            for phone_number_id in batch:
+                if self._stopped_at is not None:
+                    return
+                index = self.count
+                self.count += 1
+                if self._sink.has(index, phone_number_id):
+                    continue
+                if (known := self._known(phone_number_id)) is not None:
+                    self._keep(msgspec.structs.replace(known, index=index))
+                    continue
+                self._asked[position] = index
+                if not self._has_asked and await self._ask_first(phone_number_id, index):
+                    del self._asked[position]
+                    continue
+                position += 1
+                yield phone_number_id
 
     def _known(self, phone_number_id: str) -> Lookup | None:
         """Return the answer to an id that need not be asked for, if it is one."""

@@ -1,8 +1,9 @@
 """The answers of a run until its output is made of them, in a SQLite database.
 
-However the run ends, the answers stay. SQLite recovers from a write that did not
-end, but it notices no flipped bit: so each answer has a checksum over its position
-and itself.
+However the run ends, the answers stay. A row holds those of one commit whose positions
+are near each other: a row for each answer would take four times as long to write. SQLite
+recovers from a write that did not end, but does not notice a flipped bit: so each row has
+a checksum over its positions and answers.
 """
 
 from __future__ import annotations
@@ -12,26 +13,21 @@ import secrets
 import sqlite3
 import zlib
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
+from itertools import chain, groupby
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from elevenphone._records import encodable
 from elevenphone.cli.exit_codes import Refusal
 from elevenphone.cli.fetch.background import BatchWriter
-from elevenphone.cli.fetch.journal_file import JournalFile
+from elevenphone.cli.fetch.journal_file import SPAN, JournalFile, Row
 from elevenphone.cli.formats.ids import Survey
-from elevenphone.cli.formats.lines import decode_line, encode_line
+from elevenphone.cli.formats.lines import decode_line
 from elevenphone.cli.show.verdicts import may_pass
 from elevenphone.lookups import Lookup
-
-# Rows of one statement: a thread has to wait for the interpreter's lock after each statement.
-_ROWS = 200
-_INSERT = "INSERT OR REPLACE INTO answers VALUES "
-_PLACES = "(?, ?, ?, ?)"
-_Row: TypeAlias = tuple[int, int, int, bytes]
-"""Position, whether asking again may help, checksum, line."""
 
 
 class Header(NamedTuple):
@@ -59,7 +55,7 @@ class ChangedError(Refusal):
     """The run to resume is about something else."""
 
 
-class Journal(BatchWriter[_Row]):
+class Journal(BatchWriter[Lookup]):
     """A journal, locked until it is closed.
 
     Args:
@@ -73,7 +69,7 @@ class Journal(BatchWriter[_Row]):
         has_answers: Whether it holds answers of an earlier run.
         kept: Answers that are in the file and need not be asked for again.
         count: One more than the last position that it has an answer for.
-        damaged: Answers that had changed on the disk, and are asked for again.
+        damaged: Rows that have changed on the disk, and whose answers are asked for again.
 
     Raises:
         OutputError: It cannot be written, or another run has it open.
@@ -157,15 +153,20 @@ class Journal(BatchWriter[_Row]):
         """
         if self._begun is not None:
             _compare(self._begun, header)
-        for position, passes, line in self._rows():
-            try:
-                lookup = decode_line(line)
-            except ValueError:
+        spent: list[tuple[int]] = []
+        for row in self._rows():
+            answers = row.answers()
+            if not answers:
                 self.damaged += 1
+            if row.may_pass or not answers:
+                spent.append((row.position,))
                 continue
-            if not passes:
+            for position, line in answers:
+                lookup = decode_line(line)
                 self._note(position, lookup)
                 yield lookup
+        with self._file.transaction():  # what is asked for again
+            self._file.connection.executemany("DELETE FROM answers WHERE position = ?", spent)
 
     def has(self, index: int, phone_number_id: str) -> bool:
         """Tell whether an id's answer stands.
@@ -185,16 +186,16 @@ class Journal(BatchWriter[_Row]):
     def add(self, lookup: Lookup) -> None:
         """Add an answer, with the next batch."""
         self.count = max(self.count, lookup.index + 1)
-        line, passes = encode_line(lookup), int(may_pass(lookup))
-        self.append((lookup.index, passes, _checksum(lookup.index, passes, line), line))
+        self.append(lookup)
 
-    def write(self, batch: list[_Row]) -> None:
+    def write(self, batch: list[Lookup]) -> None:
         """Write answers in one transaction; see `BatchWriter`."""
+        near: defaultdict[tuple[bool, int], list[Lookup]] = defaultdict(list)
+        for lookup in batch:
+            near[may_pass(lookup), lookup.index // SPAN].append(lookup)
+        rows = [Row.of(lookups, passes=passes) for (passes, _), lookups in near.items()]
         with self._file.transaction():
-            for start in range(0, len(batch), _ROWS):
-                rows = batch[start : start + _ROWS]
-                places = ",".join([_PLACES] * len(rows))
-                self._file.connection.execute(_INSERT + places, [value for row in rows for value in row])
+            self._file.connection.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", rows)
         self.kept += len(batch)
 
     def in_order(self, count: int) -> Iterator[bytes]:
@@ -210,15 +211,14 @@ class Journal(BatchWriter[_Row]):
             ChangedError: One is missing.
         """
         expected = 0
-        for position, _, line in self._rows():
-            if not line:
-                continue
-            if position != expected:
-                break
-            expected += 1
-            yield line
+        for _, near in groupby(self._rows(), key=lambda row: row.position // SPAN):
+            for position, line in sorted(chain.from_iterable(row.answers() for row in near)):
+                if position != expected:
+                    raise _lacks(expected)
+                expected += 1
+                yield line
         if expected != count:
-            raise ChangedError(f"the journal lacks the answer to id {expected + 1:,}: --resume asks for it.")
+            raise _lacks(expected)
 
     def note_made(self, path: Path) -> None:
         """Remember a file that has been made: a later run may replace it."""
@@ -234,15 +234,11 @@ class Journal(BatchWriter[_Row]):
         """Release it."""
         self._file.close()
 
-    def _rows(self) -> Iterator[tuple[int, bool, bytes]]:
-        """Iterate over all rows by position; the line is empty where a row has changed on the disk."""
+    def _rows(self) -> Iterator[Row]:
+        """Iterate over all rows, by the position of the first answer."""
         with self._file.errors_translated():
-            rows = self._file.connection.execute(
-                "SELECT position, may_pass, checksum, line FROM answers ORDER BY position"
-            )
-            for position, passes, checksum, line in rows:
-                is_whole = isinstance(line, bytes) and checksum == _checksum(position, passes, line)
-                yield position, passes == 1, line if is_whole else b""
+            for row in self._file.connection.execute("SELECT * FROM answers ORDER BY position"):
+                yield Row(*row)
 
     def _note(self, position: int, lookup: Lookup) -> None:
         if (lacking := position + 1 - len(self._answered)) > 0:
@@ -250,6 +246,10 @@ class Journal(BatchWriter[_Row]):
         self._answered[position] = _checksum_of_id(lookup.phone_number_id)
         self.count = max(self.count, position + 1)
         self.kept += 1
+
+
+def _lacks(position: int) -> ChangedError:
+    return ChangedError(f"the journal lacks the answer to id {position + 1:,}: --resume asks for it.")
 
 
 def _compare(then: Header, now: Header) -> None:
@@ -267,10 +267,6 @@ def _compare(then: Header, now: Header) -> None:
 
 def _hash(key: str, mark: str) -> str:
     return blake2b(key.encode(), digest_size=8, salt=mark.encode()).hexdigest()
-
-
-def _checksum(position: int, passes: int, line: bytes) -> int:
-    return zlib.crc32(line, (position * 2 + passes) & 0xFFFFFFFF)
 
 
 def _checksum_of_id(phone_number_id: str) -> int:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import zlib
+from array import array
 from collections.abc import Generator
 from pathlib import Path
+from typing import NamedTuple
 
 from elevenphone.cli.exit_codes import OutputError, Refusal
 from elevenphone.cli.formats.files import mode_of, sync_directory
+from elevenphone.cli.formats.lines import encode_lines
+from elevenphone.lookups import Lookup
 
 _SQLITE = b"SQLite format 3\0"
 _OLD_FORM = b'{"journal":1,'
@@ -19,10 +24,58 @@ _FORMAT = 3
 _SCHEMA = (
     f"PRAGMA user_version = {_FORMAT}",
     "CREATE TABLE run (mark TEXT, server TEXT, key TEXT, ids INTEGER, digest TEXT, ours TEXT)",
-    "CREATE TABLE answers (position INTEGER PRIMARY KEY, may_pass INTEGER, checksum INTEGER, line BLOB)",
+    (
+        "CREATE TABLE answers "
+        "(position INTEGER PRIMARY KEY, may_pass INTEGER, checksum INTEGER, positions BLOB, lines BLOB)"
+    ),
 )
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+
+SPAN = 500
+"""Positions, of which a row holds the answers of one commit. The export has as many answers in memory."""
+
+_POSITIONS = "Q"
+
+
+class Row(NamedTuple):
+    """Answers that were written together, and whose positions are near each other.
+
+    Attributes:
+        position: That of the first, which no other row has.
+        may_pass: Whether asking for them again may help.
+        checksum: Over all that the row holds.
+        positions: All positions, as an array of `_POSITIONS`.
+        lines: An answer a line.
+    """
+
+    position: int
+    may_pass: int
+    checksum: int
+    positions: bytes
+    lines: bytes
+
+    @classmethod
+    def of(cls, lookups: list[Lookup], *, passes: bool) -> Row:
+        """Make a row."""
+        positions = array(_POSITIONS, [lookup.index for lookup in lookups]).tobytes()
+        row = cls(lookups[0].index, int(passes), 0, positions, encode_lines(lookups))
+        return row._replace(checksum=row.expected_checksum())
+
+    def expected_checksum(self) -> int:
+        """Compute the checksum of what is there."""
+        head = f"{self.position} {self.may_pass}".encode()
+        return zlib.crc32(self.lines, zlib.crc32(self.positions, zlib.crc32(head)))
+
+    def answers(self) -> list[tuple[int, bytes]]:
+        """Return positions and lines; there are none if the row has changed on the disk."""
+        try:
+            if self.checksum == self.expected_checksum():
+                positions = array(_POSITIONS, self.positions)
+                return list(zip(positions, self.lines.splitlines(keepends=True), strict=True))
+        except (TypeError, ValueError):  # a value may have become one of another type
+            pass
+        return []
 
 
 class JournalFile:

@@ -22,7 +22,6 @@ from elevenphone.cli.formats.columns import Selection
 from elevenphone.cli.formats.files import whole_file
 from elevenphone.cli.formats.lines import decode_line
 from elevenphone.cli.formats.rows import require, rows_of
-from elevenphone.cli.show.console import error_console
 from elevenphone.cli.show.progress import RunProgress, run_progress
 from elevenphone.cli.show.summary import (
     headline,
@@ -32,6 +31,7 @@ from elevenphone.cli.show.summary import (
     write_summary,
 )
 from elevenphone.cli.show.tally import Tally
+from elevenphone.cli.show.terminal import error_console
 from elevenphone.cli.show.verdicts import exit_code_of_exception
 from elevenphone.cli.text import counted, without_password
 from elevenphone.errors import ElevenPhoneError
@@ -176,7 +176,7 @@ class _Fetch:
                 "elevenphone: the run was begun with another key; the answers found then are kept."
             )
         if journal.damaged:
-            damaged = counted(journal.damaged, "answer")
+            damaged = counted(journal.damaged, "group of answers", "groups of answers")
             self._shell.say(
                 f"elevenphone: {damaged} in '{journal.path}' changed on the disk: asked for again."
             )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import NamedTuple, get_args, get_origin
 
 import click
 import msgspec
+from msgspec.structs import astuple
 
-from elevenphone._records import row_of
+from elevenphone._records import encodable, error_document, status_of
 from elevenphone.lookups import Found, Lookup
 from elevenphone.models import (
     AssignedAgent,
     InboundTrunk,
+    OtherPhoneNumber,
     OutboundTrunk,
     SIPTrunkPhoneNumber,
     TwilioPhoneNumber,
@@ -48,19 +53,13 @@ _TYPES: dict[str, object] = {
     "attempts": int,
     "elapsed": float,
 }
-_NAMES = {
-    part: {field.encode_name: f"{part}.{field.encode_name}" for field in msgspec.structs.fields(struct)}
-    for part, struct in _PARTS.items()
-}
-FLAG = frozenset({bool})
-NESTED = frozenset({list, tuple, dict})
+_FIRST = ("index", "phone_number_id", "attempts", "elapsed", "status")
+_OF_ERRORS = ("error_kind", "http_status", "error_code", "error_message", "request_id")
+_LACKING = {part: (None,) * len(struct.__struct_fields__) for part, struct in _PARTS.items()}
 COLUMNS = tuple(_TYPES)
 """The columns of a lookup, in their order."""
 
-_OF_THE_LOOKUP = {
-    *("index", "status", "error_kind", "http_status", "error_code", "error_message", "request_id"),
-    *("attempts", "elapsed"),
-}
+_OF_THE_LOOKUP = {*_FIRST, *_OF_ERRORS} - {"phone_number_id"}
 NUMBER_COLUMNS = tuple(name for name in COLUMNS if name not in _OF_THE_LOOKUP)
 """The columns of a number alone, in their order."""
 
@@ -86,10 +85,6 @@ class Selection(NamedTuple):
     def takes(self, lookup: Lookup) -> bool:
         """Tell whether a lookup is to be shown or written."""
         return not self.no_agent or (isinstance(lookup, Found) and lookup.number.assigned_agent is None)
-
-    def values(self, lookup: Lookup, as_json: frozenset[type] = frozenset()) -> list[object]:
-        """Take the columns of a lookup; those that it lacks are `None`. For `as_json` see `flat_row`."""
-        return list(map(flat_row(lookup, as_json).get, self.names))
 
 
 def selection_of(text: str | None, *, no_agent: bool, of_numbers: bool = False) -> Selection:
@@ -118,23 +113,87 @@ def selection_of(text: str | None, *, no_agent: bool, of_numbers: bool = False) 
     return Selection(tuple(dict.fromkeys(chosen)), no_agent, of_numbers)
 
 
-def flat_row(lookup: Lookup, as_json: frozenset[type] = frozenset()) -> dict[str, object]:
-    """Make a row of a lookup: column to value, without those that it lacks.
+class Columns:
+    """Takes the values of columns from lookups.
 
     Args:
-        lookup: The lookup.
-        as_json: Types of values that have no form of their own in the table, and are
-            written as JSON: some of `FLAG` and `NESTED`.
+        names: The columns.
+        flags: What replaces `True`, `False` and the `None` of a flag that is lacking.
+        nested_as_json: Whether lists and mappings become text: JSON.
+
+    Attributes:
+        nested: The places of those among the columns.
     """
-    row = row_of(lookup)
-    for part, names in _NAMES.items():
-        if (fields := row.pop(part, None)) is not None:
-            row |= {names[name]: value for name, value in cast("dict[str, object]", fields).items()}
-    row["index"] = lookup.index
-    for name, value in row.items():
-        if type(value) in as_json:
-            row[name] = msgspec.json.encode(value).decode()
-    return row
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        flags: Mapping[object, object] | None = None,
+        *,
+        nested_as_json: bool = False,
+    ) -> None:
+        self._names = names
+        self._replaced = flags or {}
+        self._flags = [place for place, name in enumerate(names) if flags and _TYPES[name] is bool]
+        self.nested = [place for place, name in enumerate(names) if nested_as_json and _is_nested(name)]
+        # By the class of a number, or of the lookup without one.
+        self._takers: dict[type, Callable[[tuple[object, ...]], tuple[object, ...]]] = {}
+
+    def values(self, lookup: Lookup) -> list[object]:
+        """Take the columns of a lookup; those that it lacks are `None`."""
+        kind = type(lookup.number) if isinstance(lookup, Found) else type(lookup)
+        taker = self._takers.get(kind)
+        if taker is None:
+            taker = self._takers[kind] = _taker(kind, self._names)
+        values = list(taker(_flat(lookup)))
+        for place in self._flags:
+            values[place] = self._replaced[values[place]]
+        for place in self.nested:
+            if (value := values[place]) is not None:
+                values[place] = msgspec.json.encode(value).decode()
+        return values
+
+
+def _flat(lookup: Lookup) -> tuple[object, ...]:
+    """Flatten a lookup; `_flat_names` has the names."""
+    phone_number_id = encodable(lookup.phone_number_id)
+    flat: tuple[object, ...]
+    flat = (lookup.index, phone_number_id, lookup.attempts, lookup.elapsed, status_of(lookup))
+    if not isinstance(lookup, Found):
+        return (*flat, *astuple(error_document(lookup.error)))
+    number = lookup.number
+    if isinstance(number, OtherPhoneNumber):
+        flat = (*flat, number.raw.decode(errors="replace"))
+    flat = (*flat, number.provider, *astuple(number))
+    for part in _parts(type(number)):
+        value = getattr(number, part)
+        flat += _LACKING[part] if value is None else astuple(value)
+    return flat
+
+
+def _flat_names(kind: type) -> tuple[str, ...]:
+    if not issubclass(kind, msgspec.Struct) or not hasattr(kind, "provider"):
+        return (*_FIRST, *_OF_ERRORS)
+    parts = [f"{part}.{field}" for part in _parts(kind) for field in _fields(_PARTS[part])]
+    raw = ("raw",) if kind is OtherPhoneNumber else ()
+    return (*_FIRST, *raw, "provider", *_fields(kind), *parts)
+
+
+def _taker(kind: type, names: Sequence[str]) -> Callable[[tuple[object, ...]], tuple[object, ...]]:
+    """Choose columns from what `_flat` makes of a kind of lookup."""
+    there = _flat_names(kind)
+    places = [there.index(name) if name in there else len(there) for name in names]
+    take = itemgetter(*places, len(there))  # at least two, so that it makes a tuple
+    return lambda flat: take((*flat, None))[:-1]
+
+
+@functools.cache
+def _parts(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(part for part in _PARTS if part in kind.__struct_fields__)
+
+
+def _is_nested(name: str) -> bool:
+    return any(get_origin(each) in (dict, tuple) for each in (_TYPES[name], *get_args(_TYPES[name])))
 
 
 def type_of(name: str) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -10,21 +12,37 @@ from elevenphone._records import ErrorDocument, Status, encodable, error_documen
 from elevenphone.cli.text import printable_json
 from elevenphone.errors import DecodeError, ElevenPhoneError, StatusError
 from elevenphone.lookups import Failed, Found, Lookup
-from elevenphone.models import decode, encode
+from elevenphone.models import (
+    ExotelPhoneNumber,
+    OtherPhoneNumber,
+    SIPTrunkPhoneNumber,
+    TwilioPhoneNumber,
+    decode,
+)
 
 
-class _Line(msgspec.Struct, frozen=True):
+class _Common(msgspec.Struct, frozen=True):
     index: int
     phone_number_id: str
     status: Status
     attempts: int
     elapsed: float
-    number: msgspec.Raw | UnsetType = UNSET
+
+
+class _Line(_Common, frozen=True):
+    number: TwilioPhoneNumber | ExotelPhoneNumber | SIPTrunkPhoneNumber | UnsetType = UNSET
     error: ErrorDocument | UnsetType = UNSET
+
+
+class _OtherLine(_Common, frozen=True):
+    """A line with the number of an unknown provider, which is kept as it came."""
+
+    number: msgspec.Raw
 
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(_Line)
+_OTHER_DECODER = msgspec.json.Decoder(_OtherLine)
 _CLASSES: dict[str, type[ElevenPhoneError]] = {
     kind_of(value): value
     for value in vars(errors).values()
@@ -34,17 +52,12 @@ _CLASSES: dict[str, type[ElevenPhoneError]] = {
 
 def encode_line(lookup: Lookup) -> bytes:
     """Write a lookup as JSON, with the newline."""
-    number: msgspec.Raw | UnsetType = UNSET
-    error: ErrorDocument | UnsetType = UNSET
-    if isinstance(lookup, Found):
-        number = msgspec.Raw(_on_one_line(encode(lookup.number)))
-    else:
-        error = error_document(lookup.error)
-    phone_number_id, elapsed = encodable(lookup.phone_number_id), round(lookup.elapsed, 6)
-    document = _Line(
-        lookup.index, phone_number_id, status_of(lookup), lookup.attempts, elapsed, number, error
-    )
-    return printable_json(_ENCODER.encode(document)) + b"\n"
+    return encode_lines([lookup])
+
+
+def encode_lines(lookups: Iterable[Lookup]) -> bytes:
+    """Write lookups as JSON, one a line."""
+    return printable_json(_ENCODER.encode_lines(map(_document, lookups)))
 
 
 def decode_line(line: bytes) -> Lookup:
@@ -58,14 +71,40 @@ def decode_line(line: bytes) -> Lookup:
     """
     try:
         document = _DECODER.decode(line)
-        common = (document.index, document.phone_number_id, document.attempts, document.elapsed)
-        if document.number is not UNSET:
-            return Found(*common, decode(bytes(document.number)))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, DecodeError) as error:
+    except msgspec.ValidationError:
+        return _decode_other(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"not a line of a lookup: {error}") from None
+    common = (document.index, document.phone_number_id, document.attempts, document.elapsed)
+    if document.number is not UNSET:
+        return Found(*common, document.number)
     if document.error is UNSET:
         raise ValueError("not a line of a lookup: it has neither number nor error")
     return Failed(*common, _error_of(document.error))
+
+
+def _decode_other(line: bytes) -> Found:
+    try:
+        document = _OTHER_DECODER.decode(line)
+        common = (document.index, document.phone_number_id, document.attempts, document.elapsed)
+        return Found(*common, decode(bytes(document.number)))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, DecodeError) as error:
+        raise ValueError(f"not a line of a lookup: {error}") from None
+
+
+def _document(lookup: Lookup) -> _Line | _OtherLine:
+    common = (
+        lookup.index,
+        encodable(lookup.phone_number_id),
+        status_of(lookup),
+        lookup.attempts,
+        round(lookup.elapsed, 6),
+    )
+    if not isinstance(lookup, Found):
+        return _Line(*common, error=error_document(lookup.error))
+    if isinstance(lookup.number, OtherPhoneNumber):
+        return _OtherLine(*common, msgspec.Raw(_on_one_line(lookup.number.raw)))
+    return _Line(*common, lookup.number)
 
 
 def _on_one_line(body: bytes) -> bytes:

@@ -14,8 +14,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from elevenphone.cli.formats.columns import FLAG, NESTED, Selection
-from elevenphone.cli.show.table import Column
+from elevenphone.cli.formats.columns import Columns, Selection
+from elevenphone.cli.formats.rows import FLAG_WORDS
+from elevenphone.cli.show.terminal import Column
 from elevenphone.cli.show.verdicts import short_name
 from elevenphone.cli.text import printable
 from elevenphone.lookups import Failed, Lookup
@@ -24,7 +25,8 @@ from elevenphone.models import InboundTrunk, OutboundTrunk, PhoneNumber, SIPTrun
 _PROVIDERS = {"twilio": "Twilio", "exotel": "Exotel", "sip_trunk": "SIP trunk"}
 _WIDEST = 40
 _ROOM_FOR_CARD = 60
-_WHOLE = {"phone_number", "phone_number_id"}
+# Columns whose values are never cut, and the width of most of them.
+_WHOLE = {"phone_number": 16, "phone_number_id": 34}
 
 COLUMNS = (
     Column("Number", 16, 16, is_whole=True),
@@ -77,14 +79,14 @@ def lookup_cells(lookup: Lookup) -> dict[str, Text]:
 def selected_columns(selection: Selection) -> tuple[Column, ...]:
     """Make the columns of a table of what was selected; `selected_cells` has their values."""
     return tuple(
-        Column(name, max(len(name), 8), 34 if name == "phone_number_id" else _WIDEST, is_whole=name in _WHOLE)
+        Column(name, max(len(name), 8), _WHOLE.get(name, _WIDEST), is_whole=name in _WHOLE)
         for name in selection.names
     )
 
 
 def selected_cells(selection: Selection, lookup: Lookup) -> Mapping[str, Text]:
     """Make the row of a lookup for `selected_columns`."""
-    values = selection.values(lookup, FLAG | NESTED)
+    values = Columns(selection.names, FLAG_WORDS, nested_as_json=True).values(lookup)
     texts = [Text("" if value is None else printable(str(value))) for value in values]
     return dict(zip(selection.names, texts, strict=True))
 

@@ -97,6 +97,9 @@ def summary_document(
         before: Answers of earlier runs.
         seconds: Seconds that this run took.
     """
+    details = {"errors": tally.errors, "providers": tally.providers, "without_agent": tally.without_agent}
+    # A finished run that is resumed is known by its statuses alone.
+    has_details = tally.errors.total() + tally.providers.total() == tally.done
     return {
         "ended": _ENDINGS.get(code, "complete"),
         "exit_code": int(code),
@@ -105,9 +108,7 @@ def summary_document(
         "not_found": tally.not_found,
         "failed": tally.failed,
         "before": before,
-        "errors": tally.errors,
-        "providers": tally.providers,
-        "without_agent": tally.without_agent,
+        **(details if has_details else {}),
         "seconds": round(seconds, 3),
         "requests": stats.requests if stats else 0,
         "retries": stats.retries if stats else 0,

@@ -20,12 +20,11 @@ from elevenphone.cli.fetch.fetching import Fetching
 from elevenphone.cli.fetch.journal import Header, Journal
 from elevenphone.cli.formats.ids import IdSource
 from elevenphone.cli.shell import Shell
-from elevenphone.cli.show.console import error_console, output_console
 from elevenphone.cli.show.numbers import COLUMNS, lookup_cells
 from elevenphone.cli.show.progress import run_progress
 from elevenphone.cli.show.summary import headline, outcome_table, provider_table
-from elevenphone.cli.show.table import RowTable
 from elevenphone.cli.show.tally import Tally
+from elevenphone.cli.show.terminal import RowTable, error_console, output_console
 from elevenphone.cli.text import counted
 from elevenphone.emulator import Emulator, Latency
 from elevenphone.lookups import Found, Lookup

@@ -91,7 +91,9 @@ class _Doctor:
         shell = self._access.shell
         if shell.output_is_terminal:
             indent = " " * min(15, shell.width // 3)
-            pieces = textwrap.wrap(line, shell.width, subsequent_indent=indent, break_on_hyphens=False)
+            pieces = textwrap.wrap(
+                line, shell.width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+            )
             line = "\n".join(pieces)
         for each in line.split("\n"):
             shell.print(each)

@@ -104,8 +104,8 @@ class _Get:
 
     def _show_card(self, lookup: Lookup) -> None:
         if isinstance(lookup, Found):  # for one that failed, the error says it all
-            from elevenphone.cli.show.console import output_console  # noqa: PLC0415 - rich only where a person looks
             from elevenphone.cli.show.numbers import number_card  # noqa: PLC0415 - as above
+            from elevenphone.cli.show.terminal import output_console  # noqa: PLC0415 - rich only where a person looks
 
             console = output_console(self._shell)
             console.print(number_card(lookup.number, console.width))

@@ -24,8 +24,7 @@ def on_output(shell: Shell, selection: Selection, *, as_json: bool) -> Show:
         return on_pipe(shell, selection)
     # rich only where a person looks
     from elevenphone.cli.show import numbers  # noqa: PLC0415
-    from elevenphone.cli.show.console import output_console  # noqa: PLC0415
-    from elevenphone.cli.show.table import RowTable  # noqa: PLC0415
+    from elevenphone.cli.show.terminal import RowTable, output_console  # noqa: PLC0415
 
     if selection.columns is None:
         table = RowTable(output_console(shell), numbers.COLUMNS)

@@ -1,16 +1,37 @@
-"""A table whose rows are printed as they come, in the width of the terminal."""
+"""Consoles of rich on the streams of a shell, and a table whose rows are printed as they come."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from elevenphone.cli.shell import Shell
+
 _GAP = 2
 _NARROWEST = 4
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # exit codes are decided in one place, which is not here
+
+
+def output_console(shell: Shell) -> Console:
+    """Make a console on standard output."""
+    return _console(shell, shell.output)
+
+
+def error_console(shell: Shell) -> Console:
+    """Make a console on standard error."""
+    return _console(shell, shell.errors)
+
+
+def _console(shell: Shell, stream: TextIO) -> Console:
+    return _Console(file=stream, markup=False, highlight=False, emoji=False, _environ=shell.environment)
 
 
 class Column(NamedTuple):
