@@ -13,8 +13,6 @@ from collections.abc import Collection
 from types import TracebackType
 from typing import NamedTuple, Self, TypeAlias
 
-import msgspec
-
 from elevenphone._limits.lateness import Lateness
 from elevenphone._limits.limits import Limits
 from elevenphone._limits.outage import Subject
@@ -66,42 +64,42 @@ class Lane:
         self.fresh = fresh
 
 
-class Slot(msgspec.Struct, eq=False):
-    """One request in flight.
+class Slot(Permit, eq=False, gc=False, kw_only=True):
+    """One request in flight: a permit that gives itself back.
 
     Attributes:
-        permit: The permit of the limits for it.
+        slots: Who gave it out.
+        lane: Whose it is.
         ended: Whether it has been given back.
     """
 
-    _slots: Slots
-    _lane: Lane
-    permit: Permit
+    slots: Slots
+    lane: Lane
     ended: bool = False
 
     def found(self, now: float, subject: Subject | None) -> None:
         """Give it back after a successful answer."""
         self.ended = True
-        slots = self._slots
-        slots.limits.found(self.permit, now, subject)
-        slots.freed(self._lane)
+        slots = self.slots
+        slots.limits.found(self, now, subject)
+        slots.freed(self.lane)
 
     def failed(self, now: float, error: ElevenPhoneError, subject: Subject | None) -> None:
         """Give it back after a request that ended in an error."""
         self.ended = True
-        slots = self._slots
+        slots = self.slots
         paused_until = slots.limits.resumes_at
-        slots.limits.failed(self.permit, now, error, meaning_of(error), subject)
+        slots.limits.failed(self, now, error, meaning_of(error), subject)
         if slots.limits.resumes_at > paused_until:
             slots.paused()
-        slots.freed(self._lane)
+        slots.freed(self.lane)
 
     def give_back(self) -> None:
         """Give it back unused or after a cancellation; do nothing if it was given back already."""
         if not self.ended:
             self.ended = True
-            self._slots.limits.withdraw(self._slots.now())
-            self._slots.freed(self._lane)
+            self.slots.limits.withdraw(self.slots.now())
+            self.slots.freed(self.lane)
 
     def __enter__(self) -> Self:
         return self
@@ -214,7 +212,8 @@ class Slots:
         lane.in_flight -= 1
         if self._lookups_wait():
             self._hand_out(starts=False)
-        self._look_soon()
+        if not self._look_is_due:
+            self._look_soon()
 
     def paused(self) -> None:
         """Fail the waiting requests whose deadline is before the end of a pause that has begun."""
@@ -293,12 +292,16 @@ class Slots:
 
     def _give(self, lane: Lane, now: float, *, fresh: bool) -> Slot:
         lane.in_flight += 1
-        self._lateness.watch(now)
+        limits = self.limits
+        if limits.adapts:
+            self._lateness.watch(now)
         if lane.bulk and self._runs[-1] is not lane:
             # Among runs with equally many, the one that was served least recently comes first.
             self._runs.remove(lane)
             self._runs.append(lane)
-        return Slot(self, lane, self.limits.start(now, bulk=lane.bulk, fresh=fresh))
+        slot = Slot(now, limits.in_flight + 1, limits.newest + 1, slots=self, lane=lane)
+        limits.start(slot, bulk=lane.bulk, fresh=fresh)
+        return slot
 
     def _set_alarm(self, moment: float) -> None:
         if self._alarm is not None:

@@ -106,18 +106,18 @@ class Dispatcher:
             while True:
                 with slot or await caller.may_begin(job) as place:
                     slot = None
-                    if (probe_url := place.permit.probe_url) is not None:
+                    if (probe_url := place.probe_url) is not None:
                         await self._probe(probe_url, job, place)
                         continue
                     self._retries += job.attempts > 0
-                    watchdog.until(job, job.begin(place.permit))
+                    watchdog.until(job, job.begin(place))
                     try:
                         job.response = response = await self._transport.send(job.url)
                         if (maximum := concurrency_hint(response.headers)) is not None:
-                            self.limits.hint(maximum, place.permit.started)
+                            self.limits.hint(maximum, place.started)
                         job.result = job.parse(response)
                     except BaseException as caught:
-                        self._attempt_failed(job, place, self._own_error(caught, job, place.permit.started))
+                        self._attempt_failed(job, place, self._own_error(caught, job, place.started))
                     else:
                         self._attempt_succeeded(job, place)
                 if job.error is None:
@@ -153,18 +153,18 @@ class Dispatcher:
         job.elapsed = now - job.started
         slot.found(now, job)
         if _log.isEnabledFor(logging.DEBUG):
-            self._log_attempt(job, slot.permit, now)
+            self._log_attempt(job, slot, now)
 
     def _attempt_failed(self, job: Job[_T], slot: Slot, error: ElevenPhoneError) -> None:
         """Note in the job and in the limits how a request ended."""
         now = self.loop.time()
-        started = slot.permit.started
+        started = slot.started
         job.sending = False
         job.failed(error, started, now)
         slot.failed(now, error, job)
         self._note_refusal(error, started)
         if _log.isEnabledFor(logging.DEBUG):
-            self._log_attempt(job, slot.permit, now)
+            self._log_attempt(job, slot, now)
 
     def _log_attempt(self, job: Job[_T], permit: Permit, now: float) -> None:
         milliseconds = (now - permit.started) * 1000
@@ -173,7 +173,7 @@ class Dispatcher:
 
     async def _probe(self, url: str, job: Job[_T], slot: Slot) -> None:
         """Request an id that was found before, to find out whether the server is up."""
-        started = slot.permit.started
+        started = slot.started
         self._probes += 1
         self.watchdog.until(job, job.begin_probe(started))
         try:

@@ -122,7 +122,7 @@ class SharedLookup(SingleCaller):
         if not job.attempts:
             for timer, deadline in self._waiters.values():
                 if deadline is not None:
-                    timer.reschedule(slot.permit.started + deadline)
+                    timer.reschedule(slot.started + deadline)
         return slot
 
     def next_wait(self, job: Job[_T], error: ElevenPhoneError) -> float | None:

@@ -211,7 +211,7 @@ def test_a_permit_starts_when_it_is_given_not_when_it_is_requested() -> None:
         tasks = await begin(queue.use("first", takes=3.0))
         slot = await queue.take()
         await asyncio.gather(*tasks)
-        return slot.permit
+        return slot
 
     assert virtual_time.run(main()).started == virtual_time.START + 3.0
 
