@@ -18,12 +18,12 @@ from elevenphone._bulk.source import Source
 from elevenphone._limits.slots import Lane, Slot
 from elevenphone._lookup.dispatcher import Dispatcher
 from elevenphone._lookup.job import Job, Terms
+from elevenphone._lookup.watchdog import Watched
 from elevenphone._meaning import meaning_of
-from elevenphone._protocol.answers import parse
 from elevenphone._protocol.requests import path_segment, text_of
 from elevenphone.errors import ElevenPhoneError, InvalidPhoneNumberIdError
 from elevenphone.lookups import Failed, Found, Lookup
-from elevenphone.models import PhoneNumber
+from elevenphone.models import PhoneNumber, decode
 
 # Most positions that a stream holds: read from the input, but not yet delivered to the consumer.
 WINDOW = 2_000
@@ -169,12 +169,16 @@ class Run(AsyncIterator[Lookup]):
         if self._caller.stopped_by is not None:
             return
         self._caller.stopped_by = error
-        self._dispatcher.watchdog.end(error, lambda lookup: lookup.owner is self._lane and not lookup.sending)
+        self._dispatcher.watchdog.end(error, self._is_waiting)
         while self._new_ids:
             job = self._new_ids.popleft()
             phone_number_id = job.phone_number_id or ""
             self._settle(phone_number_id, Failed(job.index, phone_number_id, 0, 0.0, error))
         self._room.wake()
+
+    def _is_waiting(self, lookup: Watched) -> bool:
+        """Whether it is a lookup of this run that has no request in flight."""
+        return isinstance(lookup, Job) and lookup.caller is self._caller and not lookup.sending
 
     def close(self, error: ElevenPhoneError) -> None:
         """Stop, and do not wait for ids that the source does not have ready."""
@@ -236,7 +240,7 @@ class Run(AsyncIterator[Lookup]):
                 self._settle(phone_number_id, Failed(index, phone_number_id, 0, 0.0, reason))
             else:
                 _, timeout, deadline, retry = self._terms
-                job = Job(self._caller, phone_number_id, url, parse, timeout, deadline, retry, index)
+                job = Job(self._caller, phone_number_id, url, decode, timeout, deadline, retry, index)
                 self._new_ids.append(job)
                 if self._standby is None:
                     self._stand_by()

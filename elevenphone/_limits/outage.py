@@ -45,9 +45,11 @@ class Subject(Protocol):
 
     url: str
     failures: int
-    last_request: int
     counted_in: int
     excused_in: int
+
+    @property
+    def last_request(self) -> int: ...
 
 
 class OutageGate:

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias, TypeVar
 
 from elevenphone._limits.limits import Limits
-from elevenphone._limits.permit import Permit
 from elevenphone._limits.slots import Slot, Slots
 from elevenphone._lookup.job import Job
 from elevenphone._lookup.store import Store
 from elevenphone._lookup.watchdog import Watchdog
-from elevenphone._protocol.answers import concurrency_hint, concurrency_stated
+from elevenphone._protocol.answers import concurrency_hint, concurrency_stated, parse
 from elevenphone.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -101,7 +100,7 @@ class Dispatcher:
             slot: The slot for its first attempt; by default it waits for one.
         """
         caller, watchdog = job.caller, self.watchdog
-        watchdog.watch(job, caller.lane)
+        watchdog.watch(job)
         try:
             while True:
                 with slot or await caller.may_begin(job) as place:
@@ -109,22 +108,25 @@ class Dispatcher:
                     if (probe_url := place.probe_url) is not None:
                         await self._probe(probe_url, job, place)
                         continue
-                    self._retries += job.attempts > 0
-                    watchdog.until(job, job.begin(place))
+                    if job.attempts:
+                        self._retries += 1
+                    job.begin(place)
+                    if job.moment < watchdog.alarm_at:
+                        watchdog.set_alarm(job.moment)
                     try:
                         job.response = response = await self._transport.send(job.url)
                         if (maximum := concurrency_hint(response.headers)) is not None:
                             self.limits.hint(maximum, place.started)
-                        job.result = job.parse(response)
+                        job.result = parse(job.decode, response)
                     except BaseException as caught:
-                        self._attempt_failed(job, place, self._own_error(caught, job, place.started))
+                        error = self._own_error(caught, job, place.started)
+                        self._attempt_failed(job, place, error)
                     else:
                         self._attempt_succeeded(job, place)
-                if job.error is None:
+                        break
+                if (wait := caller.next_wait(job, error)) is None:
                     break
-                if (wait := caller.next_wait(job, job.error)) is None:
-                    break
-                self._announce_retry(job, job.error, wait)
+                self._announce_retry(job, error, wait)
                 watchdog.until(job, job.expires)
                 await asyncio.sleep(wait)
         except ElevenPhoneError as error:
@@ -138,7 +140,8 @@ class Dispatcher:
             watchdog.forget(job)
         if job.error is None:
             self._found += 1
-            self.quota.refund()
+            if self.quota.spent:
+                self.quota.refund()
         else:
             self.failed += 1
             job.finish(job.error, self.loop.time())
@@ -148,8 +151,8 @@ class Dispatcher:
     def _attempt_succeeded(self, job: Job[_T], slot: Slot) -> None:
         """Note in the job and in the limits that there is a result."""
         now = self.loop.time()
-        job.sending = False
-        job.error = None
+        if job.error is not None:
+            job.error = None
         job.elapsed = now - job.started
         slot.found(now, job)
         if _log.isEnabledFor(logging.DEBUG):
@@ -159,15 +162,14 @@ class Dispatcher:
         """Note in the job and in the limits how a request ended."""
         now = self.loop.time()
         started = slot.started
-        job.sending = False
         job.failed(error, started, now)
         slot.failed(now, error, job)
         self._note_refusal(error, started)
         if _log.isEnabledFor(logging.DEBUG):
             self._log_attempt(job, slot, now)
 
-    def _log_attempt(self, job: Job[_T], permit: Permit, now: float) -> None:
-        milliseconds = (now - permit.started) * 1000
+    def _log_attempt(self, job: Job[_T], slot: Slot, now: float) -> None:
+        milliseconds = (now - slot.started) * 1000
         outcome = job.error or "found"
         _log.debug("GET %s, attempt %d, %.0f ms: %s", job.url, job.attempts, milliseconds, outcome)
 
@@ -177,7 +179,7 @@ class Dispatcher:
         self._probes += 1
         self.watchdog.until(job, job.begin_probe(started))
         try:
-            job.parse(await self._transport.send(url))
+            parse(job.decode, await self._transport.send(url))
         except BaseException as caught:
             error = self._own_error(caught, job, started)
             slot.failed(self.loop.time(), error, None)
