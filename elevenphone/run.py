@@ -14,7 +14,7 @@ from elevenphone._bulk.caller import BulkCaller
 from elevenphone._bulk.equal_ids import EqualIds
 from elevenphone._bulk.results import AsCompleted, InOrder
 from elevenphone._bulk.signal import Signal
-from elevenphone._bulk.source import Source
+from elevenphone._bulk.source import BREATH_IDS, Source
 from elevenphone._limits.slots import Lane, Slot
 from elevenphone._lookup.dispatcher import Dispatcher
 from elevenphone._lookup.job import Job, Terms
@@ -70,6 +70,8 @@ class Run(AsyncIterator[Lookup]):
         self._equal_ids = EqualIds(remembered)
         self._results = InOrder() if ordered else AsCompleted()
         self._read = self._settled = self._handed_over = 0
+        self._pause_at: float = 0
+        self._breathe_at = BREATH_IDS
         self._is_reading = True
         self._room, self._progress, self._completion = Signal(), Signal(), Signal()
         self._workers: set[asyncio.Task[None]] = set()
@@ -195,14 +197,15 @@ class Run(AsyncIterator[Lookup]):
     # Reading: one task, from the first id to the last
 
     async def _read_ids(self) -> None:
+        time = self._dispatcher.loop.time
         try:
             for phone_number_id in self._source.plain:
                 self._accept(phone_number_id)
-                if self._source.needs_breath() or not self._has_room():
+                if self._read >= self._pause_at or time() >= self._source.breathe_at:
                     await self._pause()
             async for phone_number_id in self._source:
                 self._accept(phone_number_id)
-                if self._source.needs_breath() or not self._has_room():
+                if self._read >= self._pause_at or time() >= self._source.breathe_at:
                     await self._pause()
         except (Exception, asyncio.CancelledError) as error:
             if self._state == "left":
@@ -217,11 +220,16 @@ class Run(AsyncIterator[Lookup]):
             self._end()
 
     async def _pause(self) -> None:
-        """Wait for room for the next id, or at least let other tasks use the event loop."""
-        if self._has_room():
+        """Wait for room for the next ids; after many, or a long time, let other tasks use the event loop."""
+        is_due = self._read >= self._breathe_at or self._dispatcher.loop.time() >= self._source.breathe_at
+        if is_due and self._room_left() > 0:
             await self._source.pause(asyncio.sleep(0))
-        while not self._has_room():
+        while self._room_left() <= 0:
+            is_due = True
             await self._source.pause(self._room.wait())
+        if is_due:
+            self._breathe_at = self._read + BREATH_IDS
+        self._pause_at = min(self._read + self._room_left(), self._breathe_at)
 
     def _accept(self, phone_number_id: str) -> None:
         """Take an id: its result is known, or a worker will look it up."""
@@ -245,10 +253,10 @@ class Run(AsyncIterator[Lookup]):
                 if self._standby is None:
                     self._stand_by()
 
-    def _has_room(self) -> bool:
-        """Whether another id may be read."""
+    def _room_left(self) -> float:
+        """Return how many ids may be read now."""
         ahead = 2 * self._lane.in_flight or _LEAST_AHEAD
-        return len(self._new_ids) < ahead and self._read - self._handed_over < self._window
+        return min(ahead - len(self._new_ids), self._window - self._read + self._handed_over)
 
     def _wake_reader(self) -> None:
         """Wake the reader, but not for each single id."""
@@ -331,7 +339,7 @@ class Run(AsyncIterator[Lookup]):
         self._settled += 1
         if self._progress.waiters:
             self._progress.wake()
-        if self._settled == self._read and not self._is_reading:
+        if not self._is_reading and self._settled == self._read:
             self._end()
 
     def _is_complete(self) -> bool:
