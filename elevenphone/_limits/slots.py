@@ -127,6 +127,8 @@ class Slots:
         self._loop = loop
         self._runs: list[Lane] = []
         self._look_is_due = False
+        # How many wait in the queues of all lanes, and how many of them in `retries`.
+        self._waiting = self._lookups_waiting = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._lateness = Lateness(limits, loop)
 
@@ -160,7 +162,7 @@ class Slots:
         Returns:
             The slot, or `None`: wait for one with `take`.
         """
-        if self.singles.retries or lane.retries:
+        if self._lookups_waiting and (self.singles.retries or lane.retries):
             return None
         limits = self.limits
         now = self._loop.time()
@@ -189,8 +191,11 @@ class Slots:
         if patience.is_over(self._loop.time(), self.limits.resumes_at):
             raise self._pause_too_long()
         waiter: _Waiter = self._loop.create_future()
-        queue = lane.starts if fresh and lane.bulk else lane.retries
+        is_lookup = not (fresh and lane.bulk)
+        queue = lane.retries if is_lookup else lane.starts
         queue[waiter] = patience
+        self._waiting += 1
+        self._lookups_waiting += is_lookup
         self._hand_out(starts=False)
         self._look_soon()
         try:
@@ -199,7 +204,9 @@ class Slots:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 waiter.result().give_back()  # given at the same moment as the cancellation
             else:
-                queue.pop(waiter, None)
+                if queue.pop(waiter, None) is not None:
+                    self._waiting -= 1
+                    self._lookups_waiting -= is_lookup
                 self._look_soon()
             raise
 
@@ -210,9 +217,9 @@ class Slots:
         slot back takes it again in the same step if it has more to do.
         """
         lane.in_flight -= 1
-        if self._lookups_wait():
+        if self._lookups_waiting:
             self._hand_out(starts=False)
-        if not self._look_is_due:
+        if self._waiting:
             self._look_soon()
 
     def paused(self) -> None:
@@ -227,24 +234,9 @@ class Slots:
         return DeadlineExceededError(why, self.limits.paused_by)
 
     def _look_soon(self) -> None:
-        if not self._look_is_due and (self._lookups_wait() or self._workers_wait()):
+        if self._waiting and not self._look_is_due:
             self._look_is_due = True
             self._loop.call_soon(self._look)
-
-    def _lookups_wait(self) -> bool:
-        # Loops, because a generator costs as much as the rest of giving a slot back.
-        if self.singles.retries:
-            return True
-        for run in self._runs:  # noqa: SIM110
-            if run.retries:
-                return True
-        return False
-
-    def _workers_wait(self) -> bool:
-        for run in self._runs:  # noqa: SIM110
-            if run.starts:
-                return True
-        return False
 
     def _look(self) -> None:
         self._look_is_due = False
@@ -264,6 +256,8 @@ class Slots:
                 self._set_alarm(ready_at)
                 return
             waiter = queue.popitem(last=False)[0]
+            self._waiting -= 1
+            self._lookups_waiting -= queue is lane.retries
             if not waiter.done():
                 waiter.set_result(self._give(lane, now, fresh=queue is lane.starts))
 
@@ -311,8 +305,7 @@ class Slots:
             self._alarm = self._loop.call_at(moment, self._look)
 
     def __repr__(self) -> str:
-        waiting = len(self.singles.retries) + sum(len(run.retries) for run in self._runs)
-        return f"<Slots {waiting} waiting, {len(self._runs)} runs, {self.limits!r}>"
+        return f"<Slots {self._lookups_waiting} waiting, {len(self._runs)} runs, {self.limits!r}>"
 
 
 def _held(lane: Lane) -> int:
