@@ -1,7 +1,7 @@
 """Slots in flight: who may start the next request.
 
-Every request needs a slot, and `Slots` owns them all. A slot is a context
-manager: leaving it gives it back, and then the next waiting request gets it.
+Every request needs a slot, and `Slots` owns them all. When one is given back, the
+next waiting request gets it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import asyncio
 import math
 from collections import OrderedDict
 from collections.abc import Collection
-from types import TracebackType
-from typing import NamedTuple, Self, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from elevenphone._limits.lateness import Lateness
 from elevenphone._limits.limits import Limits
@@ -100,15 +99,6 @@ class Slot(Permit, eq=False, gc=False, kw_only=True):
             self.ended = True
             self.slots.limits.withdraw(self.slots.now())
             self.slots.freed(self.lane)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if not self.ended:
-            self.give_back()
 
 
 class Slots:

@@ -103,7 +103,8 @@ class Dispatcher:
         watchdog.watch(job)
         try:
             while True:
-                with slot or await caller.may_begin(job) as place:
+                place = slot or await caller.may_begin(job)
+                try:
                     slot = None
                     if (probe_url := place.probe_url) is not None:
                         await self._probe(probe_url, job, place)
@@ -124,6 +125,9 @@ class Dispatcher:
                     else:
                         self._attempt_succeeded(job, place)
                         break
+                finally:
+                    if not place.ended:
+                        place.give_back()
                 if (wait := caller.next_wait(job, error)) is None:
                     break
                 self._announce_retry(job, error, wait)

@@ -49,10 +49,13 @@ class Queue:
         takes: float = 1.0,
     ) -> None:
         """Wait for a slot, and hold it for a while."""
-        with await self.take(bulk=bulk, fresh=fresh, run=run) as slot:
+        slot = await self.take(bulk=bulk, fresh=fresh, run=run)
+        try:
             self.admitted.append((name, virtual_time.elapsed()))
             await asyncio.sleep(takes)
             slot.found(now(), None)
+        finally:
+            slot.give_back()
 
 
 def fail(slot: Slot, error: ElevenPhoneError) -> None:
