@@ -10,8 +10,9 @@ import pytest
 import virtual_time
 from hypothesis import given
 from hypothesis import strategies as st
+from stub_transport import Step, StubTransport
 
-from elevenphone import ElevenPhoneError, RateLimitError
+from elevenphone import ElevenPhoneError, PhoneNumberClient, RateLimitError
 from elevenphone._limits.limits import Limits
 from elevenphone._limits.permit import Permit
 from elevenphone._limits.slots import Lane, Slot, Slots
@@ -268,12 +269,19 @@ def test_a_worker_can_take_its_freed_slot_again_before_new_ids() -> None:
     assert virtual_time.run(main()).names == ["again", "waiting"]
 
 
-def test_a_slot_that_is_left_without_a_result_is_given_back() -> None:
+class EndOfAllError(BaseException):
+    """Ends more than a request, so that the lookup neither succeeds nor fails."""
+
+
+def test_the_slot_of_a_lookup_that_neither_succeeds_nor_fails_is_given_back() -> None:
+    def end(_url: str) -> Step:
+        raise EndOfAllError
+
     async def main() -> int:
-        queue = Queue()
-        with pytest.raises(ZeroDivisionError), await queue.take():
-            raise ZeroDivisionError
-        return queue.limits.in_flight
+        async with PhoneNumberClient(transport=StubTransport(end)) as client:
+            with pytest.raises(EndOfAllError):
+                await client.get("phnum_1")
+            return client.stats.in_flight
 
     assert virtual_time.run(main()) == 0
 
