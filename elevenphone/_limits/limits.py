@@ -126,7 +126,7 @@ class Limits:
         """Count one request as in flight.
 
         Args:
-            permit: The next permit, which goes back with `found`, `failed` or `withdraw`.
+            permit: The next permit, which goes back with `answered`, `failed` or `withdraw`.
             bulk: Whether it belongs to a bulk run.
             fresh: Whether it is the first request of its lookup.
         """
@@ -160,46 +160,10 @@ class Limits:
         """Decide whether a failed bulk lookup is retried; see `OutageGate.verdict`."""
         return self.gate.verdict(subject, attempts, now, self.newest)
 
-    def found(self, permit: Permit, now: float, subject: Subject | None) -> None:
-        """Count one request as done that was successful."""
+    def answered(self, permit: Permit, now: float, subject: Subject | None, *, found: bool) -> None:
+        """Count one request as done whose answer shows no strain; `found` says whether it has a number."""
         self.in_flight -= 1
         self._last_end = now
-        self._answered(permit, now)
-        self.gate.answered(permit, self.newest, subject, found=True)
-
-    def failed(
-        self,
-        permit: Permit,
-        now: float,
-        error: ElevenPhoneError,
-        meaning: Meaning,
-        subject: Subject | None,
-    ) -> None:
-        """Count one request as done that ended in an error, and learn from it."""
-        self.in_flight -= 1
-        self._last_end = now
-        self._has_strain = True
-        self._is_refusing = meaning.strain == "throttled"
-        self._failures_in_a_row = self._failures_in_a_row + 1 if meaning.strain == "failing" else 0
-        match meaning.strain:
-            case "none":
-                self._answered(permit, now)
-                self.gate.answered(permit, self.newest, subject, found=False)
-            case "throttled":
-                self._quiet_since = min(self._quiet_since, now)
-                # A server that counts requests is not down.
-                self.gate.answered(permit, self.newest, subject, found=False, final=False)
-                if isinstance(error, RateLimitError):
-                    self._throttled(permit, now, error)
-            case "failing":
-                self._quiet_since = min(self._quiet_since, now)
-                away = self.gate.failed(permit, self.newest, now, subject, reached=meaning.sent)
-                if away or (self.gate.closed_at is None and self.gate.failing_share > _MOSTLY_FAILING):
-                    self.concurrency.failing(permit, now)
-                if isinstance(error, StatusError):
-                    self._pause(now, error.retry_after or 0.0, error)
-
-    def _answered(self, permit: Permit, now: float) -> None:
         if self.adapts:
             self.concurrency.answered(permit, now)
         if self._pace.counts_answers:
@@ -211,6 +175,36 @@ class Limits:
             self._busy_pause = _FIRST_BUSY_PAUSE
             self._alone_pause = _FIRST_ALONE_PAUSE
             self._failures_in_a_row = self._refused_in_a_row = 0
+        self.gate.answered(permit, self.newest, subject, found=found)
+
+    def failed(
+        self,
+        permit: Permit,
+        now: float,
+        error: ElevenPhoneError,
+        meaning: Meaning,
+        subject: Subject | None,
+    ) -> None:
+        """Count one request as done that ended in an error, and learn from it."""
+        if meaning.strain == "none":
+            self.answered(permit, now, subject, found=False)
+            return
+        self.in_flight -= 1
+        self._last_end = now
+        self._has_strain = True
+        self._quiet_since = min(self._quiet_since, now)
+        self._is_refusing = meaning.strain == "throttled"
+        self._failures_in_a_row = self._failures_in_a_row + 1 if meaning.strain == "failing" else 0
+        if isinstance(error, RateLimitError):
+            # A server that counts requests is not down.
+            self.gate.answered(permit, self.newest, subject, found=False, final=False)
+            self._throttled(permit, now, error)
+            return
+        away = self.gate.failed(permit, self.newest, now, subject, reached=meaning.sent)
+        if away or (self.gate.closed_at is None and self.gate.failing_share > _MOSTLY_FAILING):
+            self.concurrency.failing(permit, now)
+        if isinstance(error, StatusError):
+            self._pause(now, error.retry_after or 0.0, error)
 
     def _throttled(self, permit: Permit, now: float, error: RateLimitError) -> None:
         match error.kind:

@@ -80,7 +80,7 @@ class Slot(Permit, eq=False, gc=False, kw_only=True):
         """Give it back after a successful answer."""
         self.ended = True
         slots = self.slots
-        slots.limits.found(self, now, subject)
+        slots.limits.answered(self, now, subject, found=True)
         slots.freed(self.lane)
 
     def failed(self, now: float, error: ElevenPhoneError, subject: Subject | None) -> None:

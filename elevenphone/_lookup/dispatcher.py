@@ -123,7 +123,12 @@ class Dispatcher:
                         error = self._own_error(caught, job, place.started)
                         self._attempt_failed(job, place, error)
                     else:
-                        self._attempt_succeeded(job, place)
+                        now = self.loop.time()
+                        job.error = None
+                        job.elapsed = now - job.started
+                        place.found(now, job)
+                        if _log.isEnabledFor(logging.DEBUG):
+                            self._log_attempt(job, place, now)
                         break
                 finally:
                     if not place.ended:
@@ -152,18 +157,8 @@ class Dispatcher:
         if self.store is not None:
             self.store.learn(job)
 
-    def _attempt_succeeded(self, job: Job[_T], slot: Slot) -> None:
-        """Note in the job and in the limits that there is a result."""
-        now = self.loop.time()
-        if job.error is not None:
-            job.error = None
-        job.elapsed = now - job.started
-        slot.found(now, job)
-        if _log.isEnabledFor(logging.DEBUG):
-            self._log_attempt(job, slot, now)
-
     def _attempt_failed(self, job: Job[_T], slot: Slot, error: ElevenPhoneError) -> None:
-        """Note in the job and in the limits how a request ended."""
+        """Note in the job and in the limits how a request failed."""
         now = self.loop.time()
         started = slot.started
         job.failed(error, started, now)

@@ -95,7 +95,7 @@ class Driver:
         if subject is not None:
             subject.last_request = permit.number
         if error is None:
-            self.limits.found(permit, self.now, subject)
+            self.limits.answered(permit, self.now, subject, found=True)
         else:
             self.limits.failed(permit, self.now, error, meaning_of(error), subject)
 
