@@ -25,14 +25,13 @@ from elevenphone._lookup.dispatcher import Dispatcher, OnRetry
 from elevenphone._lookup.job import Job, Terms
 from elevenphone._lookup.single import SingleCaller
 from elevenphone._memory.memory import Memory
-from elevenphone._protocol.answers import parse
 from elevenphone._protocol.pages import PAGES_PATH, first_query
 from elevenphone._protocol.requests import PATH, path_segment
 from elevenphone.cache import Cache
 from elevenphone.errors import ConfigurationError, DecodeError, StatusError
 from elevenphone.listing import Listing
 from elevenphone.lookups import Lookup, RawResponse, raw_response
-from elevenphone.models import PhoneNumber
+from elevenphone.models import PhoneNumber, decode
 from elevenphone.region import Region
 from elevenphone.retry import RetryPolicy
 from elevenphone.run import REMEMBERED, WINDOW, Run
@@ -440,7 +439,7 @@ class PhoneNumberClient:
         self._dispatcher.bind()
         if self._single is None:
             self._single = SingleCaller(self._dispatcher)
-        return Job(self._single, phone_number_id, url, parse, timeout, deadline, retry)
+        return Job(self._single, phone_number_id, url, decode, timeout, deadline, retry)
 
     async def _look_up(self, job: Job[PhoneNumber]) -> None:
         slots = self._dispatcher.slots

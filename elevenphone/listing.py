@@ -12,7 +12,7 @@ from elevenphone._bulk.caller import BulkCaller
 from elevenphone._json import SNIPPET_BYTES
 from elevenphone._lookup.dispatcher import Dispatcher
 from elevenphone._lookup.job import Job, Terms
-from elevenphone._protocol.pages import Page, decode_element, next_query, parse_page
+from elevenphone._protocol.pages import Page, decode_element, decode_page, next_query
 from elevenphone.errors import DecodeError, ElevenPhoneError
 from elevenphone.models import PhoneNumber
 from elevenphone.transport import Response
@@ -114,7 +114,7 @@ class Listing(AsyncIterator[PhoneNumber]):
         dispatcher.bind()
         prefix, timeout, deadline, retry = self._terms
         lane = dispatcher.slots.open_lane(())
-        job = Job(BulkCaller(dispatcher, lane), None, prefix + query, parse_page, timeout, deadline, retry)
+        job = Job(BulkCaller(dispatcher, lane), None, prefix + query, decode_page, timeout, deadline, retry)
         try:
             await dispatcher.look_up(job)
         finally:

@@ -8,7 +8,7 @@ import msgspec
 
 from elevenphone._protocol.answers import parse, request_id_of
 from elevenphone.errors import ElevenPhoneError
-from elevenphone.models import PhoneNumber
+from elevenphone.models import PhoneNumber, decode
 from elevenphone.transport import Response
 
 
@@ -112,7 +112,7 @@ class RawResponse(msgspec.Struct, frozen=True, kw_only=True):
             StatusError: The status is not 2xx.
             DecodeError: The body is not a phone number.
         """
-        return parse(Response(self.status, self.headers, self.body))
+        return parse(decode, Response(self.status, self.headers, self.body))
 
 
 def raw_response(response: Response, attempts: int, elapsed: float) -> RawResponse:

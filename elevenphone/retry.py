@@ -105,25 +105,28 @@ class RetryQuota:
 
     A retry takes 5 of its 500 tokens, and a lookup that succeeds puts 1 back. If fewer
     than five in six lookups succeed, the bucket runs empty and retries stop.
+
+    Attributes:
+        spent: The tokens that are missing.
     """
 
     _CAPACITY = 500
     _COST = 5
 
     def __init__(self) -> None:
-        self._tokens = self._CAPACITY
+        self.spent: int = 0
 
     def take(self) -> bool:
         """Take the tokens of one retry; return whether there were enough."""
-        if self._tokens < self._COST:
+        if self.spent + self._COST > self._CAPACITY:
             return False
-        self._tokens -= self._COST
+        self.spent += self._COST
         return True
 
     def refund(self) -> None:
         """Put back the token of one success."""
-        if self._tokens < self._CAPACITY:
-            self._tokens += 1
+        if self.spent:
+            self.spent -= 1
 
 
 def retry_after_of(error: ElevenPhoneError) -> float | None:

@@ -14,16 +14,16 @@ from elevenphone._bulk.caller import BulkCaller
 from elevenphone._bulk.equal_ids import EqualIds
 from elevenphone._bulk.results import AsCompleted, InOrder
 from elevenphone._bulk.signal import Signal
-from elevenphone._bulk.source import Source
+from elevenphone._bulk.source import BREATH_IDS, Source
 from elevenphone._limits.slots import Lane, Slot
 from elevenphone._lookup.dispatcher import Dispatcher
 from elevenphone._lookup.job import Job, Terms
+from elevenphone._lookup.watchdog import Watched
 from elevenphone._meaning import meaning_of
-from elevenphone._protocol.answers import parse
 from elevenphone._protocol.requests import path_segment, text_of
 from elevenphone.errors import ElevenPhoneError, InvalidPhoneNumberIdError
 from elevenphone.lookups import Failed, Found, Lookup
-from elevenphone.models import PhoneNumber
+from elevenphone.models import PhoneNumber, decode
 
 # Most positions that a stream holds: read from the input, but not yet delivered to the consumer.
 WINDOW = 2_000
@@ -71,6 +71,8 @@ class Run(AsyncIterator[Lookup]):
         self._equal_ids = EqualIds(remembered)
         self._results = InOrder() if ordered else AsCompleted()
         self._read = self._settled = self._handed_over = 0
+        self._pause_at: float = 0
+        self._breathe_at = BREATH_IDS
         self._is_reading = True
         self._room, self._progress, self._completion = Signal(), Signal(), Signal()
         self._workers: set[asyncio.Task[None]] = set()
@@ -173,12 +175,16 @@ class Run(AsyncIterator[Lookup]):
         if self._caller.stopped_by is not None:
             return
         self._caller.stopped_by = error
-        self._dispatcher.watchdog.end(error, lambda lookup: lookup.owner is self._lane and not lookup.sending)
+        self._dispatcher.watchdog.end(error, self._is_waiting)
         while self._new_ids:
             job = self._new_ids.popleft()
             phone_number_id = job.phone_number_id or ""
             self._settle(phone_number_id, Failed(job.index, phone_number_id, 0, 0.0, error))
         self._room.wake()
+
+    def _is_waiting(self, lookup: Watched) -> bool:
+        """Whether it is a lookup of this run that has no request in flight."""
+        return isinstance(lookup, Job) and lookup.caller is self._caller and not lookup.sending
 
     def close(self, error: ElevenPhoneError) -> None:
         """Stop, and do not wait for ids that the source does not have ready."""
@@ -195,14 +201,15 @@ class Run(AsyncIterator[Lookup]):
     # Reading: one task, from the first id to the last
 
     async def _read_ids(self) -> None:
+        time = self._dispatcher.loop.time
         try:
             for phone_number_id in self._source.plain:
                 self._accept(phone_number_id)
-                if self._source.needs_breath() or not self._has_room():
+                if self._read >= self._pause_at or time() >= self._source.breathe_at:
                     await self._pause()
             async for phone_number_id in self._source:
                 self._accept(phone_number_id)
-                if self._source.needs_breath() or not self._has_room():
+                if self._read >= self._pause_at or time() >= self._source.breathe_at:
                     await self._pause()
         except (Exception, asyncio.CancelledError) as error:
             if self._state == "left":
@@ -217,11 +224,16 @@ class Run(AsyncIterator[Lookup]):
             self._end()
 
     async def _pause(self) -> None:
-        """Wait for room for the next id, or at least let other tasks use the event loop."""
-        if self._has_room():
+        """Wait for room for the next ids; after many, or a long time, let other tasks use the event loop."""
+        is_due = self._read >= self._breathe_at or self._dispatcher.loop.time() >= self._source.breathe_at
+        if is_due and self._room_left() > 0:
             await self._source.pause(asyncio.sleep(0))
-        while not self._has_room():
+        while self._room_left() <= 0:
+            is_due = True
             await self._source.pause(self._room.wait())
+        if is_due:
+            self._breathe_at = self._read + BREATH_IDS
+        self._pause_at = min(self._read + self._room_left(), self._breathe_at)
 
     def _accept(self, phone_number_id: str) -> None:
         """Take an id: its result is known, or a worker will look it up."""
@@ -240,15 +252,15 @@ class Run(AsyncIterator[Lookup]):
                 self._settle(phone_number_id, Failed(index, phone_number_id, 0, 0.0, reason))
             else:
                 _, timeout, deadline, retry = self._terms
-                job = Job(self._caller, phone_number_id, url, parse, timeout, deadline, retry, index)
+                job = Job(self._caller, phone_number_id, url, decode, timeout, deadline, retry, index)
                 self._new_ids.append(job)
                 if self._standby is None:
                     self._stand_by()
 
-    def _has_room(self) -> bool:
-        """Whether another id may be read."""
+    def _room_left(self) -> float:
+        """Return how many ids may be read now."""
         ahead = 2 * self._lane.in_flight or _LEAST_AHEAD
-        return len(self._new_ids) < ahead and self._read - self._handed_over < self._window
+        return min(ahead - len(self._new_ids), self._window - self._read + self._handed_over)
 
     def _wake_reader(self) -> None:
         """Wake the reader, but not for each single id."""
@@ -278,7 +290,7 @@ class Run(AsyncIterator[Lookup]):
     async def _work(self) -> None:
         """Wait for a slot; then look up ids as long as there are ids and slots."""
         slots, lane = self._dispatcher.slots, self._lane
-        slot: Slot | None = await slots.take(lane, fresh=True)
+        slot: Slot | None = slots.take_now(lane, fresh=True) or await slots.take(lane, fresh=True)
         self._standby = None
         new_ids, look_up = self._new_ids, self._dispatcher.look_up
         try:
@@ -333,7 +345,7 @@ class Run(AsyncIterator[Lookup]):
         self._settled += 1
         if self._progress.waiters:
             self._progress.wake()
-        if self._settled == self._read and not self._is_reading:
+        if not self._is_reading and self._settled == self._read:
             self._end()
 
     def _is_complete(self) -> bool:

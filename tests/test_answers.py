@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elevenphone import DecodeError, NotFoundError, Response, TwilioPhoneNumber
+from elevenphone import DecodeError, NotFoundError, Response, TwilioPhoneNumber, decode
 from elevenphone._http.redaction import redacted
 from elevenphone._protocol.answers import parse, status_error
 from elevenphone.lookups import raw_response
@@ -19,7 +19,7 @@ NUMBER = b'{"provider":"twilio","phone_number":"+1","label":"Main line","phone_n
 
 @pytest.mark.parametrize("status", [200, 201, 206])
 def test_a_success_is_a_number(status: int) -> None:
-    number = parse(Response(status, {}, NUMBER))
+    number = parse(decode, Response(status, {}, NUMBER))
     assert number == TwilioPhoneNumber(phone_number="+1", label="Main line", phone_number_id="phnum_1")
 
 
@@ -37,7 +37,7 @@ def test_a_success_is_a_number(status: int) -> None:
 )
 def test_an_error_about_a_2xx_body_has_its_status_and_a_snippet(status: int, body: bytes) -> None:
     with pytest.raises(DecodeError) as caught:
-        parse(Response(status, {"content-length": str(len(body))}, body))
+        parse(decode, Response(status, {"content-length": str(len(body))}, body))
     assert caught.value.status == status
     assert caught.value.snippet == body
     assert caught.value.truncated is False
@@ -58,7 +58,7 @@ def test_only_a_body_delimited_by_the_close_can_be_truncated(
     headers: Mapping[str, str], body: bytes, truncated: bool
 ) -> None:
     with pytest.raises(DecodeError) as caught:
-        parse(Response(200, headers, body))
+        parse(decode, Response(200, headers, body))
     assert caught.value.truncated is truncated
 
 
@@ -110,7 +110,7 @@ def test_a_raw_response_holds_the_answer_as_plain_data() -> None:
     raw = raw_response(Response(200, {"Request-Id": "req_1", "X-Other": "x"}, NUMBER), 2, 0.5)
     assert (raw.status, raw.body, raw.request_id, raw.attempts, raw.elapsed) == (200, NUMBER, "req_1", 2, 0.5)
     assert raw.headers == {"request-id": "req_1", "x-other": "x"}
-    assert raw.decode() == parse(Response(200, {}, NUMBER))
+    assert raw.decode() == parse(decode, Response(200, {}, NUMBER))
 
 
 def test_a_raw_response_of_an_error_raises_it_when_decoded() -> None:

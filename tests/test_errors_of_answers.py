@@ -20,6 +20,7 @@ from elevenphone import (
     ServerError,
     StatusError,
     UnprocessableEntityError,
+    decode,
 )
 from elevenphone._protocol.answers import concurrency_hint, concurrency_stated, parse, status_error
 
@@ -59,7 +60,7 @@ def answer(status: int, document: object = None, **headers: str) -> Response:
 )
 def test_each_status_has_its_error_class(status: int, kind: type[StatusError]) -> None:
     with pytest.raises(StatusError) as caught:
-        parse(answer(status, {"detail": {"status": "word", "message": "Sentence"}}))
+        parse(decode, answer(status, {"detail": {"status": "word", "message": "Sentence"}}))
     assert type(caught.value) is kind
     assert caught.value.status == status
     assert str(caught.value).startswith(f"HTTP {status}")

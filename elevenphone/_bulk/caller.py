@@ -41,7 +41,7 @@ class BulkCaller:
         fresh = not job.attempts and not job.has_probed  # after its first turn it goes before new ids
         while True:
             slot = slots.take_now(self.lane, fresh=fresh) or await slots.take(self.lane, fresh=fresh)
-            if not job.in_doubt or slot.permit.probe_url is not None or job.error is None:
+            if not job.in_doubt or slot.probe_url is not None or job.error is None:
                 return slot
             verdict = self._dispatcher.limits.verdict(job, job.retry.attempts, self._dispatcher.loop.time())
             if verdict == "try again":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from operator import attrgetter
 
 from elevenphone.lookups import Lookup
 
@@ -33,22 +34,29 @@ class AsCompleted:
 
 
 class InOrder:
-    """Lookups in the order of the input."""
+    """Lookups in the order of the input.
+
+    Attributes:
+        put: Adds a lookup.
+    """
+
+    put: Callable[[Lookup], None]
 
     def __init__(self) -> None:
+        self._new: list[Lookup] = []
         self._ready: dict[int, Lookup] = {}
         self._next = 0
-
-    def put(self, lookup: Lookup) -> None:
-        """Add a lookup."""
-        self._ready[lookup.index] = lookup
+        self.put = self._new.append
 
     def take(self) -> Lookup | None:
         """Take the next lookup, if it has ended."""
-        lookup = self._ready.pop(self._next, None)
-        self._next += lookup is not None
-        return lookup
+        for lookup in self._new:
+            self._ready[lookup.index] = lookup
+        self._new.clear()
+        following = self._ready.pop(self._next, None)
+        self._next += following is not None
+        return following
 
     def take_all(self) -> list[Lookup]:
-        """Take all, in order; every lookup has been put."""
-        return [self._ready[index] for index in range(len(self._ready))]
+        """Take all, in order; every lookup has been put, and none was taken."""
+        return sorted(self._new, key=attrgetter("index"))

@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaita
 from typing import Self, cast
 
 # Most ids, and seconds, that are read before other tasks may use the event loop.
-_BREATH_IDS, _BREATH_SECONDS = 100, 0.002
+BREATH_IDS = 100
+_BREATH_SECONDS = 0.002
 
 
 class Source(AsyncIterator[str]):
@@ -25,6 +26,7 @@ class Source(AsyncIterator[str]):
         plain: The ids of an iterable, which can be read without waiting.
         is_abandoned: Whether the run was left, so that a cancellation comes from the run.
         is_cut: Whether it was ended while it had no id ready.
+        breathe_at: The time from which other tasks should get to use the event loop.
 
     Raises:
         TypeError: The ids cannot be iterated over.
@@ -42,8 +44,7 @@ class Source(AsyncIterator[str]):
         self._loop = asyncio.get_running_loop()
         self._is_ended = False
         self._waiting: asyncio.Task[object] | None = None  # the reader, while it waits in the source
-        self._taken = 0
-        self._breathe_at = 0.0
+        self.breathe_at = self._loop.time() + _BREATH_SECONDS
 
     def __aiter__(self) -> Self:
         return self
@@ -85,19 +86,9 @@ class Source(AsyncIterator[str]):
             if self.is_abandoned or not isinstance(self._asynchronous, AsyncGenerator):
                 raise
             self._cancellation = error
+        self.breathe_at = self._loop.time() + _BREATH_SECONDS
 
     async def aclose(self) -> None:
         """Close an async generator, in the task that ran it."""
         if isinstance(self._asynchronous, AsyncGenerator):
             await cast("AsyncGenerator[str]", self._asynchronous).aclose()
-
-    def needs_breath(self) -> bool:
-        """Whether the reader should let other tasks use the event loop."""
-        self._taken += 1
-        now = self._loop.time()
-        if self._taken < _BREATH_IDS and now < self._breathe_at:
-            return False
-        is_late = self._taken > 1
-        self._taken = 0
-        self._breathe_at = now + _BREATH_SECONDS
-        return is_late

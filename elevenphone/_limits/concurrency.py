@@ -81,8 +81,7 @@ class ConcurrencyLimit:
 
     def loop_late(self, seconds: float, now: float) -> None:
         """Note by how many seconds this process delayed the requests in flight."""
-        if not self._fixed:
-            self._queue.loop_late(seconds, now, self._newest)
+        self._queue.loop_late(seconds, now, self._newest)
 
     def started(self, permit: Permit) -> None:
         """Note that a request has started."""
@@ -109,8 +108,6 @@ class ConcurrencyLimit:
 
     def answered(self, permit: Permit, now: float) -> None:
         """Note an answer that shows no strain, and grow if the limit is what holds requests back."""
-        if self._fixed:
-            return
         number = permit.number
         if permit.in_flight > self._highest_answered and number > self._newest_at_cut:
             self._accepted(permit.in_flight)

@@ -36,6 +36,8 @@ class Limits:
 
     Attributes:
         in_flight: Requests in flight now.
+        newest: The number of the newest permit.
+        adapts: Whether the limit of requests in flight adapts to the answers.
         resumes_at: The time before which no request may start.
         paused_by: The error that made the last pause.
         concurrency: The limit of requests in flight.
@@ -49,16 +51,18 @@ class Limits:
         rate: float | None = None,
         random: Callable[[], float] = _random,
     ) -> None:
+        self.adapts: bool = concurrency is None
         self._fixed_concurrency = concurrency
         self._fixed_rate = rate
         self._random = random
         self.in_flight: int = 0
-        self._newest = 0
+        self.newest: int = 0
         self._last_end = math.inf
         self._quiet_since = math.inf
         self._known_good: Iterable[str] = ()
         self._failures_in_a_row = 0
         self._is_refusing = False  # whether the last answer was a 429
+        self._has_strain = False  # whether there was a 429 or a failure since the last good answer
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -96,7 +100,7 @@ class Limits:
         if self._is_refusing:
             return True
         if self.gate.closed_at is None:
-            self.gate.close(now, self._newest)
+            self.gate.close(now, self.newest)
         return self.gate.probe_failed
 
     def ready_at(self, bulk: bool) -> float:
@@ -118,32 +122,30 @@ class Limits:
             ready_at = self.gate.probe_from
         return ready_at
 
-    def start(self, now: float, *, bulk: bool, fresh: bool) -> Permit:
+    def start(self, permit: Permit, *, bulk: bool, fresh: bool) -> None:
         """Count one request as in flight.
 
         Args:
-            now: The moment.
+            permit: The next permit, which goes back with `answered`, `failed` or `withdraw`.
             bulk: Whether it belongs to a bulk run.
             fresh: Whether it is the first request of its lookup.
-
-        Returns:
-            A permit, which goes back with `found`, `failed` or `withdraw`.
         """
+        now = permit.started
         if not self.in_flight and now - self._last_end > _FORGOTTEN_AFTER:
             if now - self.resumes_at > _FORGOTTEN_AFTER:  # no request was needed
                 self._quiet_since = math.inf
             self._known_good = self.gate.known_good  # an id that was found once is a good probe later
             self._begin_anew()
-        self.in_flight += 1
-        self._newest += 1
+        self.in_flight = permit.in_flight
+        self.newest = permit.number
         if self._quiet_since == math.inf:
             self._quiet_since = now
-        permit = Permit(now, self.in_flight, self._newest)
-        self.concurrency.started(permit)
-        self._pace.started(permit)
+        if self.adapts:
+            self.concurrency.started(permit)
+        if now >= self._pace.counts_from:
+            self._pace.started(permit)
         if bulk and self.gate.closed_at is not None:
             self.gate.started(permit, now, fresh=fresh)
-        return permit
 
     def withdraw(self, now: float) -> None:
         """Forget a cancelled request, from which nothing can be learned."""
@@ -156,15 +158,24 @@ class Limits:
 
     def verdict(self, subject: Subject, attempts: int, now: float) -> Verdict:
         """Decide whether a failed bulk lookup is retried; see `OutageGate.verdict`."""
-        return self.gate.verdict(subject, attempts, now, self._newest)
+        return self.gate.verdict(subject, attempts, now, self.newest)
 
-    def found(self, permit: Permit, now: float, subject: Subject | None) -> None:
-        """Count one request as done that was successful."""
+    def answered(self, permit: Permit, now: float, subject: Subject | None, *, found: bool) -> None:
+        """Count one request as done whose answer shows no strain; `found` says whether it has a number."""
         self.in_flight -= 1
         self._last_end = now
-        self._failures_in_a_row = 0
-        self._answered(permit, now)
-        self.gate.answered(permit, self._newest, subject, found=True)
+        if self.adapts:
+            self.concurrency.answered(permit, now)
+        if self._pace.counts_answers:
+            self._pace.answered(now, self.newest)
+        # During a pause, requests may be waiting.
+        self._quiet_since = now if now < self.resumes_at else math.inf
+        if self._has_strain:
+            self._has_strain = self._is_refusing = False
+            self._busy_pause = _FIRST_BUSY_PAUSE
+            self._alone_pause = _FIRST_ALONE_PAUSE
+            self._failures_in_a_row = self._refused_in_a_row = 0
+        self.gate.answered(permit, self.newest, subject, found=found)
 
     def failed(
         self,
@@ -175,37 +186,25 @@ class Limits:
         subject: Subject | None,
     ) -> None:
         """Count one request as done that ended in an error, and learn from it."""
+        if meaning.strain == "none":
+            self.answered(permit, now, subject, found=False)
+            return
         self.in_flight -= 1
         self._last_end = now
+        self._has_strain = True
+        self._quiet_since = min(self._quiet_since, now)
         self._is_refusing = meaning.strain == "throttled"
         self._failures_in_a_row = self._failures_in_a_row + 1 if meaning.strain == "failing" else 0
-        match meaning.strain:
-            case "none":
-                self._answered(permit, now)
-                self.gate.answered(permit, self._newest, subject, found=False)
-            case "throttled":
-                self._quiet_since = min(self._quiet_since, now)
-                # A server that counts requests is not down.
-                self.gate.answered(permit, self._newest, subject, found=False, final=False)
-                if isinstance(error, RateLimitError):
-                    self._throttled(permit, now, error)
-            case "failing":
-                self._quiet_since = min(self._quiet_since, now)
-                away = self.gate.failed(permit, self._newest, now, subject, reached=meaning.sent)
-                if away or (self.gate.closed_at is None and self.gate.failing_share > _MOSTLY_FAILING):
-                    self.concurrency.failing(permit, now)
-                if isinstance(error, StatusError):
-                    self._pause(now, error.retry_after or 0.0, error)
-
-    def _answered(self, permit: Permit, now: float) -> None:
-        self.concurrency.answered(permit, now)
-        self._pace.answered(now)
-        # During a pause, requests may be waiting.
-        self._quiet_since = now if now < self.resumes_at else math.inf
-        self._is_refusing = False
-        self._busy_pause = _FIRST_BUSY_PAUSE
-        self._alone_pause = _FIRST_ALONE_PAUSE
-        self._refused_in_a_row = 0
+        if isinstance(error, RateLimitError):
+            # A server that counts requests is not down.
+            self.gate.answered(permit, self.newest, subject, found=False, final=False)
+            self._throttled(permit, now, error)
+            return
+        away = self.gate.failed(permit, self.newest, now, subject, reached=meaning.sent)
+        if away or (self.gate.closed_at is None and self.gate.failing_share > _MOSTLY_FAILING):
+            self.concurrency.failing(permit, now)
+        if isinstance(error, StatusError):
+            self._pause(now, error.retry_after or 0.0, error)
 
     def _throttled(self, permit: Permit, now: float, error: RateLimitError) -> None:
         match error.kind:
@@ -234,7 +233,7 @@ class Limits:
 
     def _too_often(self, permit: Permit, now: float, error: RateLimitError) -> None:
         seconds = min(error.retry_after or 0.0, LONGEST_PAUSE)
-        self._pace.refused(permit, now, seconds)
+        self._pace.refused(permit, now, seconds, self.newest)
         self._pause(now, seconds, error)
 
     def _busy(self, permit: Permit, now: float, error: RateLimitError) -> None:

@@ -45,9 +45,11 @@ class Subject(Protocol):
 
     url: str
     failures: int
-    last_request: int
     counted_in: int
     excused_in: int
+
+    @property
+    def last_request(self) -> int: ...
 
 
 class OutageGate:
@@ -105,10 +107,10 @@ class OutageGate:
         if subject is not None:
             if found:
                 self.known_good.append(subject.url)
-            if final:
+            if final and subject.failures:
                 self._excuse(subject)
-                if subject.failures or self.failing_share:
-                    self._learn_share(subject.failures)
+            if final and (subject.failures or self.failing_share):
+                self._learn_share(subject.failures)
         if self._streak and (self.closed_at is None or number > self._closed_by):
             self._streak = 0
             self._streak_number += 1

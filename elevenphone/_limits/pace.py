@@ -64,6 +64,8 @@ class Pace:
 
     Attributes:
         next_start: The time at which the next request may start.
+        counts_from: The time from which starts are to be noted.
+        counts_answers: Whether answers are to be noted.
     """
 
     def __init__(self, fixed: float | None) -> None:
@@ -72,9 +74,11 @@ class Pace:
         self._learned = math.inf
         self._interval = 1 / self._most
         self._starts = _Starts()
+        self.counts_from = -math.inf
         self._is_first_estimate = False
-        self._newest = self._newest_at_cut = 0
+        self._newest_at_cut = 0
         self._answered_since_refusal = 0
+        self.counts_answers = True
         self._fruitless = 0
         self._least = 0.0
         self._raise = _RAISE
@@ -85,44 +89,45 @@ class Pace:
 
     def started(self, permit: Permit) -> None:
         """Note that a request has started."""
-        self._newest = permit.number
         self._starts.started(permit)
-        if self._interval:
+        if not self._interval:
+            self.counts_from = self._starts.move_at
+        else:
             on_time = permit.started - self.next_start <= _TIMER_SECONDS
             self.next_start = (self.next_start if on_time else permit.started) + self._interval
 
-    def answered(self, now: float) -> None:
+    def answered(self, now: float, newest: int) -> None:
         """Note an answer that shows no strain, and raise the pace if it is time."""
         self._answered_since_refusal += 1
-        if (
-            self._learned < math.inf
-            and now > self._raise_from
-            and self._starts.a_second(now) >= _USED_PART * self._learned
-        ):
+        if self._learned == math.inf:
+            self.counts_answers = False  # until the first refusal, one answer is as good as many
+        elif now > self._raise_from and self._starts.a_second(now, newest) >= _USED_PART * self._learned:
             elapsed = min(now - max(self._raised_at, self._raise_from), 1.0)
             a_second = self._raise if now < self._forget_cost_at else _RAISE
             self._set(self._learned * (1 + a_second * elapsed))
             self._is_first_estimate = False
             self._raised_at = now
 
-    def refused(self, permit: Permit, now: float, cost: float) -> None:
+    def refused(self, permit: Permit, now: float, cost: float, newest: int) -> None:
         """Slow down.
 
         Args:
             permit: The permit of the refused request.
             now: The time of the answer.
             cost: Seconds for which the refusal delays all requests.
+            newest: The number of the newest permit.
         """
         if permit.number <= self._newest_at_cut:  # sent before the last cut: the same wave
             if self._is_first_estimate:
                 self._set(self._starts.correct())
                 self._least = self._learned * _LEAST_PART
             return
-        self._newest_at_cut = self._newest
+        self._newest_at_cut = newest
+        self.counts_from, self.counts_answers = -math.inf, True
         self._fruitless = 0 if self._answered_since_refusal else self._fruitless + 1
         self._is_first_estimate = self._learned == math.inf
         if self._is_first_estimate:
-            pace = self._starts.make(now)
+            pace = self._starts.make(now, newest)
             state = _ESTIMATED if self._starts.seconds >= _BURST_SECONDS else _GUESSED
             self._least = pace * _LEAST_PART
         else:
@@ -159,34 +164,35 @@ class _Starts:
 
     Attributes:
         seconds: The observed time.
+        move_at: The time from which a start moves the marks.
     """
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self._mark = self._mark_before = (0, -math.inf)
-        self._newest = 0
+        self.move_at = -math.inf
         self._accepted = 0
 
     def started(self, permit: Permit) -> None:
-        """Count one start, and move the marks on every half second."""
-        self._newest = permit.number
-        since = permit.started - self._mark[1]
-        if since >= _HALF_WINDOW:
-            mark = (permit.number - 1, permit.started)
-            # After a pause there is no recent start to count.
-            self._mark_before = self._mark if since < 2 * _HALF_WINDOW else mark
-            self._mark = mark
+        """Move the marks on every half second."""
+        if permit.started < self.move_at:
+            return
+        mark = (permit.number - 1, permit.started)
+        # After a pause there is no recent start to count.
+        self._mark_before = self._mark if permit.started < self.move_at + _HALF_WINDOW else mark
+        self._mark = mark
+        self.move_at = permit.started + _HALF_WINDOW
 
-    def a_second(self, now: float) -> float:
+    def a_second(self, now: float, newest: int) -> float:
         """Say how many have started a second, over the last half to one second."""
         number, moment = self._mark_before
-        return (self._newest - number) / max(now - moment, _BURST_SECONDS)
+        return (newest - number) / max(now - moment, _BURST_SECONDS)
 
-    def make(self, now: float) -> float:
+    def make(self, now: float, newest: int) -> float:
         """Estimate the accepted rate at the first refusal."""
         number, moment = self._mark_before
         self.seconds = max(0.0, now - moment)
-        self._accepted = self._newest - number
+        self._accepted = newest - number
         return self.correct()
 
     def correct(self) -> float:

@@ -1,7 +1,7 @@
 """Slots in flight: who may start the next request.
 
-Every request needs a slot, and `Slots` owns them all. A slot is a context
-manager: leaving it gives it back, and then the next waiting request gets it.
+Every request needs a slot, and `Slots` owns them all. When one is given back, the
+next waiting request gets it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,7 @@ import asyncio
 import math
 from collections import OrderedDict
 from collections.abc import Collection
-from types import TracebackType
-from typing import NamedTuple, Self, TypeAlias
-
-import msgspec
+from typing import NamedTuple, TypeAlias
 
 from elevenphone._limits.lateness import Lateness
 from elevenphone._limits.limits import Limits
@@ -72,51 +69,42 @@ class Lane:
         return bool(self.retries or (starts and self.starts and not self.only_probes))
 
 
-class Slot(msgspec.Struct, eq=False):
-    """One request in flight.
+class Slot(Permit, eq=False, gc=False, kw_only=True):
+    """One request in flight: a permit that gives itself back.
 
     Attributes:
-        permit: The permit of the limits for it.
+        slots: Who gave it out.
+        lane: Whose it is.
         ended: Whether it has been given back.
     """
 
-    _slots: Slots
-    _lane: Lane
-    permit: Permit
+    slots: Slots
+    lane: Lane
     ended: bool = False
 
     def found(self, now: float, subject: Subject | None) -> None:
         """Give it back after a successful answer."""
         self.ended = True
-        slots = self._slots
-        slots.limits.found(self.permit, now, subject)
-        slots.freed(self._lane)
+        slots = self.slots
+        slots.limits.answered(self, now, subject, found=True)
+        slots.freed(self.lane)
 
     def failed(self, now: float, error: ElevenPhoneError, subject: Subject | None) -> None:
         """Give it back after a request that ended in an error."""
         self.ended = True
-        slots = self._slots
+        slots = self.slots
         paused_until = slots.limits.resumes_at
-        slots.limits.failed(self.permit, now, error, meaning_of(error), subject)
+        slots.limits.failed(self, now, error, meaning_of(error), subject)
         if slots.limits.resumes_at > paused_until:
             slots.paused()
-        slots.freed(self._lane)
+        slots.freed(self.lane)
 
     def give_back(self) -> None:
         """Give it back unused or after a cancellation; do nothing if it was given back already."""
         if not self.ended:
             self.ended = True
-            self._slots.limits.withdraw(self._slots.now())
-            self._slots.freed(self._lane)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if not self.ended:
-            self.give_back()
+            self.slots.limits.withdraw(self.slots.now())
+            self.slots.freed(self.lane)
 
 
 class Slots:
@@ -135,6 +123,8 @@ class Slots:
         self._loop = loop
         self._runs: list[Lane] = []
         self._look_is_due = False
+        # How many wait in the queues of all lanes, and how many of them in `retries`.
+        self._waiting = self._lookups_waiting = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._lateness = Lateness(limits, loop)
 
@@ -168,7 +158,7 @@ class Slots:
         Returns:
             The slot, or `None`: wait for one with `take`.
         """
-        if self.singles.retries or lane.retries:
+        if self._lookups_waiting and (self.singles.retries or lane.retries):
             return None
         limits = self.limits
         now = self._loop.time()
@@ -197,8 +187,11 @@ class Slots:
         if patience.is_over(self._loop.time(), self.limits.resumes_at):
             raise self._pause_too_long()
         waiter: _Waiter = self._loop.create_future()
-        queue = lane.starts if fresh and lane.bulk else lane.retries
+        is_lookup = not (fresh and lane.bulk)
+        queue = lane.retries if is_lookup else lane.starts
         queue[waiter] = patience
+        self._waiting += 1
+        self._lookups_waiting += is_lookup
         self._hand_out(starts=False)
         self._look_soon()
         try:
@@ -207,7 +200,9 @@ class Slots:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 waiter.result().give_back()  # given at the same moment as the cancellation
             else:
-                queue.pop(waiter, None)
+                if queue.pop(waiter, None) is not None:
+                    self._waiting -= 1
+                    self._lookups_waiting -= is_lookup
                 self._look_soon()
             raise
 
@@ -218,9 +213,10 @@ class Slots:
         slot back takes it again in the same step if it has more to do.
         """
         lane.in_flight -= 1
-        if self._lookups_wait():
+        if self._lookups_waiting:
             self._hand_out(starts=False)
-        self._look_soon()
+        if self._waiting:
+            self._look_soon()
 
     def paused(self) -> None:
         """Fail the waiting requests whose deadline is before the end of a pause that has begun."""
@@ -234,24 +230,9 @@ class Slots:
         return DeadlineExceededError(why, self.limits.paused_by)
 
     def _look_soon(self) -> None:
-        if not self._look_is_due and (self._lookups_wait() or self._workers_wait()):
+        if self._waiting and not self._look_is_due:
             self._look_is_due = True
             self._loop.call_soon(self._look)
-
-    def _lookups_wait(self) -> bool:
-        # Loops, because a generator costs as much as the rest of giving a slot back.
-        if self.singles.retries:
-            return True
-        for run in self._runs:  # noqa: SIM110
-            if run.retries:
-                return True
-        return False
-
-    def _workers_wait(self) -> bool:
-        for run in self._runs:  # noqa: SIM110
-            if run.starts:
-                return True
-        return False
 
     def _look(self) -> None:
         self._look_is_due = False
@@ -271,6 +252,8 @@ class Slots:
                 self._set_alarm(ready_at)
                 return
             waiter = queue.popitem(last=False)[0]
+            self._waiting -= 1
+            self._lookups_waiting -= queue is lane.retries
             if not waiter.done():
                 waiter.set_result(self._give(lane, now, fresh=queue is lane.starts))
 
@@ -299,12 +282,16 @@ class Slots:
 
     def _give(self, lane: Lane, now: float, *, fresh: bool) -> Slot:
         lane.in_flight += 1
-        self._lateness.watch(now)
+        limits = self.limits
+        if limits.adapts:
+            self._lateness.watch(now)
         if lane.bulk and self._runs[-1] is not lane:
             # Among runs with equally many, the one that was served least recently comes first.
             self._runs.remove(lane)
             self._runs.append(lane)
-        return Slot(self, lane, self.limits.start(now, bulk=lane.bulk, fresh=fresh))
+        slot = Slot(now, limits.in_flight + 1, limits.newest + 1, slots=self, lane=lane)
+        limits.start(slot, bulk=lane.bulk, fresh=fresh)
+        return slot
 
     def _set_alarm(self, moment: float) -> None:
         if self._alarm is not None:
@@ -314,8 +301,7 @@ class Slots:
             self._alarm = self._loop.call_at(moment, self._look)
 
     def __repr__(self) -> str:
-        waiting = len(self.singles.retries) + sum(len(run.retries) for run in self._runs)
-        return f"<Slots {waiting} waiting, {len(self._runs)} runs, {self.limits!r}>"
+        return f"<Slots {self._lookups_waiting} waiting, {len(self._runs)} runs, {self.limits!r}>"
 
 
 def _held(lane: Lane) -> int:

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import NoReturn, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from elevenphone._limits.limits import Limits
-from elevenphone._limits.permit import Permit
 from elevenphone._limits.slots import Slot, Slots
 from elevenphone._lookup.job import Job
 from elevenphone._lookup.store import Store
 from elevenphone._lookup.watchdog import Watchdog
-from elevenphone._protocol.answers import concurrency_hint, concurrency_stated
+from elevenphone._protocol.answers import concurrency_hint, concurrency_stated, parse
 from elevenphone._values import shown
 from elevenphone.errors import (
     ConfigurationError,
@@ -111,32 +110,44 @@ class Dispatcher:
             slot: The slot for its first attempt; by default it waits for one.
         """
         caller, watchdog = job.caller, self.watchdog
-        watchdog.watch(job, caller.lane)
+        watchdog.watch(job)
         try:
             while True:
-                with slot or await caller.may_begin(job) as place:
+                place = slot or await caller.may_begin(job)
+                try:
                     slot = None
-                    if (probe_url := place.permit.probe_url) is not None:
+                    if (probe_url := place.probe_url) is not None:
                         await self._probe(probe_url, job, place)
                         continue
-                    self._retries += job.attempts > 0
-                    watchdog.until(job, job.begin(place.permit))
+                    if job.attempts:
+                        self._retries += 1
+                    job.begin(place)
+                    if job.moment < watchdog.alarm_at:
+                        watchdog.set_alarm(job.moment)
                     try:
                         job.response = response = await self._transport.send(job.url)
                         if (maximum := concurrency_hint(response.headers)) is not None:
-                            self.limits.hint(maximum, place.permit.started)
-                        job.result = result = job.parse(response)
+                            self.limits.hint(maximum, place.started)
+                        job.result = result = parse(job.decode, response)
                         if getattr(result, "phone_number_id", job.phone_number_id) != job.phone_number_id:
                             self._refuse_answer(result)
                     except BaseException as caught:
-                        self._attempt_failed(job, place, self._own_error(caught, job, place.permit.started))
+                        error = self._own_error(caught, job, place.started)
+                        self._attempt_failed(job, place, error)
                     else:
-                        self._attempt_succeeded(job, place)
-                if job.error is None:
+                        now = self.loop.time()
+                        job.error = None
+                        job.elapsed = now - job.started
+                        place.found(now, job)
+                        if _log.isEnabledFor(logging.DEBUG):
+                            self._log_attempt(job, place, now)
+                        break
+                finally:
+                    if not place.ended:
+                        place.give_back()
+                if (wait := caller.next_wait(job, error)) is None:
                     break
-                if (wait := caller.next_wait(job, job.error)) is None:
-                    break
-                self._announce_retry(job, job.error, wait)
+                self._announce_retry(job, error, wait)
                 watchdog.until(job, job.expires)
                 await asyncio.sleep(wait)
         except ElevenPhoneError as error:
@@ -150,46 +161,36 @@ class Dispatcher:
             watchdog.forget(job)
         if job.error is None:
             self._found += 1
-            self.quota.refund()
+            if self.quota.spent:
+                self.quota.refund()
         else:
             self.failed += 1
             job.finish(job.error, self.loop.time())
         if self.store is not None:
             self.store.learn(job)
 
-    def _attempt_succeeded(self, job: Job[_T], slot: Slot) -> None:
-        """Note in the job and in the limits that there is a result."""
-        now = self.loop.time()
-        job.sending = False
-        job.error = None
-        job.elapsed = now - job.started
-        slot.found(now, job)
-        if _log.isEnabledFor(logging.DEBUG):
-            self._log_attempt(job, slot.permit, now)
-
     def _attempt_failed(self, job: Job[_T], slot: Slot, error: ElevenPhoneError) -> None:
-        """Note in the job and in the limits how a request ended."""
+        """Note in the job and in the limits how a request failed."""
         now = self.loop.time()
-        started = slot.permit.started
-        job.sending = False
+        started = slot.started
         job.failed(error, started, now)
         slot.failed(now, error, job)
         self._note_refusal(error, started)
         if _log.isEnabledFor(logging.DEBUG):
-            self._log_attempt(job, slot.permit, now)
+            self._log_attempt(job, slot, now)
 
-    def _log_attempt(self, job: Job[_T], permit: Permit, now: float) -> None:
-        milliseconds = (now - permit.started) * 1000
+    def _log_attempt(self, job: Job[_T], slot: Slot, now: float) -> None:
+        milliseconds = (now - slot.started) * 1000
         outcome = job.error or "found"
         _log.debug("GET %s, attempt %d, %.0f ms: %s", job.url, job.attempts, milliseconds, outcome)
 
     async def _probe(self, url: str, job: Job[_T], slot: Slot) -> None:
         """Request an id that was found before, to find out whether the server is up."""
-        started = slot.permit.started
+        started = slot.started
         self._probes += 1
         self.watchdog.until(job, job.begin_probe(started))
         try:
-            job.parse(await self._transport.send(url))
+            parse(job.decode, await self._transport.send(url))
         except BaseException as caught:
             error = self._own_error(caught, job, started)
             slot.failed(self.loop.time(), error, None)

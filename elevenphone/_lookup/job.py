@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from typing import Generic, NamedTuple, Protocol, TypeVar, cast
 
-from elevenphone._limits.permit import Permit
 from elevenphone._limits.slots import Lane, Slot
 from elevenphone._lookup.watchdog import Watched
 from elevenphone.errors import Attempt, DecodeError, ElevenPhoneError, StatusError
@@ -58,7 +57,7 @@ class Job(Watched, Generic[_T], eq=False):
         caller: The single call or the bulk run that awaits it.
         phone_number_id: The id, or `None` for a page of a listing.
         url: The URL of the request.
-        parse: Makes a result from an answer, or raises an error.
+        decode: Makes a result from the body of an answer, or raises an error.
         timeout: Seconds for one attempt.
         deadline: Seconds for all attempts, or `None`.
         retry: What to retry, and when.
@@ -66,11 +65,11 @@ class Job(Watched, Generic[_T], eq=False):
         remember: Whether the result is added to the client's memory.
         attempts: Attempts begun.
         started: The moment of the first.
-        asked: The moment of the last.
+        slot: The slot of the last.
         expires: The moment at which the deadline passes.
         elapsed: Seconds from the first attempt to the end.
         response: The last answer.
-        result: The result of `parse`; it is valid only if `error` is `None`.
+        result: The result of `decode`; it is valid only if `error` is `None`.
         error: The error of the last attempt; `None` if there is a result.
         history: The failed attempts.
     """
@@ -78,7 +77,7 @@ class Job(Watched, Generic[_T], eq=False):
     caller: Caller
     phone_number_id: str | None
     url: str
-    parse: Callable[[Response], _T]
+    decode: Callable[[bytes], _T]
     timeout: float
     deadline: float | None
     retry: RetryPolicy
@@ -86,7 +85,7 @@ class Job(Watched, Generic[_T], eq=False):
     remember: bool = False
     attempts: int = 0
     started: float = 0.0
-    asked: float = 0.0
+    slot: Slot | None = None
     expires: float = math.inf
     elapsed: float = 0.0
     response: Response | None = None
@@ -95,29 +94,37 @@ class Job(Watched, Generic[_T], eq=False):
     history: tuple[Attempt, ...] = ()
     # Notes of `OutageGate`; see `_limits.outage.Subject`.
     failures: int = 0
-    last_request: int = 0
     counted_in: int = 0
     excused_in: int = -1
     in_doubt: bool = False
     has_probed: bool = False  # one of its slots was used for a probe
 
-    def begin(self, permit: Permit) -> float:
-        """Count an attempt; the first starts the deadline, unless a probe has.
+    @property
+    def asked(self) -> float:
+        """The moment of the last attempt."""
+        return 0.0 if self.slot is None else self.slot.started
 
-        Returns:
-            The moment at which it ends at the latest.
-        """
-        now = permit.started
+    @property
+    def last_request(self) -> int:
+        """The number of its last request, as `OutageGate` counts them."""
+        return 0 if self.slot is None else self.slot.number
+
+    @property
+    def sending(self) -> bool:
+        """Whether an attempt is under way."""
+        return self.slot is not None and not self.slot.ended
+
+    def begin(self, slot: Slot) -> None:
+        """Count an attempt, and limit its time; the first starts the deadline, unless a probe has."""
+        now = slot.started
+        self.slot = slot
         if not self.attempts:
             self.started = now
             if self.deadline is not None and not self.has_probed:
                 self.expires = now + self.deadline
-        self.asked = now
         self.attempts += 1
-        self.last_request = permit.number
-        self.sending = True
         ends = now + self.timeout
-        return ends if ends < self.expires else self.expires  # noqa: FURB136 - a call costs more
+        self.moment = ends if ends < self.expires else self.expires  # noqa: FURB136 - a call costs more
 
     def begin_probe(self, now: float) -> float:
         """Note that its slot goes to a probe; if it is its first slot, the deadline starts with it.

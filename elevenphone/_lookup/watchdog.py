@@ -27,18 +27,14 @@ class Watched(msgspec.Struct, eq=False, kw_only=True):
     Attributes:
         task: The task of the lookup, while it is watched.
         cancelling: How often the task was cancelled before.
-        owner: The lane of its run, or the lane of the single lookups.
         moment: The end of its time limit, on the event loop's clock.
-        sending: Whether a request is in flight.
         reason: Why it was ended from outside, or `None`.
         timed_out: Whether `moment` has passed.
     """
 
     task: asyncio.Task[object] | None = None
     cancelling: int = 0
-    owner: object = None
     moment: float = math.inf
-    sending: bool = False
     reason: ElevenPhoneError | None = None
     timed_out: bool = False
 
@@ -90,12 +86,11 @@ class Watchdog:
         self.alarm_at: float = math.inf
         self._alarm: asyncio.TimerHandle | None = None
 
-    def watch(self, lookup: Watched, owner: object) -> None:
+    def watch(self, lookup: Watched) -> None:
         """Watch a lookup of the current task, until `forget`.
 
         Args:
             lookup: The lookup. It is cancelled when its time is over, or by `end`.
-            owner: The lane of the lookup.
 
         Raises:
             RuntimeError: There is no current task.
@@ -105,7 +100,6 @@ class Watchdog:
             raise RuntimeError("a lookup must be awaited inside a task")
         lookup.task = task
         lookup.cancelling = task.cancelling()
-        lookup.owner = owner
         self.watched[lookup] = None
 
     def until(self, lookup: Watched, moment: float) -> None:
@@ -117,7 +111,7 @@ class Watchdog:
     def forget(self, lookup: Watched) -> None:
         """Stop watching a lookup, and take back the cancellation that ended it."""
         del self.watched[lookup]
-        if lookup.task is not None and (lookup.timed_out or lookup.reason is not None):
+        if (lookup.timed_out or lookup.reason is not None) and lookup.task is not None:
             lookup.task.uncancel()
         lookup.task = None
 

@@ -17,11 +17,10 @@ from elevenphone._lookup.single import SingleCaller
 from elevenphone._lookup.store import Remembered, Store
 from elevenphone._meaning import meaning_of
 from elevenphone._memory.shared import SharedLookup
-from elevenphone._protocol.answers import parse
 from elevenphone._protocol.requests import path_segment
 from elevenphone.cache import Cache
 from elevenphone.errors import ConfigurationError, ElevenPhoneError
-from elevenphone.models import PhoneNumber
+from elevenphone.models import PhoneNumber, decode
 from elevenphone.retry import RetryPolicy
 from elevenphone.stats import ClientStats
 
@@ -125,7 +124,7 @@ class Memory:
     async def _ask_alone(self, phone_number_id: str, url: str, terms: Terms) -> PhoneNumber:
         _, timeout, deadline, retry = terms
         caller = SingleCaller(self._dispatcher)
-        job = Job(caller, phone_number_id, url, parse, timeout, deadline, retry, remember=True)
+        job = Job(caller, phone_number_id, url, decode, timeout, deadline, retry, remember=True)
         self._to_be_remembered.add(job)
         try:
             await self._dispatcher.look_up(job)
@@ -198,7 +197,7 @@ class Memory:
                 self._lane.fresh = self._lane.starts  # refreshes that have not begun wait there
             caller = BulkCaller(self._dispatcher, self._lane)
         url = prefix + path_segment(phone_number_id)
-        task = self._start(Job(caller, phone_number_id, url, parse, timeout, deadline, retry))
+        task = self._start(Job(caller, phone_number_id, url, decode, timeout, deadline, retry))
         self._refreshes[phone_number_id] = task
         task.add_done_callback(lambda _task: self._refreshed(phone_number_id))
 

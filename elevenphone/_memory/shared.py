@@ -12,9 +12,8 @@ from elevenphone._limits.slots import Patience, Slot
 from elevenphone._lookup.dispatcher import Dispatcher
 from elevenphone._lookup.job import Job, Terms
 from elevenphone._lookup.single import SingleCaller
-from elevenphone._protocol.answers import parse
 from elevenphone.errors import DeadlineExceededError, ElevenPhoneError
-from elevenphone.models import PhoneNumber
+from elevenphone.models import PhoneNumber, decode
 
 _T = TypeVar("_T")
 
@@ -56,7 +55,7 @@ class SharedLookup(SingleCaller):
         """
         super().__init__(dispatcher)
         _, timeout, _, retry = terms
-        self.job = Job(self, phone_number_id, url, parse, timeout, None, retry, remember=True)
+        self.job = Job(self, phone_number_id, url, decode, timeout, None, retry, remember=True)
         self._id = phone_number_id
         self._is_hopeless = is_hopeless
         self._waiters: dict[asyncio.Future[None], _Waiter] = {}
@@ -131,7 +130,7 @@ class SharedLookup(SingleCaller):
         if not job.attempts:
             for timer, deadline in self._waiters.values():
                 if deadline is not None:
-                    timer.reschedule(slot.permit.started + deadline)
+                    timer.reschedule(slot.started + deadline)
         return slot
 
     def next_wait(self, job: Job[_T], error: ElevenPhoneError) -> float | None:

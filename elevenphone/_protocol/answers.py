@@ -21,7 +21,6 @@ from elevenphone.errors import (
     StatusError,
     UnprocessableEntityError,
 )
-from elevenphone.models import PhoneNumber, decode
 from elevenphone.transport import Response
 
 _T = TypeVar("_T")
@@ -80,23 +79,7 @@ def concurrency_stated(message: str) -> int | None:
     return None if stated is None else int(stated[1])
 
 
-def parse(response: Response) -> PhoneNumber:
-    """Make a phone number from an answer.
-
-    Args:
-        response: The answer.
-
-    Returns:
-        The number.
-
-    Raises:
-        StatusError: The status is not 2xx.
-        DecodeError: The body is not a phone number.
-    """
-    return parse_with(decode, response)
-
-
-def parse_with(decode_body: Callable[[bytes], _T], response: Response) -> _T:
+def parse(decode_body: Callable[[bytes], _T], response: Response) -> _T:
     """Decode the body of an answer.
 
     Args:

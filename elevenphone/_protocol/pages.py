@@ -7,11 +7,9 @@ from urllib.parse import quote
 import msgspec
 
 from elevenphone._json import SNIPPET_BYTES, invalid, malformed, refuse_deep_nesting
-from elevenphone._protocol.answers import parse_with
 from elevenphone._values import shown
 from elevenphone.errors import ConfigurationError, DecodeError, FaultyElementError
 from elevenphone.models import PhoneNumber, decode
-from elevenphone.transport import Response
 
 PAGES_PATH = "/v1/convai/v2/phone-numbers"
 _LARGEST_PAGE = 1_000
@@ -83,23 +81,18 @@ def _encoded(name: str, value: object) -> str:
         raise ConfigurationError(f"{name} has characters that UTF-8 cannot encode: {shown(value)}") from None
 
 
-def parse_page(response: Response) -> Page:
-    """Make a page from an answer.
+def decode_page(body: bytes) -> Page:
+    """Decode the body of a page.
 
     Args:
-        response: The answer.
+        body: JSON in UTF-8.
 
     Returns:
         The page; its elements may still turn out to be faulty.
 
     Raises:
-        StatusError: The status is not 2xx.
         DecodeError: The body is not a page.
     """
-    return parse_with(_decode_page, response)
-
-
-def _decode_page(body: bytes) -> Page:
     try:
         refuse_deep_nesting(body, _WHAT)
         return _PAGE.decode(body)

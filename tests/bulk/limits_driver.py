@@ -72,7 +72,13 @@ class Driver:
     def start(self, *, bulk: bool = True, fresh: bool = True) -> Permit:
         """Start one request, which must be allowed."""
         assert self.may_start(bulk=bulk)
-        return self.limits.start(self.now, bulk=bulk, fresh=fresh)
+        return self.start_anyway(bulk=bulk, fresh=fresh)
+
+    def start_anyway(self, *, bulk: bool = True, fresh: bool = True) -> Permit:
+        """Start one request, even if it would have to wait."""
+        permit = Permit(self.now, self.limits.in_flight + 1, self.limits.newest + 1)
+        self.limits.start(permit, bulk=bulk, fresh=fresh)
+        return permit
 
     def fill(self) -> list[Permit]:
         """Start as many requests as may start now."""
@@ -89,7 +95,7 @@ class Driver:
         if subject is not None:
             subject.last_request = permit.number
         if error is None:
-            self.limits.found(permit, self.now, subject)
+            self.limits.answered(permit, self.now, subject, found=True)
         else:
             self.limits.failed(permit, self.now, error, meaning_of(error), subject)
 

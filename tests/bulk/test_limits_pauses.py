@@ -133,8 +133,7 @@ def test_a_pause_only_grows_and_never_exceeds_a_minute(refusals: list[tuple[str,
 
 def test_an_answer_does_not_end_a_pause() -> None:
     driver = after(throttled("rate", 10.0))
-    single = driver.limits.start(driver.now, bulk=False, fresh=True)
-    driver.end(single)
+    driver.end(driver.start_anyway(bulk=False))
     assert driver.wait() == pytest.approx(10.0)
 
 

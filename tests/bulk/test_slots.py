@@ -10,8 +10,9 @@ import pytest
 import virtual_time
 from hypothesis import given
 from hypothesis import strategies as st
+from stub_transport import Step, StubTransport
 
-from elevenphone import ElevenPhoneError, RateLimitError
+from elevenphone import ElevenPhoneError, PhoneNumberClient, RateLimitError
 from elevenphone._limits.limits import Limits
 from elevenphone._limits.permit import Permit
 from elevenphone._limits.slots import Lane, Slot, Slots
@@ -49,10 +50,13 @@ class Queue:
         takes: float = 1.0,
     ) -> None:
         """Wait for a slot, and hold it for a while."""
-        with await self.take(bulk=bulk, fresh=fresh, run=run) as slot:
+        slot = await self.take(bulk=bulk, fresh=fresh, run=run)
+        try:
             self.admitted.append((name, virtual_time.elapsed()))
             await asyncio.sleep(takes)
             slot.found(now(), None)
+        finally:
+            slot.give_back()
 
 
 def fail(slot: Slot, error: ElevenPhoneError) -> None:
@@ -211,7 +215,7 @@ def test_a_permit_starts_when_it_is_given_not_when_it_is_requested() -> None:
         tasks = await begin(queue.use("first", takes=3.0))
         slot = await queue.take()
         await asyncio.gather(*tasks)
-        return slot.permit
+        return slot
 
     assert virtual_time.run(main()).started == virtual_time.START + 3.0
 
@@ -265,12 +269,19 @@ def test_a_worker_can_take_its_freed_slot_again_before_new_ids() -> None:
     assert virtual_time.run(main()).names == ["again", "waiting"]
 
 
-def test_a_slot_that_is_left_without_a_result_is_given_back() -> None:
+class EndOfAllError(BaseException):
+    """Ends more than a request, so that the lookup neither succeeds nor fails."""
+
+
+def test_the_slot_of_a_lookup_that_neither_succeeds_nor_fails_is_given_back() -> None:
+    def end(_url: str) -> Step:
+        raise EndOfAllError
+
     async def main() -> int:
-        queue = Queue()
-        with pytest.raises(ZeroDivisionError), await queue.take():
-            raise ZeroDivisionError
-        return queue.limits.in_flight
+        async with PhoneNumberClient(transport=StubTransport(end)) as client:
+            with pytest.raises(EndOfAllError):
+                await client.get("phnum_1")
+            return client.stats.in_flight
 
     assert virtual_time.run(main()) == 0
 

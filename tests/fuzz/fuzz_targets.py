@@ -85,7 +85,7 @@ def read_answer(data: bytes) -> None:
     assert KEY not in repr(raw)
     problem: StatusError | DecodeError | None = None
     try:
-        number = parse(response)
+        number = parse(decode, response)
     except (StatusError, DecodeError) as error:
         problem = error
     else:
