@@ -87,6 +87,13 @@ def test_csv_of_any_text_is_what_the_csv_module_writes(label: str, headers: dict
     assert again.getvalue().removesuffix("\r\n") == row.removesuffix("\n")
 
 
+def test_csv_of_one_column_that_is_empty_or_nested_has_a_line_for_each() -> None:
+    number = SIPTrunkPhoneNumber(phone_number="+1", label="", phone_number_id="p", livekit_stack="standard")
+    for column in ("label", "outbound_trunk.headers"):
+        form = CSVLines(Selection((column,), of_numbers=True))
+        assert (form.header, form.encode(Found(0, "p", 1, 0.25, number))) == (f"{column}\n".encode(), b'""\n')
+
+
 def test_a_database_has_the_columns_of_the_csv_and_each_body(api: Api, ids: Path, tmp_path: Path) -> None:
     for ending in ("db", "sqlite", "sqlite3"):
         fetch(ids, "-o", tmp_path / f"out.{ending}", api=api)

@@ -114,7 +114,7 @@ class JournalFile:
             _create(self.path, self._output)
             found = self.path.stat()
             self._is_new = not found.st_size
-            # No statement is kept: with its values, one of many rows would take as much memory as they.
+            # No statement is kept: it would hold the values of its last row, which may be large.
             self.connection = sqlite3.connect(
                 self.path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=0
             )

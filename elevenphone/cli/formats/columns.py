@@ -53,6 +53,7 @@ _TYPES: dict[str, object] = {
     "attempts": int,
     "elapsed": float,
 }
+_ENCODER = msgspec.json.Encoder()
 _FIRST = ("index", "phone_number_id", "attempts", "elapsed", "status")
 _OF_ERRORS = ("error_kind", "http_status", "error_code", "error_message", "request_id")
 _LACKING = {part: (None,) * len(struct.__struct_fields__) for part, struct in _PARTS.items()}
@@ -119,10 +120,7 @@ class Columns:
     Args:
         names: The columns.
         flags: What replaces `True`, `False` and the `None` of a flag that is lacking.
-        nested_as_json: Whether lists and mappings become text: JSON.
-
-    Attributes:
-        nested: The places of those among the columns.
+        of_json: What makes a value of the JSON of a list or a mapping; `None` leaves them as they are.
     """
 
     def __init__(
@@ -130,12 +128,13 @@ class Columns:
         names: Sequence[str],
         flags: Mapping[object, object] | None = None,
         *,
-        nested_as_json: bool = False,
+        of_json: Callable[[str], object] | None = None,
     ) -> None:
         self._names = names
         self._replaced = flags or {}
         self._flags = [place for place, name in enumerate(names) if flags and _TYPES[name] is bool]
-        self.nested = [place for place, name in enumerate(names) if nested_as_json and _is_nested(name)]
+        self._of_json = of_json
+        self._nested = [place for place, name in enumerate(names) if is_nested(name)]
         # By the class of a number, or of the lookup without one.
         self._takers: dict[type, Callable[[tuple[object, ...]], tuple[object, ...]]] = {}
 
@@ -148,19 +147,20 @@ class Columns:
         values = list(taker(_flat(lookup)))
         for place in self._flags:
             values[place] = self._replaced[values[place]]
-        for place in self.nested:
-            if (value := values[place]) is not None:
-                values[place] = msgspec.json.encode(value).decode()
+        if self._of_json is not None:
+            for place in self._nested:
+                if (value := values[place]) is not None:
+                    values[place] = self._of_json(_ENCODER.encode(value).decode())
         return values
 
 
 def _flat(lookup: Lookup) -> tuple[object, ...]:
-    """Flatten a lookup; `_flat_names` has the names."""
+    """Flatten a lookup; `_flat_names` has the names. At the end is `None`, for the columns that it lacks."""
     phone_number_id = encodable(lookup.phone_number_id)
     flat: tuple[object, ...]
     flat = (lookup.index, phone_number_id, lookup.attempts, lookup.elapsed, status_of(lookup))
     if not isinstance(lookup, Found):
-        return (*flat, *astuple(error_document(lookup.error)))
+        return (*flat, *astuple(error_document(lookup.error)), None)
     number = lookup.number
     if isinstance(number, OtherPhoneNumber):
         flat = (*flat, number.raw.decode(errors="replace"))
@@ -168,7 +168,7 @@ def _flat(lookup: Lookup) -> tuple[object, ...]:
     for part in _parts(type(number)):
         value = getattr(number, part)
         flat += _LACKING[part] if value is None else astuple(value)
-    return flat
+    return (*flat, None)
 
 
 def _flat_names(kind: type) -> tuple[str, ...]:
@@ -182,9 +182,10 @@ def _flat_names(kind: type) -> tuple[str, ...]:
 def _taker(kind: type, names: Sequence[str]) -> Callable[[tuple[object, ...]], tuple[object, ...]]:
     """Choose columns from what `_flat` makes of a kind of lookup."""
     there = _flat_names(kind)
-    places = [there.index(name) if name in there else len(there) for name in names]
-    take = itemgetter(*places, len(there))  # at least two, so that it makes a tuple
-    return lambda flat: take((*flat, None))[:-1]
+    places = [there.index(name) if name in there else -1 for name in names]
+    if len(places) == 1:  # for which an itemgetter makes no tuple
+        return lambda flat: (flat[places[0]],)
+    return itemgetter(*places)
 
 
 @functools.cache
@@ -192,7 +193,8 @@ def _parts(kind: type[msgspec.Struct]) -> tuple[str, ...]:
     return tuple(part for part in _PARTS if part in kind.__struct_fields__)
 
 
-def _is_nested(name: str) -> bool:
+def is_nested(name: str) -> bool:
+    """Tell whether a column has lists or mappings."""
     return any(get_origin(each) in (dict, tuple) for each in (_TYPES[name], *get_args(_TYPES[name])))
 
 

@@ -23,7 +23,7 @@ class DatabaseRows:
 
     def __init__(self, path: str, selection: Selection) -> None:
         names = selection.names
-        self._columns = Columns(names, _FLAGS, nested_as_json=True)
+        self._columns = Columns(names, _FLAGS, of_json=str)
         self._raw = names.index("raw") if "raw" in names else None
         self._waiting: list[list[object]] = []
         self._connection = sqlite3.connect(path, isolation_level=None)

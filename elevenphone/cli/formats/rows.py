@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-from collections.abc import Generator, Sequence
-from typing import BinaryIO, Literal, Protocol, TypeAlias
+from collections.abc import Generator
+from operator import itemgetter
+from typing import BinaryIO, Literal, Protocol, TypeAlias, cast
 
 import msgspec
 
-from elevenphone.cli.formats.columns import Columns, Selection
+from elevenphone.cli.formats.columns import Columns, Selection, is_nested, type_of
 from elevenphone.cli.formats.lines import encode_line
 from elevenphone.cli.text import printable_json
 from elevenphone.lookups import Found, Lookup
@@ -29,6 +29,7 @@ ENDINGS: dict[str, Format] = {
 
 FLAG_WORDS: dict[object, object] = {True: "true", False: "false", None: None}
 """Flags as text."""
+_NUMBERS: set[object] = {int, float}
 _QUOTE, _TWO_QUOTES = '"', '""'
 
 
@@ -68,47 +69,41 @@ class JSONLines:
 
 
 class CSVLines:
-    """Rows of CSV in UTF-8; missing values are empty."""
+    """Rows of CSV in UTF-8; missing values are empty.
+
+    The csv module looks at each character, which takes longer than all else that is done for a row.
+    """
 
     def __init__(self, selection: Selection) -> None:
-        self._columns = Columns(selection.names, FLAG_WORDS, nested_as_json=True)
-        # With \r\n as its line end, every version of csv quotes a field that holds either of the two.
-        self._writer = csv.writer(self, lineterminator="\r\n")
-        self._row = ""
-        self.header = self._encoded(selection.names)
-
-    def write(self, text: str) -> None:
-        """Take what the csv module writes: a row at a time."""
-        self._row = text
+        names = selection.names
+        self._columns = Columns(names, FLAG_WORDS, of_json=_quoted)
+        self._numbers = [place for place, name in enumerate(names) if type_of(name) in _NUMBERS]
+        self._texts = [place for place, name in enumerate(names) if not is_nested(name)]
+        self._take_texts = itemgetter(0, 0, *self._texts)  # of less than two it would make no tuple
+        self.header = self._encoded(list(names))
 
     def encode(self, lookup: Lookup, line: bytes | None = None) -> bytes:  # noqa: ARG002 - as all forms
         """Write one row; see `TextForm`."""
-        return self._encoded(self._columns.values(lookup))
+        values = self._columns.values(lookup)
+        for place in self._numbers:
+            if (number := values[place]) is not None:
+                values[place] = str(number)
+        return self._encoded([value or "" for value in cast("list[str | None]", values)])
 
-    def _encoded(self, fields: Sequence[object]) -> bytes:
-        return (self._joined(fields) or self._written(fields)).encode(errors="backslashreplace")
+    def _encoded(self, fields: list[str]) -> bytes:
+        if _needs_quotes("".join(self._take_texts(fields))):
+            for place in self._texts:
+                fields[place] = _quoted(fields[place])
+        row = ",".join(fields) or _TWO_QUOTES  # an empty line would be no row
+        return f"{row}\n".encode(errors="backslashreplace")
 
-    def _joined(self, fields: Sequence[object]) -> str | None:
-        """Join fields, of which only JSON is quoted; `None` where another field has to be.
 
-        The csv module looks at each character, which takes longer than all else that is done for a row.
-        """
-        texts = [field if type(field) is str else "" if field is None else str(field) for field in fields]
-        quoted = [(place, text) for place in self._columns.nested if (text := texts[place])]
-        for place, _ in quoted:
-            texts[place] = ""
-        row = ",".join(texts)
-        if row.count(",") != len(texts) - 1 or not row or '"' in row or "\n" in row or "\r" in row:
-            return None
-        if quoted:
-            for place, text in quoted:
-                texts[place] = f'"{text.replace(_QUOTE, _TWO_QUOTES)}"' if _QUOTE in text else text
-            row = ",".join(texts)
-        return f"{row}\n"
+def _needs_quotes(text: str) -> bool:
+    return _QUOTE in text or "," in text or "\n" in text or "\r" in text
 
-    def _written(self, fields: Sequence[object]) -> str:
-        self._writer.writerow(fields)
-        return f"{self._row[:-2]}\n"
+
+def _quoted(text: str) -> str:
+    return f'"{text.replace(_QUOTE, _TWO_QUOTES)}"' if _needs_quotes(text) else text
 
 
 def text_form(format_: Format, selection: Selection) -> TextForm:

@@ -86,7 +86,7 @@ def selected_columns(selection: Selection) -> tuple[Column, ...]:
 
 def selected_cells(selection: Selection, lookup: Lookup) -> Mapping[str, Text]:
     """Make the row of a lookup for `selected_columns`."""
-    values = Columns(selection.names, FLAG_WORDS, nested_as_json=True).values(lookup)
+    values = Columns(selection.names, FLAG_WORDS, of_json=str).values(lookup)
     texts = [Text("" if value is None else printable(str(value))) for value in values]
     return dict(zip(selection.names, texts, strict=True))
 
