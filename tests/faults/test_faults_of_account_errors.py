@@ -14,7 +14,7 @@ import pytest
 from commands import ONCE_FOR_COMMANDS, run
 from fault_helpers import AT_ONCE, KEY, Serve, connect, ids, in_uvloop
 from misbehaving_server import MisbehavingServer, Wire, found, send, whole
-from stub_transport import After, Step, StubTransport, answer, refused
+from stub_transport import After, Step, StubTransport, answer, found_at, refused
 from stub_transport import found as found_step
 from virtual_client import LATENCY, good, id_of, use_client
 
@@ -134,8 +134,9 @@ def test_row_60_and_61_what_was_found_before_is_kept(step: Step) -> None:
 
 def test_row_61_a_403_between_numbers_that_are_found_concerns_one_id() -> None:
     def serve(url: str) -> Step:
-        is_third = int(id_of(url).removeprefix("phnum_")) % 3 == 0
-        return After(LATENCY, ACCOUNT_ERRORS["403 without a word"]) if is_third else good(url)
+        number = int(id_of(url).removeprefix("phnum_"))
+        step = ACCOUNT_ERRORS["403 without a word"] if number % 3 == 0 else found_at(url)
+        return After(LATENCY + number * 1e-7, step)  # answers come in the order of their requests
 
     lookups, requests = gather(serve, 3_000)
     assert requests == 3_000
