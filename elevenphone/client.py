@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, cast
 
@@ -441,9 +441,10 @@ class PhoneNumberClient:
             self._single = SingleCaller(self._dispatcher)
         return Job(self._single, phone_number_id, url, decode, timeout, deadline, retry)
 
-    async def _look_up(self, job: Job[PhoneNumber]) -> None:
+    def _look_up(self, job: Job[PhoneNumber]) -> Awaitable[None]:
+        """Look a job up, in a slot that is free now if there is one; to be awaited at once."""
         slots = self._dispatcher.slots
-        await self._dispatcher.look_up(job, slots.take_now(slots.singles, fresh=True))
+        return self._dispatcher.look_up(job, slots.take_now(slots.singles, fresh=True))
 
     def _run(
         self,

@@ -109,7 +109,7 @@ class Dispatcher:
             job: The lookup. It holds the result or the error afterwards.
             slot: The slot for its first attempt; by default it waits for one.
         """
-        caller, watchdog = job.caller, self.watchdog
+        caller, watchdog, limits = job.caller, self.watchdog, self.limits
         watchdog.watch(job)
         try:
             while True:
@@ -126,8 +126,8 @@ class Dispatcher:
                         watchdog.set_alarm(job.moment)
                     try:
                         job.response = response = await self._transport.send(job.url)
-                        if (maximum := concurrency_hint(response.headers)) is not None:
-                            self.limits.hint(maximum, place.started)
+                        if limits.adapts and (maximum := concurrency_hint(response.headers)) is not None:
+                            limits.hint(maximum, place.started)
                         job.result = result = parse(job.decode, response)
                         if getattr(result, "phone_number_id", job.phone_number_id) != job.phone_number_id:
                             self._refuse_answer(result)
