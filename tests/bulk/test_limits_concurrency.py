@@ -63,22 +63,26 @@ def test_an_error_of_one_id_counts_as_accepted() -> None:
 # The first refusal
 
 
-def test_a_slow_answer_of_a_search_undoes_the_growth_since_its_request_was_sent() -> None:
+@pytest.mark.parametrize(("rounds", "before", "after"), [(1, 24, 24), (3, 77, 56)])
+def test_a_slow_answer_undoes_the_growth_since_its_request_was_sent_if_the_limit_is_large(
+    rounds: int, before: int, after: int
+) -> None:
     driver = Driver()
-    driver.round()
+    for _ in range(rounds):
+        driver.round()
     permits = driver.fill()
-    assert driver.limit == 16
+    half = len(permits) // 2
     driver.now += LATENCY
-    for permit in permits[:8]:
+    for permit in permits[:half]:
         driver.end(permit)
-    assert driver.limit == 24
+    assert driver.limit == before
     driver.fill()
     driver.now += LATENCY
-    driver.end(permits[15])
-    assert driver.limit == 16
-    for permit in permits[8:15]:
+    driver.end(permits[-1])
+    assert driver.limit == after
+    for permit in permits[half:-1]:
         driver.end(permit)
-    assert driver.limit == 16  # the others of its round neither cut it again nor make it grow
+    assert driver.limit == after  # the others of its round neither cut it again nor make it grow
 
 
 @given(accepts=st.integers(1, 99))
