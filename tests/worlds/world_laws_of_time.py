@@ -73,8 +73,9 @@ def twins_end_together(evidence: Evidence) -> Iterator[str]:
 
     To that comes what one last lookup may take: the attempts and waits of an unlucky one if something
     fails, else the slowest answer, or half a second. To that comes what single lookups take, which go
-    first. A run that waits for the other's end takes just twice as long; so a third of its ids must
-    have been requested by then, if there are twenty. A run that an account error ended is left out.
+    first: of few requests a second they leave none to a run. A run that waits for the other's end takes
+    just twice as long; so a third of its ids must have been requested by then, if there are twenty. A run
+    that an account error ended is left out.
     """
     world = evidence.world
     if not world.twins or not evidence.is_finished:
@@ -85,7 +86,10 @@ def twins_end_together(evidence: Evidence) -> Iterator[str]:
     first, second = sorted(evidence.played.runs[:2], key=lambda run: run.ended)
     troubled = chance_of_failing(world) or world.runs[0].ids.bad
     tail = last_lookup_takes(world) + WAIT_MAX if troubled else max(0.5, slowest_answer(world))
-    tail += sum(gets.ids.size for gets in world.gets) * slowest_answer(world) / slots(world)
+    each = max(
+        slowest_answer(world) / slots(world), 0.0 if world.server.rate is None else 1 / world.server.rate
+    )
+    tail += sum(gets.ids.size for gets in world.gets) * each
     if second.ended > 2 * first.ended + tail:
         yield f"two equal runs took {first.ended:.2f} s and {second.ended:.2f} s"
     asked = {request.phone_number_id for request in evidence.log if request.at < first.ended}
