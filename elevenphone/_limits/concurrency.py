@@ -32,7 +32,7 @@ class ConcurrencyLimit:
 
         Searching --refused--> Shared --refused, nobody else is there--> Alone
         Alone     --refused below a recently accepted level--> Shared
-        Alone     --an answer above the ceiling--> Searching
+        Alone     --an answer with as many in flight as were refused--> Searching
         any       --the server fails--> Recovering --back at the old limit--> Shared or Alone, as before
 
     When a refusal comes back, the number of requests still in flight is what the server
