@@ -44,7 +44,9 @@ _limits.states
 _limits.neighbors
 _limits.server_queue
 _limits.queue_states
+_limits.slow_answers
 _limits.answer_times
+_limits.spread
 _limits.pace
 _limits.outage
 _limits.permit

@@ -19,8 +19,6 @@ _MOST = 100.0
 # One wave of refusals leaves at least this part: all of it was sent before the first refusal came back.
 _LEAST_OF_A_WAVE = 0.5
 _LEFT_WHEN_FAILING = 0.5
-# While searching, the limit at most doubles in a round, so no more than half of it can be too much.
-_LEFT_OF_A_ROUND = 0.5
 # Seconds for which a hint stops growth, counted from its last change or from a refusal.
 _HINT_BINDS_SECONDS = 30.0
 # The same for a limit that only refusals state: it may have risen since, and the next refusal states it.
@@ -34,7 +32,7 @@ class ConcurrencyLimit:
 
         Searching --refused--> Shared --refused, nobody else is there--> Alone
         Alone     --refused below a recently accepted level--> Shared
-        Alone     --an answer above the ceiling--> Searching
+        Alone     --an answer with as many in flight as were refused--> Searching
         any       --the server fails--> Recovering --back at the old limit--> Shared or Alone, as before
 
     When a refusal comes back, the number of requests still in flight is what the server
@@ -151,8 +149,8 @@ class ConcurrencyLimit:
         value = self.state.grown(self.value, now, self._grown_at)
         if value > self.value:
             if self._queue.slow.took_much_longer(permit, now, self._newest):
-                if isinstance(self.state, Searching):  # What was sent since waits even longer.
-                    self.value = max(self.value * _LEFT_OF_A_ROUND, min(self.value, permit.in_flight))
+                if isinstance(self.state, Searching):
+                    self.value = self.state.grown_too_far(self.value, permit.in_flight)
             elif self._queue.slow.lets_grow(permit, now):
                 self.value = min(value, most)
         if self.value >= self.state.ceiling and isinstance(self.state, Recovering):

@@ -248,7 +248,8 @@ class Limits:
     def _pause(self, now: float, seconds: float, error: StatusError) -> None:
         # Only forward: a request that waits for the later time must not start at the earlier one.
         resumes_at = now + min(seconds, LONGEST_PAUSE)
-        if resumes_at > self.resumes_at:
+        # No wait is no pause: the requests in flight were not sent before its end.
+        if seconds > 0 and resumes_at > self.resumes_at:
             self.resumes_at, self.paused_by = resumes_at, error
 
     def __repr__(self) -> str:

@@ -28,8 +28,10 @@ class Bounded(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         try_from: The time from which more are tried.
+        step: How many more, at least one.
         cut_from: Requests in flight before a cut whose effect is not known yet; 0 if there is none.
     """
 
     try_from: float
+    step: float = 0.0
     cut_from: float = 0.0

@@ -34,11 +34,10 @@ _CHANCE_WHEN_FASTER = 1.0
 # and answers that take more than 80% of their time did not wait in one.
 _STILL_BUSY = 0.85
 _NO_FASTER = 0.8
-# The bound is the knee plus 0.2 times its root. More requests are tried half a second after a cut: one in
-# fourteen, at least one. From 100 in flight on, no bound is needed.
+# The bound is the knee plus 0.2 times its root. More requests are tried half a second after a cut. From 100
+# in flight on, no bound is needed.
 _SLACK = 0.2
 _HOLD_SECONDS = 0.5
-_STEP = 0.07
 _NO_BOUND = 100.0
 # Seconds until the next look; after a slow one, a multiple of its duration; and the requests in flight below
 # which none is needed. If several clients keep one queue, the one with more requests shortens it more by its
@@ -251,11 +250,13 @@ class ServerQueue:
             self._bound(before.rate * max(idle.mean, _CLOCK_SECONDS / 2), now, newest)
 
     def _try_more(self, bounded: Bounded, times: AnswerTimes, now: float) -> None:
+        step = bounded.step
         # If fewer were in flight than allowed, a higher bound would change nothing.
         if now >= bounded.try_from and times.in_flight > self.most - 2:
-            self.most += max(1.0, _STEP * self.most)
+            self.most += max(1.0, step)
+            step += 1.0
         if self.most < _NO_BOUND:
-            self.state = Bounded(bounded.try_from)
+            self.state = Bounded(bounded.try_from, step)
         else:
             self.state, self.most = Free(), math.inf
 

@@ -29,8 +29,8 @@ _FASTER_AFTER = 0.45
 # The growth a second, as a part of the limit, while other clients are only assumed.
 _GROWTH_WHEN_ASSUMED = 1.0
 
-# Searching: from so many in flight on, an answer adds less than one. The limit exceeds what the server works
-# on by a round of growth, before the first answer shows it.
+# Searching: from so many in flight on, an answer adds less than one, and one that took long takes back what
+# the others added since its request was sent. A server shows a queue only after a round of growth.
 _LARGE, _GROWTH_WHEN_LARGE = 32.0, 0.75
 
 
@@ -40,8 +40,12 @@ class Searching(msgspec.Struct, frozen=True, gc=False):
     ceiling: ClassVar[float] = math.inf
 
     def grown(self, value: float, now: float, grown_at: float) -> float:  # noqa: ARG002
-        """Grow by one for each answer; by less where half of it would be a long queue."""
+        """Grow by one for each answer; by less if the limit is large."""
         return value + (1.0 if value < _LARGE else _GROWTH_WHEN_LARGE)
+
+    def grown_too_far(self, value: float, in_flight: int) -> float:
+        """Return to the number in flight at which a request waited long, unless the limit is small."""
+        return min(value, max(_LARGE, in_flight))
 
     def passed(self) -> State:
         """Stay: there is no ceiling."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from limits_driver import LATENCY, REFUSAL_TAKES, Driver, throttled, unavailable
 
-from elevenphone import ElevenPhoneError, NotFoundError, RateLimitError
+from elevenphone import ElevenPhoneError, RateLimitError
 from elevenphone.errors import RateLimitKind
 
 
@@ -22,63 +22,7 @@ def settled(accepts: int) -> Driver:
     return driver
 
 
-# Up to the first refusal
-
-
-def test_the_limit_doubles_each_round_and_grows_more_slowly_to_the_maximum_from_32_on() -> None:
-    driver = Driver()
-    limits = [driver.limit]
-    for _ in range(5):
-        assert driver.round() == 0
-        limits.append(driver.limit)
-    assert limits == [8, 16, 32, 56, 98, 100]
-
-
-def test_no_more_requests_start_than_the_limit() -> None:
-    driver = Driver()
-    permits = driver.fill()
-    assert len(permits) == driver.limit == driver.limits.in_flight == 8
-    assert driver.limits.ready_at(bulk=False) == float("inf")
-    driver.end(permits[0], NotFoundError(404))
-    assert driver.may_start()
-
-
-def test_the_limit_does_not_grow_while_fewer_requests_are_in_flight() -> None:
-    driver = Driver()
-    for _ in range(1_000):
-        permits = [driver.start() for _ in range(3)]
-        driver.now += LATENCY
-        for permit in permits:
-            driver.end(permit)
-    assert driver.limit == 8
-
-
-def test_an_error_of_one_id_counts_as_accepted() -> None:
-    driver = Driver()
-    for permit in driver.fill():
-        driver.end(permit, NotFoundError(404))
-    assert driver.limit == 16
-
-
 # The first refusal
-
-
-def test_a_slow_answer_of_a_search_undoes_the_growth_since_its_request_was_sent() -> None:
-    driver = Driver()
-    driver.round()
-    permits = driver.fill()
-    assert driver.limit == 16
-    driver.now += LATENCY
-    for permit in permits[:8]:
-        driver.end(permit)
-    assert driver.limit == 24
-    driver.fill()
-    driver.now += LATENCY
-    driver.end(permits[15])
-    assert driver.limit == 16
-    for permit in permits[8:15]:
-        driver.end(permit)
-    assert driver.limit == 16  # the others of its round neither cut it again nor make it grow
 
 
 @given(accepts=st.integers(1, 99))

@@ -69,6 +69,16 @@ def test_a_busy_service_with_a_retry_after_of_zero_still_gets_pauses() -> None:
     assert waits == pytest.approx([0.0, 0.5, 1.0, 2.0])
 
 
+def test_a_retry_after_of_zero_does_not_hide_later_refusals_of_a_busy_service() -> None:
+    driver = Driver(concurrency=2)
+    first, second = driver.start(), driver.start()
+    driver.now += 0.001
+    driver.end(first, throttled("busy", 0.0))
+    driver.now += 0.001
+    driver.end(second, throttled("busy"))
+    assert driver.wait() >= 0.25
+
+
 def test_a_busy_service_gets_the_longer_pause_it_asks_for() -> None:
     driver = Driver()
     for _ in range(3):
@@ -126,7 +136,8 @@ def test_a_pause_only_grows_and_never_exceeds_a_minute(refusals: list[tuple[str,
                 driver.end(permit, throttled(kind, retry_after))
             case _:
                 driver.end(permit, unavailable(retry_after))
-        assert driver.limits.resumes_at >= max(resumes_at, driver.now + min(retry_after, 60.0))
+        if retry_after:
+            assert driver.limits.resumes_at >= max(resumes_at, driver.now + min(retry_after, 60.0))
         assert driver.limits.resumes_at <= max(resumes_at, driver.now + 60.0)
         resumes_at = driver.limits.resumes_at
 

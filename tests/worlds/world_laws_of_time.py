@@ -74,8 +74,9 @@ def twins_end_together(evidence: Evidence) -> Iterator[str]:
 
     To that comes what one last lookup may take: the attempts and waits of an unlucky one if something
     fails, else the slowest answer, or half a second. To that comes what single lookups take, which go
-    first. A run that waits for the other's end takes just twice as long; so a third of its ids must
-    have been requested by then, if there are twenty. A run that an account error ended is left out.
+    first: of few requests a second they leave none to a run. A run that waits for the other's end takes
+    just twice as long; so a third of its ids must have been requested by then, if there are twenty. A run
+    that an account error ended is left out.
     """
     world = evidence.world
     if not world.twins or not evidence.is_finished:
