@@ -290,7 +290,8 @@ class Run(AsyncIterator[Lookup]):
     async def _work(self) -> None:
         """Wait for a slot; then look up ids as long as there are ids and slots."""
         slots, lane = self._dispatcher.slots, self._lane
-        slot: Slot | None = slots.take_now(lane, fresh=True) or await slots.take(lane, fresh=True)
+        slot: Slot | None = None if lane.only_probes else slots.take_now(lane, fresh=True)
+        slot = slot or await slots.take(lane, fresh=True)
         self._standby = None
         new_ids, look_up = self._new_ids, self._dispatcher.look_up
         try:
