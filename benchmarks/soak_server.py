@@ -88,7 +88,7 @@ def poison(ids: list[str], dice: random.Random) -> Iterator[str]:
 
 
 def serve(pipe: Connection, seed: int) -> None:
-    """Be the server until told to end, then tell what was seen."""
+    """Be the server until a message comes through the pipe, then report what it has seen."""
 
     async def main() -> None:
         dice = random.Random(seed)
@@ -100,10 +100,10 @@ def serve(pipe: Connection, seed: int) -> None:
             relay = Relay(int(emulator.base_url.rpartition(":")[2]), dice, poisoned)
             urls = (emulator.base_url, await relay.start())
             pipe.send(Address(urls, emulator.api_key, tuple(ids), frozenset(absent), poisoned))
-            told = asyncio.create_task(asyncio.to_thread(pipe.poll, None))
-            while not told.done():
+            message = asyncio.create_task(asyncio.to_thread(pipe.poll, None))
+            while not message.done():
                 change_weather(emulator, relay, dice)
-                await asyncio.wait([told], timeout=dice.uniform(1.0, 4.0))
+                await asyncio.wait([message], timeout=dice.uniform(1.0, 4.0))
             relay.stop()
             pipe.send(Seen(emulator.stats, dict(relay.spoilt)))
 

@@ -77,7 +77,7 @@ class Tally:
         self.virtual_seconds = 0.0
         self.broken: set[int] = set()
         self.laws: Counter[str] = Counter()
-        self._started = self._told = time.monotonic()
+        self._started = self._reported = time.monotonic()
 
     def add(self, batch: Batch) -> None:
         """Add a batch, and show what was broken in it, and from time to time how far this is."""
@@ -88,8 +88,8 @@ class Tally:
         self.laws.update(law for _, law in {(seed, law) for seed, law, _ in batch.broken})
         for seed, law, what in batch.broken:
             print(f"world {seed}: {law.replace('_', ' ')}: {what}", flush=True)
-        if time.monotonic() - self._told >= _PROGRESS_SECONDS:
-            self._told = time.monotonic()
+        if time.monotonic() - self._reported >= _PROGRESS_SECONDS:
+            self._reported = time.monotonic()
             print(self, flush=True)
 
     def __str__(self) -> str:

@@ -25,7 +25,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         makespan: Seconds from the start to the last lookup's end.
         ideal: Seconds that a client that knew everything would take.
         mean_latency: Mean of the latencies drawn, in seconds.
-        answer: Mean time of a lookup that took one request, as the client saw it, in seconds; 0: not told.
+        answer: Mean time of a lookup that took one request, as the client saw it, in seconds; 0 if unknown.
         requests: Requests that reached the server.
         refused: Of those, answered 429.
         rejected: Share answered 429 of those after the first second.

@@ -1,4 +1,4 @@
-"""What a server does during a run, what clients are told, and what both report: plain values.
+"""What a server does during a run, what clients are to do, and what both report: plain values.
 
 They travel as JSON lines between processes, and serve the simulation as they are.
 """
@@ -105,7 +105,7 @@ class ServerReport(msgspec.Struct, kw_only=True):
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What one client is told to do.
+    """What one client is to do.
 
     Attributes:
         client: Which client: a key of `peers.CLIENTS`.

@@ -1,4 +1,4 @@
-"""An emulator in a process of its own, told what to do by lines on stdin.
+"""An emulator in a process of its own, controlled by lines on stdin.
 
 First comes a `ServerPlan` as JSON; then `go`, from when on the plan's changes count,
 and `report`. The end of stdin ends it. Answers are JSON lines on stdout.

@@ -151,7 +151,7 @@ def test_a_number_of_an_unknown_provider_keeps_its_body() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "told"),
+    ("error", "status", "expected"),
     [
         (
             NotFoundError(404, "phone_number_not_found", "No such.", "req_1"),
@@ -178,13 +178,13 @@ def test_a_number_of_an_unknown_provider_keeps_its_body() -> None:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_a_failure_says_why(error: ElevenPhoneError, status: str, told: tuple[object, ...]) -> None:
+def test_a_failure_says_why(error: ElevenPhoneError, status: str, expected: tuple[object, ...]) -> None:
     row = only_row(failed(error))
     assert row["status"] == status
     names = ("error_kind", "http_status", "error_code", "error_message", "request_id")
-    assert tuple(row[name] for name in names) == told
-    told_of_number = SCHEMA.names[SCHEMA.names.index("provider") : SCHEMA.names.index("error_kind")]
-    assert [row[name] for name in told_of_number] == [None] * len(told_of_number)
+    assert tuple(row[name] for name in names) == expected
+    of_number = SCHEMA.names[SCHEMA.names.index("provider") : SCHEMA.names.index("error_kind")]
+    assert [row[name] for name in of_number] == [None] * len(of_number)
 
 
 def test_an_id_with_a_lone_surrogate_is_escaped() -> None:

@@ -190,7 +190,9 @@ async def say_something_else(reader: asyncio.StreamReader, writer: asyncio.Strea
 
 
 @pytest.mark.parametrize("handle", [leave, hear_and_leave, hear_all_and_leave, say_something_else])
-async def test_row_66_a_server_that_leaves_in_the_handshake_is_told_of_with_a_reason(handle: Handler) -> None:
+async def test_row_66_a_server_that_leaves_in_the_handshake_gives_a_reason(
+    handle: Handler,
+) -> None:
     async with listener(handle) as host:
         error = await failure_of(f"https://{host}")
     assert error.stage == "connect"

@@ -54,7 +54,7 @@ LIVES = Path(__file__).with_name("forked_lives.py")
 
 
 @pytest.mark.parametrize(
-    ("life", "told"),
+    ("life", "outcomes"),
     [
         ("made before", {"child": "found", "parent": "found"}),
         ("used before", {"child": "ConfigurationError", "parent": "ConfigurationError"}),
@@ -62,7 +62,7 @@ LIVES = Path(__file__).with_name("forked_lives.py")
     ],
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
-async def test_row_33_used_after_fork(life: str, told: dict[str, str]) -> None:
+async def test_row_33_used_after_fork(life: str, outcomes: dict[str, str]) -> None:
     async with Emulator(numbers=1) as emulator:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -79,7 +79,7 @@ async def test_row_33_used_after_fork(life: str, told: dict[str, str]) -> None:
         out, err = await process.communicate()
     assert (process.returncode, err) == (0, b"")
     lines = [json.loads(line) for line in out.splitlines()]
-    assert {line["who"]: line["outcome"] for line in lines} == told
+    assert {line["who"]: line["outcome"] for line in lines} == outcomes
 
 
 # Row 34

@@ -9,7 +9,7 @@ import pytest
 from world_drawing import draw
 from world_laws import judge
 from world_playing import play
-from world_trace import told
+from world_trace import story
 
 GROUP = 50
 _SHOWN = 20
@@ -36,7 +36,7 @@ def test_no_law_is_broken_in_the_worlds(seeds: range, capsys: pytest.CaptureFixt
         broken += [str(violation) for violation in judge(played)]
         if len(seeds) == 1:
             with capsys.disabled():
-                print(f"\n{told(played)}")  # noqa: T201 - asked for
+                print(f"\n{story(played)}")  # noqa: T201 - asked for
     if broken:
         more = len(broken) - _SHOWN
         pytest.fail("\n".join(broken[:_SHOWN] + [f"and {more} more"] * (more > 0)), pytrace=False)

@@ -100,7 +100,7 @@ class Evidence:
     def failures(self, phone_number_id: str) -> int:
         """Count the failures of an id that count as its own.
 
-        Those in an outage do, if it was too short to be told from bad luck; connections that
+        Those in an outage do, if it was too short to differ from bad luck; connections that
         were refused never do. If a probe after the last attempt, and after the wait that the server has
         asked for, could not fail before the outage ended, nobody can tell any more.
         """

@@ -59,7 +59,7 @@ def refusals_are_bounded(evidence: Evidence) -> Iterator[str]:
 
     Once a server refuses everybody, four a second from each client and 100, and the attempts of single
     lookups; four for each of a fixed number in flight. A client with more of these than the server's limit is
-    left out: it was told to ask for more.
+    left out: its own settings let it send more.
     """
     server, client = evidence.world.server, evidence.world.client
     clients = len({run.client for run in evidence.world.runs} | {0})

@@ -45,7 +45,7 @@ def runs_end_in_time(evidence: Evidence) -> Iterator[str]:
             yield f"{run.plan.name}: {len(run.ids)} ids took {took:.1f} s, more than {bound:.1f} s"
 
 
-def ends_at_once_when_told_to(evidence: Evidence) -> Iterator[str]:
+def ends_at_once_when_cancelled_or_closed(evidence: Evidence) -> Iterator[str]:
     """What is cancelled ends in the same moment, and so does all that a closed client was doing.
 
     Where a consumer takes its time, only its own time may pass after closing; a source is not waited for.
@@ -175,7 +175,7 @@ def the_servers_queue_stays_short(evidence: Evidence) -> Iterator[str]:
 LAWS_OF_TIME = (
     the_world_ends,
     runs_end_in_time,
-    ends_at_once_when_told_to,
+    ends_at_once_when_cancelled_or_closed,
     twins_end_together,
     a_get_waits_behind_no_bulk,
     gets_end_by_their_deadline,

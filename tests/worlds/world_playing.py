@@ -51,7 +51,7 @@ class Played(msgspec.Struct):
         ended: When all callers were done, or nobody waited any longer.
         stuck: What was not done then.
         left: What was left when all was closed: tasks, timers, permits, requests.
-        complaints: What the event loop was told of and nobody handled.
+        complaints: Errors that the event loop reported, because nobody handled them.
         crash: What ended the play itself.
     """
 
@@ -93,7 +93,7 @@ class WorldLoop(virtual_time.VirtualTimeLoop):
 
 async def _live(played: Played) -> None:
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _loop, context: played.complaints.append(_told(context)))
+    loop.set_exception_handler(lambda _loop, context: played.complaints.append(_complaint(context)))
     clients = [_client(played, number) for number in range(2)]
     calls = asyncio.ensure_future(_call(played, clients))
     _, pending = await asyncio.wait([calls], timeout=horizon_of(played.world))
@@ -204,5 +204,5 @@ def _names_of_open_calls(played: Played) -> list[str]:
     return runs + [f"get({get.phone_number_id})" for get in played.gets if get.ended < 0]
 
 
-def _told(context: dict[str, Any]) -> str:
+def _complaint(context: dict[str, Any]) -> str:
     return f"{context.get('message')}: {context.get('exception')!r}"

@@ -15,8 +15,8 @@ from elevenphone import Found
 _Step: TypeAlias = tuple[float, str]
 
 
-def told(played: Played) -> str:
-    """Tell all of it: the world, each step with its moment in seconds, and the laws that were broken."""
+def story(played: Played) -> str:
+    """Describe all of it: the world, each step with its moment in seconds, and the laws that were broken."""
     world = played.world
     lines = [f"world {world.seed}"]
     lines += [f"  {part}" for part in (world.server, world.client, *world.gets, *world.runs)]
