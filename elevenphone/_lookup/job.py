@@ -124,7 +124,7 @@ class Job(Watched, Generic[_T], eq=False):
                 self.expires = now + self.deadline
         self.attempts += 1
         ends = now + self.timeout
-        self.moment = ends if ends < self.expires else self.expires  # noqa: FURB136 - a call costs more
+        self.moment: float = ends if ends < self.expires else self.expires  # noqa: FURB136 - a call costs more
 
     def begin_probe(self, now: float) -> float:
         """Note that its slot goes to a probe; if it is its first slot, the deadline starts with it.
