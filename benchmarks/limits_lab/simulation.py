@@ -17,8 +17,8 @@ from limits_lab.plans import Change, ServerPlan, ServerReport
 
 _T = TypeVar("_T")
 
-_BODY = b'{"provider":"twilio","label":"x","phone_number":"1","phone_number_id":"p"}'
-_HEADERS = {"content-length": str(len(_BODY))}
+_BODY = '{"provider":"twilio","label":"x","phone_number":"1","phone_number_id":"%s"}'
+_HEADERS = {"transfer-encoding": "chunked"}
 _REFUSAL_SECONDS = 0.001
 
 
@@ -85,7 +85,7 @@ class SimulatedServer:
         if change.slowness is not msgspec.UNSET:
             self._slowness = change.slowness
 
-    async def answer(self, phone_number_id: str = "") -> Response:
+    async def answer(self, url: str = "") -> Response:
         """Answer one request.
 
         Raises:
@@ -101,7 +101,7 @@ class SimulatedServer:
             if not status:
                 raise ConnectionFailedError("connection refused")
             return self._error(status, code)
-        return await self._serve(arrived, phone_number_id)
+        return await self._serve(arrived, url)
 
     def _refuse(self) -> tuple[int, str] | None:
         if self._outage:
@@ -125,12 +125,12 @@ class SimulatedServer:
         self._tokens -= 1
         return True
 
-    async def _serve(self, arrived: float, phone_number_id: str) -> Response:
+    async def _serve(self, arrived: float, url: str) -> Response:
         self._in_flight += 1
         self._peak = max(self._peak, self._in_flight)
         try:
             await self._turn()
-            await asyncio.sleep(self._draw(phone_number_id))
+            await asyncio.sleep(self._draw(url))
         finally:
             self._working -= 1
             self._next_turn()
@@ -143,11 +143,11 @@ class SimulatedServer:
             self._requests.append((arrived, 503))
             return self._error(503, "unavailable")
         self._requests.append((arrived, 200))
-        return Response(200, _HEADERS, _BODY)
+        return Response(200, _HEADERS, (_BODY % url.rpartition("/")[2]).encode())
 
-    def _draw(self, phone_number_id: str) -> float:
+    def _draw(self, url: str) -> float:
         latency = self._plan.latency
-        if self._plan.slow_ids and zlib.crc32(phone_number_id.encode()) % 1000 < 1000 * self._plan.slow_ids:
+        if self._plan.slow_ids and zlib.crc32(url.encode()) % 1000 < 1000 * self._plan.slow_ids:
             latency = self._plan.slow_latency
         if self._plan.spread:
             latency *= self._random.lognormvariate(0.0, self._plan.spread)

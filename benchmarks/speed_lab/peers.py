@@ -88,9 +88,12 @@ async def _no_network(settings: Settings, how: str) -> AsyncIterator[Client]:
     from speed_lab import bodies  # noqa: PLC0415
 
     twilio, sip_trunk = (
-        Response(200, {"content-length": str(len(body))}, body)
-        for body in (bodies.body(bodies.TWILIO), bodies.body(bodies.SIP_TRUNK))
+        tuple(part.encode() for part in template.split(bodies.MARK))
+        for template in (bodies.TWILIO, bodies.SIP_TRUNK)
     )
+    headers = {"transfer-encoding": "chunked"}
+
+    id_length = len(bodies.id_at(0))
 
     class Memory:
         requests = connections_opened = 0
@@ -98,7 +101,8 @@ async def _no_network(settings: Settings, how: str) -> AsyncIterator[Client]:
         async def send(self, url: str) -> Response:
             self.requests += 1
             await asyncio.sleep(0)
-            return sip_trunk if bodies.SIP_PREFIX in url else twilio
+            before, after = sip_trunk if bodies.SIP_PREFIX in url else twilio
+            return Response(200, headers, before + url[-id_length:].encode() + after)
 
         async def aclose(self) -> None:
             pass
