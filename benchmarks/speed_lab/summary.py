@@ -66,5 +66,9 @@ def summary(results: Results) -> str:
         other = ratios.get((line.case, line.metric, line.other))
         if ours and other:
             better = "more" if line.more_is_better else "less"
-            rows.append(f"| {line.words} | {line.other} | {ours / other:.2g} | {better} |")
+            rows.append(f"| {line.words} | {line.other} | {_two_digits(ours / other)} | {better} |")
     return "\n".join(rows)
+
+
+def _two_digits(ratio: float) -> str:
+    return f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.2g}"  # where `g` begins to write 1e+02
