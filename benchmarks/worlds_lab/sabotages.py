@@ -35,13 +35,13 @@ SABOTAGES = (
     Sabotage(
         "A slot that is given back wakes nobody",
         "_limits/slots.py",
-        "            self._hand_out(starts=False)\n        self._look_soon()\n\n    def paused",
-        "            self._hand_out(starts=False)\n\n    def paused",
+        "        if self._waiting:\n            self._look_soon()\n\n    def paused",
+        "\n    def paused",
     ),
     Sabotage(
         "The slot of a cancelled request leaks",
         "_limits/slots.py",
-        "            self._slots.limits.withdraw(self._slots.now())\n",
+        "            self.slots.limits.withdraw(self.slots.now())\n",
         "",
     ),
     Sabotage(
@@ -90,14 +90,14 @@ SABOTAGES = (
     Sabotage(
         "What was learned is never forgotten",
         "_limits/limits.py",
-        "            self._begin_anew()\n        self.in_flight += 1",
-        "            pass\n        self.in_flight += 1",
+        "            self._begin_anew()\n        self.in_flight = permit",
+        "            pass\n        self.in_flight = permit",
     ),
     Sabotage(
         "An equal id that waits for its answer gets none",
         "_bulk/equal_ids.py",
-        "        return waiting if isinstance(waiting, list) else []\n",
-        "        return []\n",
+        "        return self._waiting.pop(phone_number_id, ()) if self._waiting else ()\n",
+        "        return ()\n",
     ),
     Sabotage(
         "What a source raises is swallowed",
@@ -144,8 +144,8 @@ SABOTAGES = (
     Sabotage(
         "The deadline does not end an attempt",
         "_lookup/job.py",
-        "return ends if ends < self.expires else self.expires",
-        "return ends",
+        "ends if ends < self.expires else self.expires  #",
+        "ends  #",
     ),
     Sabotage(
         "A timeout is never noticed",
