@@ -53,6 +53,8 @@ class Relay:
         self._serving.add(task)
         try:
             await self._relay(client, to_client)
+        except asyncio.CancelledError:
+            pass  # at the end of the soak, where asyncio would log it
         finally:
             self._serving.discard(task)
 
