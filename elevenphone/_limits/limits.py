@@ -131,15 +131,16 @@ class Limits:
             fresh: Whether it is the first request of its lookup.
         """
         now = permit.started
+        if self._quiet_since == math.inf:
+            self._quiet_since = now
+        elif not self.in_flight:
+            # Time in which a request might have started, but nobody wanted one, does not count.
+            self._quiet_since += max(0.0, now - max(self._last_end, self.ready_at(bulk=True)))
         if not self.in_flight and now - self._last_end > _FORGOTTEN_AFTER:
-            if now - self.resumes_at > _FORGOTTEN_AFTER:  # no request was needed
-                self._quiet_since = math.inf
             self._known_good = self.gate.known_good  # an id that was found once is a good probe later
             self._begin_anew()
         self.in_flight = permit.in_flight
         self.newest = permit.number
-        if self._quiet_since == math.inf:
-            self._quiet_since = now
         if self.adapts:
             self.concurrency.started(permit)
         if now >= self._pace.counts_from:
