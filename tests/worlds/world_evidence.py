@@ -101,8 +101,9 @@ class Evidence:
         """Count the failures of an id that count as its own.
 
         Those in an outage do, if it was too short to differ from bad luck; connections that
-        were refused never do. If a probe after the last attempt, and after the wait that the server has
-        asked for, could not fail before the outage ended, nobody can tell any more.
+        were refused never do. If a probe after the last attempt, after the wait that the server has asked
+        for, and after single lookups that took all slots, could not fail before the outage ended, nobody
+        can tell any more.
         """
         requests = self.requests[phone_number_id]
         if not requests:
@@ -124,8 +125,7 @@ class Evidence:
                     and (outage.hides_answers or request.outcome == "away")
                 ]
                 if any(
-                    self.is_long(outage) and decided + self._failure_takes(outage) < outage.ends
-                    for outage in outages
+                    self.is_long(outage) and self._probe_fails(request, outage, decided) for outage in outages
                 ):
                     return False
                 if request.outcome == "away":
@@ -133,6 +133,12 @@ class Evidence:
                 return True
             case _:
                 return False
+
+    def _probe_fails(self, request: Request, outage: Outage, moment: float) -> bool:
+        """Tell whether a probe that its client may send after some moment fails in this outage."""
+        latest = outage.ends - self._failure_takes(outage)
+        singles_first = request.client == 0 and self.singles_come_first(moment, latest)
+        return moment < latest and not singles_first
 
     def paused(self, client: int, begins: float, ends: float) -> float:
         """Count the seconds of some time in which answers had asked this client to wait."""
@@ -194,7 +200,9 @@ class Evidence:
                 until = max(until, get.ended)
         singles = {get.phone_number_id for get in self.played.gets}
         return begins < ends <= until and not any(
-            request.client == 0 and begins < request.at < ends and request.phone_number_id not in singles
+            request.client == 0
+            and begins < request.at < ends
+            and (request.phone_number_id not in singles or self.was_found_before(request))
             for request in self.log
         )
 

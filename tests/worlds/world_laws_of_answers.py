@@ -144,7 +144,8 @@ def good_ids_are_found(evidence: Evidence) -> Iterator[str]:
       that is known to be good;
     - chance: so many requests for this id failed as its policy allows. Not counted are those
       answered 429, refused connections, and what failed in an outage that was long enough for the
-      client to tell it from bad luck: longer than all attempts take, and 5 s.
+      client to tell it from bad luck: longer than all attempts take, and 5 s, and not over before
+      a probe had its turn after single lookups and could fail.
     """
     for run in evidence.played.runs:
         for lookup, error in lost(run):
