@@ -63,6 +63,14 @@ class Evidence:
             for earlier in self.requests[request.phone_number_id]
         )
 
+    def probes_of_first_client(self) -> list[tuple[float, float]]:
+        """Return when each probe of the first client began and ended."""
+        return [
+            (request.at, request.ended)
+            for request in self.log
+            if request.client == 0 and self.was_found_before(request)
+        ]
+
     def unlucky_probes(self, client: int) -> int:
         """Count the probes of a client that failed by chance."""
         return sum(
