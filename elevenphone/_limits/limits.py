@@ -62,6 +62,7 @@ class Limits:
         self._known_good: Iterable[str] = ()
         self._failures_in_a_row = 0
         self._is_refusing = False  # whether the last answer was a 429
+        self._refused_since = math.inf  # the first 429 since the last good answer
         self._has_strain = False  # whether there was a 429 or a failure since the last good answer
         self._begin_anew()
 
@@ -92,13 +93,13 @@ class Limits:
     def is_away_for(self, seconds: float, now: float) -> bool:
         """Say whether the server has given no good answer for so long, whatever it was asked for.
 
-        Ids that always fail may have held all slots for that time. So unless it refuses
-        requests, a probe must have failed; one becomes due if none is.
+        Ids that always fail may have held all slots for that time. So unless it has refused
+        requests for as long, a probe must have failed; one becomes due if none is.
         """
         if self.without_answer_for(now) < seconds:
             return False
         if self._is_refusing:
-            return True
+            return now - self._refused_since >= seconds
         if self.gate.closed_at is None:
             self.gate.close(now, self.newest)
         return self.gate.probe_failed
@@ -131,15 +132,18 @@ class Limits:
             fresh: Whether it is the first request of its lookup.
         """
         now = permit.started
+        if self._quiet_since == math.inf:
+            self._quiet_since = now
+        elif not self.in_flight:
+            # Time in which a request might have started, but nobody wanted one, does not count.
+            idle = max(0.0, now - max(self._last_end, self.ready_at(bulk=True)))
+            self._quiet_since += idle
+            self._refused_since += idle
         if not self.in_flight and now - self._last_end > _FORGOTTEN_AFTER:
-            if now - self.resumes_at > _FORGOTTEN_AFTER:  # no request was needed
-                self._quiet_since = math.inf
             self._known_good = self.gate.known_good  # an id that was found once is a good probe later
             self._begin_anew()
         self.in_flight = permit.in_flight
         self.newest = permit.number
-        if self._quiet_since == math.inf:
-            self._quiet_since = now
         if self.adapts:
             self.concurrency.started(permit)
         if now >= self._pace.counts_from:
@@ -172,6 +176,7 @@ class Limits:
         self._quiet_since = now if now < self.resumes_at else math.inf
         if self._has_strain:
             self._has_strain = self._is_refusing = False
+            self._refused_since = math.inf
             self._busy_pause = _FIRST_BUSY_PAUSE
             self._alone_pause = _FIRST_ALONE_PAUSE
             self._failures_in_a_row = self._refused_in_a_row = 0
@@ -194,6 +199,8 @@ class Limits:
         self._has_strain = True
         self._quiet_since = min(self._quiet_since, now)
         self._is_refusing = meaning.strain == "throttled"
+        if self._is_refusing:
+            self._refused_since = min(self._refused_since, now)
         self._failures_in_a_row = self._failures_in_a_row + 1 if meaning.strain == "failing" else 0
         if isinstance(error, RateLimitError):
             # A server that counts requests is not down.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 import virtual_time
 from bulk_client_helpers import id_of, use
@@ -73,6 +75,25 @@ def test_an_outage_longer_than_the_deadline_ends_a_run(shows: str) -> None:
     # One deadline, not one for each lookup that had been sent.
     assert simulation.lasted <= 5.0 + 60.0 + 5.0
     assert simulation.server.count("away") <= 20 + 1.2 * 65
+
+
+@pytest.mark.parametrize("pause", [40.0, 0.0])
+@pytest.mark.parametrize("before", [Hang(), refused(500)])
+def test_failures_of_another_lookup_do_not_end_a_run_at_its_first_refusal(before: Step, pause: float) -> None:
+    def script(url: str) -> Step:
+        if id_of(url) == "bad":
+            return before
+        if transport.in_flight >= 4:
+            return After(0.001, refused(429, "too_many_concurrent_requests"))
+        return After(LATENCY, number_of(id_of(url)))
+
+    async def use_it(client: PhoneNumberClient) -> list[Lookup]:
+        await asyncio.gather(client.get("bad"), return_exceptions=True)
+        await asyncio.sleep(pause)
+        return await client.gather(ids(20), deadline=30.0)
+
+    transport = StubTransport(script)
+    assert all(isinstance(lookup, Found) for lookup in use(transport, use_it))
 
 
 def test_a_server_that_never_answers_ends_a_run() -> None:

@@ -166,9 +166,23 @@ def test_the_time_without_a_good_answer_starts_with_the_last_one_even_in_a_pause
     assert driver.limits.without_answer_for(driver.now) == pytest.approx(60.0)
 
 
-def test_idle_time_does_not_count_as_time_without_a_good_answer() -> None:
+@pytest.mark.parametrize("idle", [40.0, 3_600.0])
+@pytest.mark.parametrize("error", [unavailable(), throttled("concurrency")])
+def test_idle_time_does_not_count_as_time_without_a_good_answer(error: ElevenPhoneError, idle: float) -> None:
     driver = Driver()
-    driver.ask(unavailable())
-    driver.now += 3_600.0
-    driver.ask(unavailable())
+    driver.ask(error)
+    driver.now += idle
+    driver.ask(error)
     assert driver.limits.without_answer_for(driver.now) < 1.0
+    assert not driver.limits.is_away_for(1.0, driver.now)
+
+
+@pytest.mark.parametrize("refused_for", [20.0, 40.0])
+def test_only_refusals_for_as_long_show_that_the_server_refuses_everything(refused_for: float) -> None:
+    driver = Driver()
+    driver.start()  # it is never answered
+    driver.now += 40.0
+    driver.end(driver.start(), throttled("concurrency"))
+    driver.now += refused_for
+    driver.end(driver.start(), throttled("concurrency"))
+    assert driver.limits.is_away_for(30.0, driver.now) is (refused_for > 30.0)

@@ -63,6 +63,14 @@ class Evidence:
             for earlier in self.requests[request.phone_number_id]
         )
 
+    def probes_of_first_client(self) -> list[tuple[float, float]]:
+        """Return when each probe of the first client began and ended."""
+        return [
+            (request.at, request.ended)
+            for request in self.log
+            if request.client == 0 and self.was_found_before(request)
+        ]
+
     def unlucky_probes(self, client: int) -> int:
         """Count the probes of a client that failed by chance."""
         return sum(
@@ -101,8 +109,9 @@ class Evidence:
         """Count the failures of an id that count as its own.
 
         Those in an outage do, if it was too short to differ from bad luck; connections that
-        were refused never do. If a probe after the last attempt, and after the wait that the server has
-        asked for, could not fail before the outage ended, nobody can tell any more.
+        were refused never do. If a probe after the last attempt, after the wait that the server has asked
+        for, and after single lookups that took all slots, could not fail before the outage ended, nobody
+        can tell any more.
         """
         requests = self.requests[phone_number_id]
         if not requests:
@@ -124,8 +133,7 @@ class Evidence:
                     and (outage.hides_answers or request.outcome == "away")
                 ]
                 if any(
-                    self.is_long(outage) and decided + self._failure_takes(outage) < outage.ends
-                    for outage in outages
+                    self.is_long(outage) and self._probe_fails(request, outage, decided) for outage in outages
                 ):
                     return False
                 if request.outcome == "away":
@@ -133,6 +141,12 @@ class Evidence:
                 return True
             case _:
                 return False
+
+    def _probe_fails(self, request: Request, outage: Outage, moment: float) -> bool:
+        """Tell whether a probe that its client may send after some moment fails in this outage."""
+        latest = outage.ends - self._failure_takes(outage)
+        singles_first = request.client == 0 and self.singles_come_first(moment, latest)
+        return moment < latest and not singles_first
 
     def paused(self, client: int, begins: float, ends: float) -> float:
         """Count the seconds of some time in which answers had asked this client to wait."""
@@ -194,7 +208,9 @@ class Evidence:
                 until = max(until, get.ended)
         singles = {get.phone_number_id for get in self.played.gets}
         return begins < ends <= until and not any(
-            request.client == 0 and begins < request.at < ends and request.phone_number_id not in singles
+            request.client == 0
+            and begins < request.at < ends
+            and (request.phone_number_id not in singles or self.was_found_before(request))
             for request in self.log
         )
 

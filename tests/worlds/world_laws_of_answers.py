@@ -139,12 +139,14 @@ def good_ids_are_found(evidence: Evidence) -> Iterator[str]:
       everybody: nothing can be found any more. Under a policy of one attempt any failure is the end;
     - long: outages of about a lookup's deadline, which end the run, with the waits that the server asked
       for in them; or such a wait, cut at 60 s, that reached beyond the deadline;
-    - singles: from its last attempt to its deadline single lookups, which come first, took all slots;
+    - singles: from its last attempt to its deadline single lookups, which come first, took all slots.
+      If its only slot went to a probe, the deadline began with that;
     - unknown: the attempts failed in outages before anything was found: there is no id to probe with
       that is known to be good;
     - chance: so many requests for this id failed as its policy allows. Not counted are those
       answered 429, refused connections, and what failed in an outage that was long enough for the
-      client to tell it from bad luck: longer than all attempts take, and 5 s.
+      client to tell it from bad luck: longer than all attempts take, and 5 s, and not over before
+      a probe had its turn after single lookups and could fail.
     """
     for run in evidence.played.runs:
         for lookup, error in lost(run):
@@ -172,10 +174,12 @@ def _reason_of_loss(
         or (log and evidence.asked_to_wait_beyond(client, log[0].at + deadline))
     ):
         return "long"
-    if log and client == 0 and deadline is not None:
-        begins = max(log[-1].ended, evidence.asked_to_wait_until(client, log[-1].ended)) + WAIT_MAX
-        if evidence.singles_come_first(begins, log[0].at + deadline):
-            return "singles"
+    if client == 0 and deadline is not None:
+        turns = [(log[0].at, log[-1].ended)] if log else evidence.probes_of_first_client()
+        for first, last in turns:
+            begins = max(last, evidence.asked_to_wait_until(client, last)) + WAIT_MAX
+            if evidence.singles_come_first(begins, first + deadline):
+                return "singles"
     if log and _nothing_was_known(evidence, run, lookup.phone_number_id):
         return "unknown"
     if log and evidence.failures(lookup.phone_number_id) >= world.client.attempts:
