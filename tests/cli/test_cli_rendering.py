@@ -40,7 +40,7 @@ from elevenphone.cli.show.progress import BarProgress, LineProgress
 from elevenphone.cli.show.summary import outcome_table, provider_table
 from elevenphone.cli.show.tally import Tally
 from elevenphone.cli.show.terminal import RowTable
-from elevenphone.cli.show.verdicts import exit_code_of_error
+from elevenphone.cli.show.verdicts import ends_run, exit_code_of_error
 from elevenphone.cli.text import printable, printable_json, wrapped
 from elevenphone.emulator import Emulator
 
@@ -249,3 +249,10 @@ def test_a_terminal_that_was_narrowed_is_cleared_of_the_lines_that_it_wrapped() 
 
 def test_text_made_printable_is_still_json() -> None:
     assert json.loads(printable_json('{"a":"\x7f\u2028é"}'.encode())) == {"a": "\x7f\u2028é"}
+
+
+def test_a_403_of_one_id_does_not_end_a_run_that_another_error_stopped() -> None:
+    denied = Failed(0, "phnum_1", 1, 0.1, PermissionDeniedError(403, None, "No", None, None, b""))
+    assert ends_run(denied, denied.error)
+    assert not ends_run(denied, ServerError(503, None, "Down", None, None, b""))
+    assert not ends_run(denied, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -44,6 +44,11 @@ def http() -> str:
     return "auto"
 
 
+def among_good_ones(ids: Iterable[str]) -> list[str]:
+    """Put ids among others that are found: nothing but failures would be taken for a server that is away."""
+    return [each for name in ids for each in (f"before_{name}", name, f"after_{name}")]
+
+
 def texts(folder: Path) -> Iterator[str]:
     """Read all that a command has written."""
     for path in folder.iterdir():
@@ -55,8 +60,7 @@ async def test_neither_output_nor_journal_nor_failures_hold_it(
     format_: str, serve_plain: Serve, tmp_path: Path
 ) -> None:
     server = await serve_plain(provoke)
-    # A run of nothing but failures would be taken for a server that is away.
-    ids = [each for name in BY_ID for each in (f"before_{name}", name, f"after_{name}")]
+    ids = among_good_ones(BY_ID)
     (tmp_path / "ids.txt").write_text("\n".join(ids))
     ended = await run(
         server.base_url,
@@ -95,9 +99,9 @@ async def test_a_run_that_ends_for_its_output_does_not_show_it(serve_plain: Serv
 @pytest.mark.parametrize("arguments", [(), ("--json",)], ids=["for people", "as JSON"])
 async def test_get_does_not_show_it(arguments: tuple[str, ...], serve_plain: Serve, tmp_path: Path) -> None:
     server = await serve_plain(provoke)
-    ended = await run(
-        server.base_url, tmp_path, "get", *BY_ID, "phnum_1", "--timeout", "0.3", "--deadline", "1", *arguments
-    )
+    ids = among_good_ones(BY_ID)
+    patience = ("--timeout", "0.3", "--deadline", "1")
+    ended = await run(server.base_url, tmp_path, "get", *ids, *patience, *arguments)
     assert ended.code == 5
     assert "[API key]" in ended.shown
     assert KEY not in ended.shown

@@ -68,7 +68,8 @@ def ends_run(failed: Failed, stopped_by: ElevenPhoneError | None) -> bool:
     """
     if stopped_by is None or isinstance(failed.error, InvalidPhoneNumberIdError):
         return False
-    return not failed.attempts or failed.error.scope == "account"
+    # A 403 of one id does not end a run; a run that three of them have ended is refused as a whole.
+    return not failed.attempts or failed.error.scope == stopped_by.scope == "account"
 
 
 def exit_code_of_exception(error: BaseException) -> ExitCode:
