@@ -13,7 +13,7 @@ import pytest
 from elevenphone.cli.exit_codes import OutputError, Refusal
 from elevenphone.cli.fetch.background import BackgroundIds, BatchWriter, in_background
 from elevenphone.cli.fetch.stream import LineWriter
-from elevenphone.cli.formats.files import whole_file
+from elevenphone.cli.formats.files import is_stream, whole_file
 from elevenphone.cli.formats.ids import IdSource
 
 
@@ -61,6 +61,17 @@ def test_the_unfinished_file_of_the_same_run_is_taken_over(tmp_path: Path) -> No
     with whole_file(tmp_path / "out", replace=False, mark="1234abcd") as file:
         file.write(b"new")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["out", "out.part"]
+
+
+def test_a_path_that_cannot_be_looked_at_is_taken_for_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", denied)
+        assert not is_stream(tmp_path / "out.csv")
 
 
 def test_lines_of_several_threads_do_not_mingle(tmp_path: Path) -> None:

@@ -56,11 +56,7 @@ def target_of(output: str, given: Format | None) -> Target:
     if output in {"-", "/dev/stdout"}:
         return _stream(None, given)
     path = Path(output)
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        mode = stat.S_IFREG  # does not exist yet; if it cannot be made, opening it says why
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(_mode_with_type(path)):
         raise OutputError(f"'{output}'", "it is a directory")
     if is_stream(path):
         return _stream(path, given)
@@ -86,7 +82,14 @@ def _stream(path: Path | None, given: Format | None) -> Target:
 
 def is_stream(path: Path) -> bool:
     """Tell whether a path names something to write into, such as a pipe, rather than a file to replace."""
-    return (path.exists() and not path.is_file()) or _DESCRIPTOR.fullmatch(str(path)) is not None
+    return not stat.S_ISREG(_mode_with_type(path)) or _DESCRIPTOR.fullmatch(str(path)) is not None
+
+
+def _mode_with_type(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return stat.S_IFREG  # does not exist yet; if it cannot be made, opening it says why
 
 
 def _refuse_open_database(path: Path) -> None:

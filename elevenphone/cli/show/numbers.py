@@ -84,11 +84,15 @@ def selected_columns(selection: Selection) -> tuple[Column, ...]:
     )
 
 
-def selected_cells(selection: Selection, lookup: Lookup) -> Mapping[str, Text]:
-    """Make the row of a lookup for `selected_columns`."""
-    values = Columns(selection.names, FLAG_WORDS, of_json=str).values(lookup)
-    texts = [Text("" if value is None else printable(str(value))) for value in values]
+def selected_cells(selection: Selection, columns: Columns, lookup: Lookup) -> Mapping[str, Text]:
+    """Make the row of a lookup for `selected_columns`; `columns_to_show` makes `columns`."""
+    texts = [Text("" if value is None else printable(str(value))) for value in columns.values(lookup)]
     return dict(zip(selection.names, texts, strict=True))
+
+
+def columns_to_show(selection: Selection) -> Columns:
+    """Make what takes the values of selected fields, once for all rows."""
+    return Columns(selection.names, FLAG_WORDS, of_json=str)
 
 
 def _lines(number: PhoneNumber) -> Iterable[tuple[str, str]]:

@@ -30,7 +30,8 @@ def on_output(shell: Shell, selection: Selection, *, as_json: bool) -> Show:
         table = RowTable(output_console(shell), numbers.COLUMNS)
         return lambda lookup: table.add(numbers.lookup_cells(lookup))
     table = RowTable(output_console(shell), numbers.selected_columns(selection), keep_all=True)
-    return lambda lookup: table.add(numbers.selected_cells(selection, lookup))
+    columns = numbers.columns_to_show(selection)
+    return lambda lookup: table.add(numbers.selected_cells(selection, columns, lookup))
 
 
 def on_pipe(shell: Shell, selection: Selection, format_: Format = "jsonl") -> Show:
