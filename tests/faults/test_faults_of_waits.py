@@ -121,6 +121,19 @@ def test_row_52_so_does_each_of_two_runs_on_a_client_with_one_request_at_a_time(
     use_client(lambda _url: After(0.01, again_in_a_day), use, concurrency=1)
 
 
+@pytest.mark.parametrize("refusal", FOR_EVER.values(), ids=list(FOR_EVER))
+def test_row_52_a_second_run_at_once_does_not_spend_another_deadline(refusal: Step) -> None:
+    async def use(client: PhoneNumberClient) -> None:
+        await client.gather(ids(200), deadline=30.0)
+        before, requests = now(), client.stats.requests
+        lookups = await client.gather([f"{each}_other" for each in ids(200)], deadline=30.0)
+        assert {reason_of(lookup) for lookup in lookups} == {RateLimitError}
+        assert client.stats.requests - requests < 10
+        assert now() - before < LONGEST_PAUSE + 1.0
+
+    use_client(lambda _url: After(0.01, refusal), use)
+
+
 def reason_of(lookup: Lookup) -> type[ElevenPhoneError]:
     """Return the class of a lookup's error, or of the last one before its deadline passed."""
     assert isinstance(lookup, Failed)
