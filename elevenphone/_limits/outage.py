@@ -134,8 +134,8 @@ class OutageGate:
         """
         self._reachable = reached
         if subject is not None:
-            if subject.url in self.known_good:
-                self.known_good.remove(subject.url)
+            if others := [url for url in self.known_good if url != subject.url]:
+                self.known_good = deque(others, _KNOWN_GOOD)  # if none is left, the server may be away
             if reached:
                 self._count(permit, subject)
         if subject is None or not reached or subject.counted_in != self._streak_number:

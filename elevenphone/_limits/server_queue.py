@@ -132,8 +132,8 @@ class ServerQueue:
                 return False
         elif permit.number <= self._give_up_at:
             return False
-        if not self._seconds:
-            self._sample(newest, _LEAST_SAMPLE)
+        if 2 * len(self._seconds) < self._needed:  # The few that counted may be the slowest.
+            self._start_anew(newest)
             return False
         times = AnswerTimes.of(self._seconds, self._in_flight)
         if not times.precise:

@@ -147,15 +147,17 @@ def test_every_other_probe_is_a_new_id() -> None:
     assert own == 10
 
 
-def test_an_id_that_starts_to_fail_is_no_longer_used_as_a_probe() -> None:
+def test_an_id_that_starts_to_fail_is_no_longer_used_as_a_probe_if_there_is_another() -> None:
     driver = Driver()
-    lookup = driver.lookup()
-    driver.ask(lookup=lookup)
-    for _ in range(5):
+    lookups = [driver.lookup(), driver.lookup()]
+    for lookup in lookups:
+        driver.ask(lookup=lookup)
+    for _ in range(4):
         driver.ask(unavailable())
-    driver.ask(unavailable(), lookup=lookup)
+    for lookup in lookups:
+        driver.ask(unavailable(), lookup=lookup)
     assert driver.is_away
-    assert not driver.limits.gate.accepts(fresh=False)
+    assert list(driver.limits.gate.known_good) == [lookups[-1].url]
 
 
 def test_a_failed_id_is_not_used_as_a_probe() -> None:

@@ -9,6 +9,8 @@ from limits_driver import LATENCY
 from simulated_server import SimulatedServer
 
 from elevenphone import PhoneNumberClient
+from elevenphone._limits.concurrency import ConcurrencyLimit
+from elevenphone._limits.permit import Permit
 
 
 def test_single_lookups_before_a_run_show_what_an_answer_takes_without_a_queue() -> None:
@@ -33,3 +35,31 @@ def test_single_lookups_before_a_run_show_what_an_answer_takes_without_a_queue()
     virtual_time.run(main())
     late = in_flight[len(in_flight) // 2 :]
     assert sum(late) / len(late) <= 8
+
+
+def test_two_slow_answers_of_a_sample_are_no_queue() -> None:
+    """The others of the sample do not count, because the limit was not reached until they were answered."""
+    limit = ConcurrencyLimit(None, lambda: 0.5)
+    started: list[Permit] = []
+
+    def start(now: float, in_flight: int) -> Permit:
+        started.append(Permit(now, in_flight, len(started) + 1))
+        limit.started(started[-1])
+        return started[-1]
+
+    for now in range(3):
+        limit.answered(start(now, 1), now + LATENCY)  # shows the time without a queue
+    slow = [start(10.0, 1), start(10.0, 2)]
+    for permit in [start(10.0, 3) for _ in range(6)]:
+        limit.answered(permit, 10.0 + LATENCY)
+    in_flight = [start(10.2, in_flight) for in_flight in range(3, 9)]
+    for permit in slow:
+        limit.answered(permit, 10.0 + 6 * LATENCY)
+    now = 10.4
+    while len(started) < 2_000:
+        for permit in in_flight:
+            limit.answered(permit, now)
+        in_flight = [start(now, number + 1) for number in range(int(limit.value))]
+        now += LATENCY
+        assert limit.value >= 8
+    assert not limit.held_by_queue

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 
-from world_bounds import LONGEST_PAUSE, waits
+from world_bounds import LONGEST_PAUSE, LONGEST_PAUSE_ALONE, waits
 from world_callers import RunReport
 from world_plan import WAIT_MAX, Outage, World, fault_of
 from world_playing import Played
@@ -63,13 +63,11 @@ class Evidence:
             for earlier in self.requests[request.phone_number_id]
         )
 
-    def probes_of_first_client(self) -> list[tuple[float, float]]:
-        """Return when each probe of the first client began and ended."""
-        return [
-            (request.at, request.ended)
-            for request in self.log
-            if request.client == 0 and self.was_found_before(request)
-        ]
+    def turns_of_probes(self, deadline: float) -> Iterator[tuple[float, float]]:
+        """Yield when each probe of the first client began, and when the last before its deadline ended."""
+        probes = [request for request in self.log if request.client == 0 and self.was_found_before(request)]
+        for first in probes:
+            yield first.at, max(probe.ended for probe in probes if probe.at < first.at + deadline)
 
     def unlucky_probes(self, client: int) -> int:
         """Count the probes of a client that failed by chance."""
@@ -213,6 +211,31 @@ class Evidence:
             and (request.phone_number_id not in singles or self.was_found_before(request))
             for request in self.log
         )
+
+    def was_crowded_out(self, phone_number_id: str, deadline: float) -> bool:
+        """Tell whether the other client left no place for this id until its deadline.
+
+        A client that adapts gives places up, but one with a fixed number in flight begins the next
+        request in the moment in which one ends. Requests in an outage are left out.
+        """
+        requests = self.requests[phone_number_id]
+        asked = [request for request in requests if not self.in_outage(request)]
+        if self.world.client.concurrency is None or not asked:
+            return False
+        longest_wait = WAIT_MAX + LONGEST_PAUSE_ALONE
+        return requests[-1].ended + longest_wait >= requests[0].at + deadline and all(
+            request.outcome == "refused" and self._worked_for_others(request) for request in asked
+        )
+
+    def _worked_for_others(self, request: Request) -> bool:
+        """Tell whether the server worked on as many requests of other clients as it could at once."""
+        others = sum(
+            other.client != request.client
+            and other.outcome != "refused"
+            and other.at <= request.at < other.ended
+            for other in self.log
+        )
+        return others >= self.world.server.limit_at(request.at)
 
     def answered_before(self, client: int, moment: float) -> bool:
         """Tell whether this client had found a number by then."""

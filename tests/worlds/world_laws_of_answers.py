@@ -140,7 +140,9 @@ def good_ids_are_found(evidence: Evidence) -> Iterator[str]:
     - long: outages of about a lookup's deadline, which end the run, with the waits that the server asked
       for in them; or such a wait, cut at 60 s, that reached beyond the deadline;
     - singles: from its last attempt to its deadline single lookups, which come first, took all slots.
-      If its only slot went to a probe, the deadline began with that;
+      If its slots went to probes, the deadline began with the first of them;
+    - crowded: the other client, with a fixed number in flight, took all places at the server whenever
+      this client asked for the id, until its deadline;
     - unknown: the attempts failed in outages before anything was found: there is no id to probe with
       that is known to be good;
     - chance: so many requests for this id failed as its policy allows. Not counted are those
@@ -158,7 +160,7 @@ def good_ids_are_found(evidence: Evidence) -> Iterator[str]:
 
 def _reason_of_loss(
     evidence: Evidence, run: RunReport, lookup: Lookup, error: ElevenPhoneError
-) -> Literal["lasting", "long", "singles", "unknown", "chance"] | None:
+) -> Literal["lasting", "long", "singles", "crowded", "unknown", "chance"] | None:
     """Say which of the reasons that `good_ids_are_found` names applies; `None`: none does."""
     world, deadline, client = evidence.world, run.plan.deadline, run.plan.client
     if _was_closed(evidence, run) and isinstance(error, ConfigurationError):
@@ -175,11 +177,13 @@ def _reason_of_loss(
     ):
         return "long"
     if client == 0 and deadline is not None:
-        turns = [(log[0].at, log[-1].ended)] if log else evidence.probes_of_first_client()
+        turns = [(log[0].at, log[-1].ended)] if log else evidence.turns_of_probes(deadline)
         for first, last in turns:
             begins = max(last, evidence.asked_to_wait_until(client, last)) + WAIT_MAX
             if evidence.singles_come_first(begins, first + deadline):
                 return "singles"
+    if deadline is not None and evidence.was_crowded_out(lookup.phone_number_id, deadline):
+        return "crowded"
     if log and _nothing_was_known(evidence, run, lookup.phone_number_id):
         return "unknown"
     if log and evidence.failures(lookup.phone_number_id) >= world.client.attempts:
