@@ -128,15 +128,13 @@ class ServerQueue:
             self._in_flight += permit.in_flight
             if self._idle is None and len(self._seconds) <= _FIRST_SAMPLE:
                 self.slow.compare_with_fastest(min(self._seconds))
-            if len(self._seconds) < self._needed:
-                return False
-        elif permit.number <= self._give_up_at:
+        if len(self._seconds) < self._needed and permit.number <= self._give_up_at:
             return False
         if not self._seconds:
             self._sample(newest, _LEAST_SAMPLE)
             return False
         times = AnswerTimes.of(self._seconds, self._in_flight)
-        if not times.precise:
+        if not times.precise or times.count < (_FIRST_SAMPLE if self._idle is None else _LEAST_SAMPLE):
             self._try_more_meanwhile(times, now)
             self._sample(newest, max(_LEAST_SAMPLE, times.count // 2))
             return False
@@ -152,6 +150,11 @@ class ServerQueue:
         self._sample(newest + rest, max(_LEAST_SAMPLE, math.ceil(min(times.in_flight, self.most))))
         self._in_flight_before = times.in_flight
         return True
+
+    def left_out(self, permit: Permit) -> None:
+        """Note that a request ended from which nothing can be learned here, so no sample waits for it."""
+        if self.after < permit.number <= self._up_to:
+            self._needed -= 1
 
     def loop_late(self, seconds: float, now: float, newest: int) -> None:
         """Note that this process delayed answers: requests in flight now say nothing about the server.
