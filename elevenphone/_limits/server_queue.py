@@ -205,9 +205,9 @@ class ServerQueue:
             case Free() | Bounded() if seems_queued and not queued:
                 pass  # The next answers will show.
             case Free() if queued:
-                self._look(Looking(times, times.in_flight), times, newest)
+                self._look(Looking(times, times.in_flight, times.mean), times, newest)
             case Bounded(cut_from=cut_from) if queued and cut_from:
-                self._look(Looking(times, cut_from), times, newest)
+                self._look(Looking(times, cut_from, times.mean), times, newest)
             case Bounded() if queued:
                 knee = times.in_flight * max(0.5, idle.mean / times.mean)
                 self._bound(
@@ -216,7 +216,7 @@ class ServerQueue:
             case Free():
                 self._not_queued(times, idle)
             case Bounded() if now > self._look_again_at and self._holds_back(times):
-                self._look(Looking(times, times.in_flight), times, newest)
+                self._look(Looking(times, times.in_flight, times.mean), times, newest)
             case Bounded() as bounded:
                 self._not_queued(times, idle)
                 self._try_more(bounded, times, now)
@@ -237,15 +237,19 @@ class ServerQueue:
     ) -> None:
         before = looking.before
         faster = idle.longer_by(times, _CHANCE_WHEN_FASTER) > 0
-        if times.rate > _STILL_BUSY * before.rate and times.in_flight >= 1.5:
+        longer = times.longer_by(idle, _CHANCE) > 0
+        still_queued = times.rate > _STILL_BUSY * before.rate or (
+            longer and times.mean < _NO_FASTER * looking.latest
+        )
+        if still_queued and times.in_flight >= 1.5:
             if faster:
                 self._set_idle(times)
-            self._look(looking, times, newest)
+            self._look(Looking(before, looking.cut_from, times.mean), times, newest)
             return
         self.waiting = 0.0
         look_again_in = max(_LOOK_AGAIN_SECONDS, _LOOK_AGAIN_TIMES * times.count / times.rate)
         self._look_again_at = now + look_again_in * spread(self._random)
-        idle = times if faster or times.longer_by(idle, _CHANCE) else times.added_to(idle)
+        idle = times if faster or longer else times.added_to(idle)
         self._set_idle(idle)
         if times.mean - 2 * times.standard_error > _NO_FASTER * before.mean:  # The server is slower.
             self._bound(max(looking.cut_from, before.in_flight), now, newest)
