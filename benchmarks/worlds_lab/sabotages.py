@@ -41,7 +41,7 @@ SABOTAGES = (
     Sabotage(
         "The slot of a cancelled request leaks",
         "_limits/slots.py",
-        "            self.slots.limits.withdraw(self.slots.now())\n",
+        "            self.slots.limits.withdraw(self, self.slots.now())\n",
         "",
     ),
     Sabotage(

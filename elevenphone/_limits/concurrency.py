@@ -111,15 +111,18 @@ class ConcurrencyLimit:
             self._accepted(permit.in_flight)
         # If the limit was not reached while this request was in flight, a higher one would change nothing.
         was_full = number <= self._newest_when_full
-        if (
-            number > self._queue.after
-            and (was_full or not self._queue.idle_is_known)
-            and self._queue.answered(permit, now, self._newest)
-        ):
-            self._bound_by_queue()
+        if number > self._queue.after:
+            if not was_full and self._queue.idle_is_known:
+                self._queue.left_out(permit)
+            elif self._queue.answered(permit, now, self._newest):
+                self._bound_by_queue()
         if was_full:
             self._grow(permit, now)
         self._grown_at = now
+
+    def taught_nothing(self, permit: Permit) -> None:
+        """Note that a request ended whose time says nothing about the server: it was cancelled, or failed."""
+        self._queue.left_out(permit)
 
     def _bound_by_queue(self) -> None:
         value = max(self.value, self._before_look)

@@ -151,10 +151,11 @@ class Limits:
         if bulk and self.gate.closed_at is not None:
             self.gate.started(permit, now, fresh=fresh)
 
-    def withdraw(self, now: float) -> None:
+    def withdraw(self, permit: Permit, now: float) -> None:
         """Forget a cancelled request, from which nothing can be learned."""
         self.in_flight -= 1
         self._last_end = now
+        self.concurrency.taught_nothing(permit)
 
     def hint(self, maximum: int, now: float, *, by_refusal: bool = False) -> None:
         """Note the maximum of requests in flight that a header states, or the message of a refusal."""
@@ -196,6 +197,7 @@ class Limits:
             return
         self.in_flight -= 1
         self._last_end = now
+        self.concurrency.taught_nothing(permit)
         self._has_strain = True
         self._quiet_since = min(self._quiet_since, now)
         self._is_refusing = meaning.strain == "throttled"

@@ -17,10 +17,12 @@ class Looking(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         before: The answers that took longer.
         cut_from: Requests in flight before the first cut.
+        latest: The mean of the seconds that answers took before the latest cut.
     """
 
     before: AnswerTimes
     cut_from: float
+    latest: float
 
 
 class Bounded(msgspec.Struct, frozen=True, gc=False):

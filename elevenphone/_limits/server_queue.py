@@ -128,15 +128,13 @@ class ServerQueue:
             self._in_flight += permit.in_flight
             if self._idle is None and len(self._seconds) <= _FIRST_SAMPLE:
                 self.slow.compare_with_fastest(min(self._seconds))
-            if len(self._seconds) < self._needed:
-                return False
-        elif permit.number <= self._give_up_at:
+        if len(self._seconds) < self._needed and permit.number <= self._give_up_at:
             return False
         if 2 * len(self._seconds) < self._needed:  # The few that counted may be the slowest.
             self._start_anew(newest)
             return False
         times = AnswerTimes.of(self._seconds, self._in_flight)
-        if not times.precise:
+        if not times.precise or times.count < (_FIRST_SAMPLE if self._idle is None else _LEAST_SAMPLE):
             self._try_more_meanwhile(times, now)
             self._sample(newest, max(_LEAST_SAMPLE, times.count // 2))
             return False
@@ -152,6 +150,11 @@ class ServerQueue:
         self._sample(newest + rest, max(_LEAST_SAMPLE, math.ceil(min(times.in_flight, self.most))))
         self._in_flight_before = times.in_flight
         return True
+
+    def left_out(self, permit: Permit) -> None:
+        """Note that a request ended from which nothing can be learned here, so no sample waits for it."""
+        if self.after < permit.number <= self._up_to:
+            self._needed -= 1
 
     def loop_late(self, seconds: float, now: float, newest: int) -> None:
         """Note that this process delayed answers: requests in flight now say nothing about the server.
@@ -202,9 +205,9 @@ class ServerQueue:
             case Free() | Bounded() if seems_queued and not queued:
                 pass  # The next answers will show.
             case Free() if queued:
-                self._look(Looking(times, times.in_flight), times, newest)
+                self._look(Looking(times, times.in_flight, times.mean), times, newest)
             case Bounded(cut_from=cut_from) if queued and cut_from:
-                self._look(Looking(times, cut_from), times, newest)
+                self._look(Looking(times, cut_from, times.mean), times, newest)
             case Bounded() if queued:
                 knee = times.in_flight * max(0.5, idle.mean / times.mean)
                 self._bound(
@@ -213,7 +216,7 @@ class ServerQueue:
             case Free():
                 self._not_queued(times, idle)
             case Bounded() if now > self._look_again_at and self._holds_back(times):
-                self._look(Looking(times, times.in_flight), times, newest)
+                self._look(Looking(times, times.in_flight, times.mean), times, newest)
             case Bounded() as bounded:
                 self._not_queued(times, idle)
                 self._try_more(bounded, times, now)
@@ -234,15 +237,19 @@ class ServerQueue:
     ) -> None:
         before = looking.before
         faster = idle.longer_by(times, _CHANCE_WHEN_FASTER) > 0
-        if times.rate > _STILL_BUSY * before.rate and times.in_flight >= 1.5:
+        longer = times.longer_by(idle, _CHANCE) > 0
+        still_queued = times.rate > _STILL_BUSY * before.rate or (
+            longer and times.mean < _NO_FASTER * looking.latest
+        )
+        if still_queued and times.in_flight >= 1.5:
             if faster:
                 self._set_idle(times)
-            self._look(looking, times, newest)
+            self._look(Looking(before, looking.cut_from, times.mean), times, newest)
             return
         self.waiting = 0.0
         look_again_in = max(_LOOK_AGAIN_SECONDS, _LOOK_AGAIN_TIMES * times.count / times.rate)
         self._look_again_at = now + look_again_in * spread(self._random)
-        idle = times if faster or times.longer_by(idle, _CHANCE) else times.added_to(idle)
+        idle = times if faster or longer else times.added_to(idle)
         self._set_idle(idle)
         if times.mean - 2 * times.standard_error > _NO_FASTER * before.mean:  # The server is slower.
             self._bound(max(looking.cut_from, before.in_flight), now, newest)

@@ -103,7 +103,7 @@ class Slot(Permit, eq=False, gc=False, kw_only=True):
         """Give it back unused or after a cancellation; do nothing if it was given back already."""
         if not self.ended:
             self.ended = True
-            self.slots.limits.withdraw(self.slots.now())
+            self.slots.limits.withdraw(self, self.slots.now())
             self.slots.freed(self.lane)
 
 

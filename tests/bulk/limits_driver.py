@@ -99,9 +99,9 @@ class Driver:
         else:
             self.limits.failed(permit, self.now, error, meaning_of(error), subject)
 
-    def withdraw(self, _permit: Permit) -> None:
+    def withdraw(self, permit: Permit) -> None:
         """Cancel one request."""
-        self.limits.withdraw(self.now)
+        self.limits.withdraw(permit, self.now)
 
     def ask(
         self,
