@@ -14,7 +14,7 @@ from elevenphone.models import encode
 _ROWS = 1_000
 # SQLite stores it as NULL. The sqlite3 module takes far longer to pass a None or a flag than a number.
 _NULL = float("nan")
-_FLAGS: dict[object, object] = {True: 1, False: 0, None: None}
+_FLAGS: dict[object, object] = {True: 1, False: 0}
 _TYPES: dict[object, str] = {int: "INTEGER", bool: "INTEGER", float: "REAL"}
 
 
@@ -23,9 +23,9 @@ class DatabaseRows:
 
     def __init__(self, path: str, selection: Selection) -> None:
         names = selection.names
-        self._columns = Columns(names, _FLAGS, of_json=str)
-        self._raw = names.index("raw") if "raw" in names else None
-        self._waiting: list[list[object]] = []
+        self._columns = Columns(names, _FLAGS, of_json=str, lacking=_NULL)
+        self._has_raw = "raw" in names
+        self._waiting: list[tuple[object, ...]] = []
         self._connection = sqlite3.connect(path, isolation_level=None)
         # The file takes its place when it is whole: until then there is nothing to recover.
         # A SIP trunk's row has about 2 KB: the usual pages, of 4 KB, would be half empty.
@@ -39,10 +39,10 @@ class DatabaseRows:
 
     def add(self, lookup: Lookup, line: bytes | None = None) -> None:  # noqa: ARG002 - as the other formats
         """Write one row, with others."""
-        values = self._columns.values(lookup)
-        if self._raw is not None and isinstance(lookup, Found):
-            values[self._raw] = encode(lookup.number).decode(errors="replace")
-        self._waiting.append([_NULL if value is None else value for value in values])
+        raw = None
+        if self._has_raw and isinstance(lookup, Found):
+            raw = encode(lookup.number).decode(errors="replace")
+        self._waiting.append(self._columns.values(lookup, raw))
         if len(self._waiting) >= _ROWS:
             self._write()
 
