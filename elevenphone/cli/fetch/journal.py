@@ -183,13 +183,19 @@ class Journal(BatchWriter[Lookup]):
             )
         return True
 
-    def add(self, lookup: Lookup) -> None:
-        """Add an answer, with the next batch."""
-        self.count = max(self.count, lookup.index + 1)
-        self.append(lookup)
-
     def write(self, batch: list[Lookup]) -> None:
         """Write answers in one transaction; see `BatchWriter`."""
+        self.keep(batch)
+
+    def keep(self, batch: list[Lookup]) -> Iterable[tuple[list[Lookup], bytes]]:
+        """Write answers in one transaction.
+
+        Returns:
+            The answers whose positions are near each other, with their lines.
+
+        Raises:
+            OutputError: They cannot be written.
+        """
         near: defaultdict[tuple[bool, int], list[Lookup]] = defaultdict(list)
         for lookup in batch:
             near[may_pass(lookup), lookup.index // SPAN].append(lookup)
@@ -197,12 +203,15 @@ class Journal(BatchWriter[Lookup]):
         with self._file.transaction():
             self._file.connection.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", rows)
         self.kept += len(batch)
+        self.count = max(self.count, *(lookup.index + 1 for lookup in batch))
+        return zip(near.values(), (row.lines for row in rows), strict=True)
 
-    def in_order(self, count: int) -> Iterator[bytes]:
-        """Iterate over all answers in the order of the input.
+    def in_order(self, count: int, start: int = 0) -> Iterator[bytes]:
+        """Iterate over the answers in the order of the input.
 
         Args:
             count: How many ids there are.
+            start: The position of the first answer.
 
         Yields:
             Each as a line, which `decode_line` reads.
@@ -210,9 +219,12 @@ class Journal(BatchWriter[Lookup]):
         Raises:
             ChangedError: One is missing.
         """
-        expected = 0
-        for _, near in groupby(self._rows(), key=lambda row: row.position // SPAN):
+        expected = start
+        rows = self._rows(start // SPAN * SPAN)
+        for _, near in groupby(rows, key=lambda row: row.position // SPAN):
             for position, line in sorted(chain.from_iterable(row.answers() for row in near)):
+                if position < start:
+                    continue
                 if position != expected:
                     raise _lacks(expected)
                 expected += 1
@@ -234,10 +246,11 @@ class Journal(BatchWriter[Lookup]):
         """Release it."""
         self._file.close()
 
-    def _rows(self) -> Iterator[Row]:
-        """Iterate over all rows, by the position of the first answer."""
+    def _rows(self, start: int = 0) -> Iterator[Row]:
+        """Iterate over all rows, or those from a position on, by the position of the first answer."""
+        query = "SELECT * FROM answers WHERE position >= ? ORDER BY position"
         with self._file.errors_translated():
-            for row in self._file.connection.execute("SELECT * FROM answers ORDER BY position"):
+            for row in self._file.connection.execute(query, [start]):
                 yield Row(*row)
 
     def _note(self, position: int, lookup: Lookup) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from elevenphone._records import encodable, error_document, status_of
+from elevenphone.cli.formats.lines import ELAPSED_DIGITS, encode_line, number_of_line
 from elevenphone.lookups import Failed, Found, Lookup
 from elevenphone.models import (
     AssignedAgent,
@@ -129,12 +130,20 @@ class Fields:
 
 
 class _Part:
-    """A part of a number, such as a trunk; most numbers have the same as the number before."""
+    """A part of a number, such as its agent; most numbers have the same as the number before.
 
-    def __init__(self, struct: type[msgspec.Struct]) -> None:
+    Attributes:
+        fields: Its fields.
+        lacking: What is shown where a number lacks it.
+        last: The last one.
+        shown: What is shown of that.
+    """
+
+    def __init__(self, struct: type[msgspec.Struct], lacking: object) -> None:
         self.fields = Fields(_fields(struct).values())
+        self.lacking = [lacking] * len(struct.__struct_fields__)
         self.last: msgspec.Struct | None = None
-        self.shown: tuple[object, ...] = ()
+        self.shown: list[object] = self.lacking
 
 
 class _Kind(NamedTuple):
@@ -143,14 +152,14 @@ class _Kind(NamedTuple):
     Attributes:
         own: Takes the values of a number that are not in its parts.
         fields: The fields of the lookup, and then these.
-        parts: The names of the parts.
+        parts: The names of the parts, and how they are shown.
         choose: Chooses the columns from the values of all these, and a last one for what is lacking.
     """
 
     own: Callable[[object], tuple[object, ...]]
     fields: Fields
-    parts: tuple[str, ...]
-    choose: Callable[[tuple[object, ...]], tuple[object, ...]]
+    parts: list[tuple[str, _Part]]
+    choose: Callable[[list[object]], tuple[object, ...]]
 
 
 class Columns:
@@ -161,6 +170,7 @@ class Columns:
         flags: What replaces `True` and `False`.
         of_json: What makes a value of the JSON of a list or a mapping; `None` leaves them as they are.
         lacking: What replaces `None`.
+        with_raw: Whether `raw` is there for every number, not just for those of unknown providers.
     """
 
     def __init__(
@@ -170,71 +180,73 @@ class Columns:
         *,
         of_json: Callable[[str], object] | None = None,
         lacking: object = None,
+        with_raw: bool = False,
     ) -> None:
         self._names = names
         self._flags = flags
         self._of_json = of_json
         self._lacking = lacking
+        self._has_raw = with_raw and "raw" in names
         self._kinds: dict[type, _Kind] = {}
-        structs = {struct: _Part(struct) for struct in _PARTS.values()}
+        structs = {struct: _Part(struct, lacking) for struct in _PARTS.values()}
         self._parts = {name: structs[struct] for name, struct in _PARTS.items()}
-        self._without = {name: (lacking,) * len(struct.__struct_fields__) for name, struct in _PARTS.items()}
 
-    def values(self, lookup: Lookup, raw: str | None = None) -> tuple[object, ...]:
+    def values(self, lookup: Lookup, line: bytes | None = None) -> tuple[object, ...]:
         """Take the columns of a lookup.
 
         Args:
             lookup: The lookup.
-            raw: The value of `raw`; by default the body of a number of an unknown provider.
+            line: The same as `encode_line` writes it, where that is at hand.
         """
         number = lookup.number if isinstance(lookup, Found) else None
-        kind = self._kinds.get(type(number))
-        if kind is None:
-            kind = self._kinds[type(number)] = _kind(type(number), self._names)
-        if raw is None and isinstance(number, OtherPhoneNumber):
-            raw = number.raw.decode(errors="replace")
+        kind = self._kinds.get(type(number)) or self._kind(type(number))
+        raw = None
+        if number is not None and (self._has_raw or isinstance(number, OtherPhoneNumber)):
+            raw = number_of_line(line or encode_line(lookup))
         own = astuple(error_document(lookup.error)) if isinstance(lookup, Failed) else kind.own(number)
         phone_number_id, status = encodable(lookup.phone_number_id), status_of(lookup)
-        values = (lookup.index, phone_number_id, lookup.attempts, lookup.elapsed, status, raw, *own)
-        shown = self._show(kind.fields, values)
-        for name in kind.parts:
-            shown += self._show_part(name, getattr(number, name))
-        return kind.choose((*shown, self._lacking))
+        elapsed = round(lookup.elapsed, ELAPSED_DIGITS)
+        values = self._show(
+            kind.fields, [lookup.index, phone_number_id, lookup.attempts, elapsed, status, raw, *own]
+        )
+        for name, part in kind.parts:
+            value: msgspec.Struct | None = getattr(number, name)
+            if value is None:
+                values += part.lacking
+                continue
+            if value != part.last:
+                part.last, part.shown = value, self._show(part.fields, list(astuple(value)))
+            values += part.shown
+        values.append(self._lacking)
+        return kind.choose(values)
 
-    def _show_part(self, name: str, value: msgspec.Struct | None) -> tuple[object, ...]:
-        if value is None:
-            return self._without[name]
-        part = self._parts[name]
-        if value != part.last:
-            part.last, part.shown = value, self._show(part.fields, astuple(value))
-        return part.shown
-
-    def _show(self, fields: Fields, values: tuple[object, ...]) -> tuple[object, ...]:
+    def _show(self, fields: Fields, values: list[object]) -> list[object]:
         """Replace what is to be replaced in values of these fields."""
-        shown = list(values)
         if self._flags is not None:
             for place in fields.flags:
-                shown[place] = self._flags.get(shown[place])
+                values[place] = self._flags.get(values[place])
         if self._of_json is not None:
             for place in fields.nested:
-                if (value := shown[place]) is not None:
-                    shown[place] = self._of_json(_ENCODER.encode(value).decode())
-        return tuple(shown if self._lacking is None else [self._lacking if v is None else v for v in shown])
+                if (value := values[place]) is not None:
+                    values[place] = self._of_json(_ENCODER.encode(value).decode())
+        lacking = self._lacking
+        return values if lacking is None else [lacking if value is None else value for value in values]
+
+    def _kind(self, class_: type) -> _Kind:
+        parts = [part for part in _PARTS if part in getattr(class_, "__struct_fields__", ())]
+        of_numbers = dict.fromkeys(("provider", *_fields(class_))) if parts else {}
+        own = [name for name in of_numbers if name not in (*_PARTS, "raw")] or _OF_ERRORS
+        there = [*_OF_LOOKUPS, *own]
+        fields = Fields(_TYPES[name] for name in there)
+        there += [f"{part}.{field}" for part in parts for field in _fields(_PARTS[part])]
+        # The id is the one that was asked for, even if the number says another.
+        places = [there.index(name) if name in there else -1 for name in self._names]
+        shown = [(name, self._parts[name]) for name in parts]
+        kind = self._kinds[class_] = _Kind(attrgetter(*own), fields, shown, _chooser(places))
+        return kind
 
 
-def _kind(class_: type, names: Sequence[str]) -> _Kind:
-    parts = tuple(part for part in _PARTS if part in getattr(class_, "__struct_fields__", ()))
-    of_numbers = dict.fromkeys(("provider", *_fields(class_))) if parts else {}
-    own = [name for name in of_numbers if name not in (*_PARTS, "raw")] or _OF_ERRORS
-    there = [*_OF_LOOKUPS, *own]
-    fields = Fields(_TYPES[name] for name in there)
-    there += [f"{part}.{field}" for part in parts for field in _fields(_PARTS[part])]
-    # The id is the one that was asked for, even if the number says another.
-    places = [there.index(name) if name in there else -1 for name in names]
-    return _Kind(attrgetter(*own), fields, parts, _chooser(places))
-
-
-def _chooser(places: list[int]) -> Callable[[tuple[object, ...]], tuple[object, ...]]:
+def _chooser(places: list[int]) -> Callable[[list[object]], tuple[object, ...]]:
     if len(places) == 1:  # for which an itemgetter makes no tuple
         return lambda values: (values[places[0]],)
     return itemgetter(*places)

@@ -8,10 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 from elevenphone.cli.formats.columns import Columns, Selection, type_of
-from elevenphone.lookups import Found, Lookup
-from elevenphone.models import encode
+from elevenphone.lookups import Lookup
 
-_ROWS = 1_000
+_ROWS = 200
 # SQLite stores it as NULL. The sqlite3 module takes far longer to pass a None or a flag than a number.
 _NULL = float("nan")
 _FLAGS: dict[object, object] = {True: 1, False: 0}
@@ -23,10 +22,9 @@ class DatabaseRows:
 
     def __init__(self, path: str, selection: Selection) -> None:
         names = selection.names
-        self._columns = Columns(names, _FLAGS, of_json=str, lacking=_NULL)
-        self._has_raw = "raw" in names
+        self._columns = Columns(names, _FLAGS, of_json=str, lacking=_NULL, with_raw=True)
         self._waiting: list[tuple[object, ...]] = []
-        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # The file takes its place when it is whole: until then there is nothing to recover.
         # A SIP trunk's row has about 2 KB: the usual pages, of 4 KB, would be half empty.
         self._connection.executescript(
@@ -37,12 +35,9 @@ class DatabaseRows:
         self._connection.execute(f'CREATE TABLE "{table}" ({columns})')
         self._insert = f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(names))})'  # noqa: S608 - names of our own
 
-    def add(self, lookup: Lookup, line: bytes | None = None) -> None:  # noqa: ARG002 - as the other formats
+    def add(self, lookup: Lookup, line: bytes | None = None) -> None:
         """Write one row, with others."""
-        raw = None
-        if self._has_raw and isinstance(lookup, Found):
-            raw = encode(lookup.number).decode(errors="replace")
-        self._waiting.append(self._columns.values(lookup, raw))
+        self._waiting.append(self._columns.values(lookup, line))
         if len(self._waiting) >= _ROWS:
             self._write()
 

@@ -76,19 +76,19 @@ class CSVLines:
         self._columns = _Texts(selection.names, FLAG_WORDS, of_json=str, lacking="")
         self.header = _row(_quoted(list(selection.names)))
 
-    def encode(self, lookup: Lookup, line: bytes | None = None) -> bytes:  # noqa: ARG002 - as all forms
+    def encode(self, lookup: Lookup, line: bytes | None = None) -> bytes:
         """Write one row; see `TextForm`."""
-        return _row(cast("tuple[str, ...]", self._columns.values(lookup)))
+        return _row(cast("tuple[str, ...]", self._columns.values(lookup, line)))
 
 
 class _Texts(Columns):
     """Columns as text, in quotes where CSV needs them."""
 
-    def _show(self, fields: Fields, values: tuple[object, ...]) -> tuple[str, ...]:
-        texts = list(super()._show(fields, values))
+    def _show(self, fields: Fields, values: list[object]) -> list[object]:
+        texts = cast("list[str]", super()._show(fields, values))
         for place in fields.numbers:
-            texts[place] = f"{texts[place]}"
-        return tuple(_quoted(cast("list[str]", texts)))
+            texts[place] = str(texts[place])
+        return cast("list[object]", _quoted(texts))
 
 
 def _row(fields: Iterable[str]) -> bytes:
