@@ -24,6 +24,7 @@ from elevenphone._records import encodable
 from elevenphone.cli.exit_codes import Refusal
 from elevenphone.cli.fetch.background import BatchWriter
 from elevenphone.cli.fetch.journal_file import SPAN, JournalFile, Row
+from elevenphone.cli.formats.files import unfinished_file
 from elevenphone.cli.formats.ids import Survey
 from elevenphone.cli.formats.lines import decode_line
 from elevenphone.cli.show.verdicts import may_pass
@@ -91,12 +92,13 @@ class Journal(BatchWriter[Lookup]):
         # By position, a checksum of the id whose answer stands; 0 where there is none.
         self._answered = array("I")
         self._file = JournalFile(path, output, replace_damaged=start_over)
-        if not start_over:
-            try:
-                self._read_header()
-            except BaseException:
+        try:
+            self._read_header()
+        except BaseException as error:
+            if not (start_over and isinstance(error, Refusal)):
                 self.close()
                 raise
+        self.has_answers = self.has_answers and not start_over
 
     def _read_header(self) -> None:
         if not self._file.has_begun():
@@ -111,16 +113,20 @@ class Journal(BatchWriter[Lookup]):
             answer = self._file.connection.execute("SELECT 1 FROM answers LIMIT 1").fetchone()
             self.has_answers = answer is not None
 
-    def begin(self, header: Header, ours: Iterable[Path] = ()) -> None:
+    def begin(self, header: Header, made: Iterable[Path] = (), *, may_replace: bool = False) -> None:
         """Forget all answers, and begin anew.
 
         Args:
             header: What the run is about.
-            ours: Files that the run may replace.
+            made: Files that the run makes.
+            may_replace: Whether it may replace files in their places.
         """
+        for path in made:
+            if self.mark.isalnum():  # of a run that was killed
+                unfinished_file(path, self.mark).unlink(missing_ok=True)
         self.mark = secrets.token_hex(4)
         key = _hash(header.key, self.mark)
-        self._ours = {self._name(path) for path in ours}
+        self._ours = {self._name(path) for path in made if may_replace}
         self._file.begin(self.mark, header.server, key, header.ids, header.digest, "\n".join(self._ours))
         self.has_answers = False
 

@@ -148,7 +148,7 @@ class _Fetch:
         if order.force or not journal.has_answers:
             if not order.force:
                 refuse_existing(order, journal)
-            journal.begin(header, order.outputs if order.force else ())
+            journal.begin(header, order.outputs, may_replace=order.force)
             return
         if not order.resume:
             raise Refusal(

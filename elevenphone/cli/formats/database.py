@@ -62,8 +62,17 @@ def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:
         ValueError: It is not such a database.
     """
     names = ", ".join(f'"{column}"' for column in columns)
+    return _rows_of(path, f'SELECT {names} FROM "lookups" ORDER BY rowid')  # noqa: S608 - names of our own
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the names of the columns of the table `lookups`."""
+    return [str(name) for (name,) in _rows_of(path, "SELECT name FROM pragma_table_info('lookups')")]
+
+
+def _rows_of(path: Path, query: str) -> Iterator[tuple[str | None, ...]]:
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         try:
-            yield from connection.execute(f'SELECT {names} FROM "lookups" ORDER BY rowid')  # noqa: S608 - names of our own
+            yield from connection.execute(query)
         except sqlite3.Error as error:
             raise ValueError(str(error)) from None

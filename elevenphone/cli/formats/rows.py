@@ -93,7 +93,12 @@ class _Texts(Columns):
 
 def _row(fields: Iterable[str]) -> bytes:
     row = ",".join(fields) or _TWO_QUOTES  # an empty line would be no row
-    return f"{row}\n".encode(errors="backslashreplace")
+    return without_nul(f"{row}\n").encode(errors="backslashreplace")
+
+
+def without_nul(text: str) -> str:
+    r"""Write a NUL as `\x00`, as few programs read a table with a NUL in it."""
+    return text.replace("\0", "\\x00")
 
 
 def _quoted(texts: list[str]) -> list[str]:
