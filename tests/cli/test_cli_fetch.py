@@ -102,8 +102,15 @@ def test_a_finished_run_of_each_format_repeats_its_code_for_the_same_ids_alone(
     ids = written(tmp_path / "ids.txt", [*api.ids[:20], "a\x1bb"])
     output = tmp_path / f"out.{ending}"
     code = fetch(ids, "-o", output, api=api).code
-    asked = len(api.asked())
     assert fetch(ids, "-o", output, "--resume", api=api).code == code == 5
+    narrower = fetch(ids, "-o", output, "--resume", "--select", "label", api=api)
+    assert (narrower.code, "has other columns: --force starts over" in narrower.errors) == (2, True)
+    selected = tmp_path / f"selected.{ending}"
+    for _ in range(2):
+        assert fetch(ids, "-o", selected, "--resume", "--select", "label", api=api).code == 5
+    for other in ((), ("--select", "phone_number")):
+        assert "has other columns" in fetch(ids, "-o", selected, "--resume", *other, api=api).errors
+    asked = len(api.asked())
     written(ids, api.ids[:21])
     changed = fetch(ids, "-o", output, "--resume", api=api)
     assert (changed.code, "is of other ids" in changed.errors) == (2, True)
@@ -111,6 +118,19 @@ def test_a_finished_run_of_each_format_repeats_its_code_for_the_same_ids_alone(
     foreign = fetch(ids, "-o", output, "--resume", api=api)
     assert (foreign.code, output.read_bytes()) == (2, b"my own file")
     assert len(api.asked()) == asked
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "db"])
+def test_an_id_with_a_nul_is_refused_and_its_row_can_be_read(api: Api, tmp_path: Path, ending: str) -> None:
+    ids, output = tmp_path / "ids.json", tmp_path / f"out.{ending}"
+    ids.write_text(json.dumps([api.ids[0], "a\0b"]), encoding="ascii")
+    for _ in range(2):
+        assert fetch(ids, "-o", output, "--resume", api=api).code == 5
+    if ending != "db":
+        again = fetch(output, "-o", "-", "--format", "csv", api=api)
+        assert (again.code in {1, 5}, "\0" in again.output) == (True, False)
+    text = fetch(written(tmp_path / "ids.txt", ["a\0b"]), "-o", "-", api=api)
+    assert (text.code, "it is a binary file, not text" in text.errors) == (2, True)
 
 
 def test_standard_output_gets_each_answer_while_ids_are_still_to_come(api: Api) -> None:

@@ -80,7 +80,7 @@ def test_lines_of_several_threads_do_not_mingle(tmp_path: Path) -> None:
 
         def write(number: int) -> None:
             for _ in range(200):
-                writer.append(b"%d\n" % number * 100)
+                writer.add(b"%d\n" % number * 100)
                 writer.finish()
 
         threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
@@ -102,7 +102,7 @@ async def test_the_error_of_a_write_is_not_lost_with_who_awaited_it() -> None:
             raise OutputError("out", "No space left on device")
 
     writer = FullDisk()
-    writer.append(1)
+    writer.add(1)
     writing = asyncio.create_task(writer.flush())
     await asyncio.sleep(0)
     writing.cancel()

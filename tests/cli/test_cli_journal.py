@@ -65,9 +65,8 @@ def keep(path: Path, *lookups: Lookup, header: Header = HEADER) -> list[Lookup]:
             journal.begin(header)
         before = journal.kept
         assert before == len(standing)
-        for lookup in lookups:
-            journal.add(lookup)
-        journal.finish()
+        if lookups:
+            journal.write(list(lookups))
         assert journal.kept == before + len(lookups)
     return standing
 
@@ -163,20 +162,18 @@ def test_answers_that_come_in_any_order_go_out_in_that_of_the_input(tmp_path: Pa
     asked = found(0)
     with closing(opened(tmp_path / "journal")) as journal:
         journal.begin(HEADER)
-        for place, position in enumerate(positions):
-            journal.add(replace(asked, index=position))
-            if place % 70 == 0:
-                journal.finish()
-        journal.finish()
-        lookups = [decode_line(line) for line in journal.in_order(1_200)]
-    assert lookups == [replace(asked, index=position) for position in range(1_200)]
+        for place in range(0, 1_200, 70):
+            journal.write([replace(asked, index=position) for position in positions[place : place + 70]])
+        for start in (0, 499, 500, 1_199, 1_200):
+            lookups = [decode_line(line) for line in journal.in_order(1_200, start)]
+            assert lookups == [replace(asked, index=position) for position in range(start, 1_200)]
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
-    """A journal of twenty answers, and its bytes."""
+    """A journal of sixty answers, and its bytes."""
     path = tmp_path_factory.mktemp("written") / "journal"
-    keep(path, *(found(index) for index in range(20)))
+    keep(path, *(found(index) for index in range(60)))
     return path, path.read_bytes()
 
 
@@ -228,7 +225,7 @@ def test_another_run_is_refused(tmp_path: Path, header: Header, complaint: str) 
 def test_files_of_the_run_may_be_replaced_and_no_others(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     with closing(opened(path)) as journal:
-        journal.begin(HEADER, [tmp_path / "out\nof two lines\udcff.csv"])
+        journal.begin(HEADER, [tmp_path / "out\nof two lines\udcff.csv"], may_replace=True)
         journal.note_made(tmp_path / "folder" / "failed.jsonl")
     moved = tmp_path / "moved"
     moved.mkdir()
@@ -261,8 +258,7 @@ def test_a_second_run_is_refused_until_the_first_is_closed(tmp_path: Path) -> No
     path = tmp_path / "journal"
     with closing(opened(path)) as journal:
         journal.begin(HEADER)
-        journal.add(found(0))
-        journal.finish()
+        journal.write([found(0)])
         for start_over in (False, True):
             with pytest.raises(OutputError, match="another run of elevenphone writes it"):
                 opened(path, start_over=start_over)

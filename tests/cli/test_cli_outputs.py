@@ -222,5 +222,6 @@ def test_csv_keeps_what_only_a_new_provider_has() -> None:
     )
     first, second = csv_rows(text.decode())
     assert isinstance(OTHER, OtherPhoneNumber)
-    assert (first["provider"], first["raw"].encode()) == ("new", OTHER.raw)
+    assert (first["provider"], json.loads(first["raw"])) == ("new", json.loads(OTHER.raw))
+    assert first["raw"].isprintable()
     assert (second["phone_number_id"], second["error_code"]) == ("q\\udcff", "c")

@@ -47,6 +47,17 @@ def test_killed_four_times_each_input_is_there_once(fetch: Fetch) -> None:
     fetch.assert_whole()
 
 
+def test_starting_over_after_a_kill_leaves_no_unfinished_file(fetch: Fetch) -> None:
+    process = fetch.start("--rate", "300")
+    fetch.wait_until_kept(1)
+    process.kill()
+    process.communicate()
+    assert len(list(fetch.folder.glob("out.jsonl.*.part"))) == 1
+    code, errors = fetch.run("--force")
+    assert code == 0, errors
+    fetch.assert_whole()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_keeps_all_and_says_how_to_go_on(
     fetch: Fetch, number: signal.Signals, on_loop: dict[str, str]

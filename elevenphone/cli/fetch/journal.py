@@ -24,6 +24,7 @@ from elevenphone._records import encodable
 from elevenphone.cli.exit_codes import Refusal
 from elevenphone.cli.fetch.background import BatchWriter
 from elevenphone.cli.fetch.journal_file import SPAN, JournalFile, Row
+from elevenphone.cli.formats.files import unfinished_file
 from elevenphone.cli.formats.ids import Survey
 from elevenphone.cli.formats.lines import decode_line
 from elevenphone.cli.show.verdicts import may_pass
@@ -91,12 +92,13 @@ class Journal(BatchWriter[Lookup]):
         # By position, a checksum of the id whose answer stands; 0 where there is none.
         self._answered = array("I")
         self._file = JournalFile(path, output, replace_damaged=start_over)
-        if not start_over:
-            try:
-                self._read_header()
-            except BaseException:
+        try:
+            self._read_header()
+        except BaseException as error:
+            if not (start_over and isinstance(error, Refusal)):
                 self.close()
                 raise
+        self.has_answers = self.has_answers and not start_over
 
     def _read_header(self) -> None:
         if not self._file.has_begun():
@@ -111,16 +113,20 @@ class Journal(BatchWriter[Lookup]):
             answer = self._file.connection.execute("SELECT 1 FROM answers LIMIT 1").fetchone()
             self.has_answers = answer is not None
 
-    def begin(self, header: Header, ours: Iterable[Path] = ()) -> None:
+    def begin(self, header: Header, made: Iterable[Path] = (), *, may_replace: bool = False) -> None:
         """Forget all answers, and begin anew.
 
         Args:
             header: What the run is about.
-            ours: Files that the run may replace.
+            made: Files that the run makes.
+            may_replace: Whether it may replace files in their places.
         """
+        for path in made:
+            if self.mark.isalnum():  # of a run that was killed
+                unfinished_file(path, self.mark).unlink(missing_ok=True)
         self.mark = secrets.token_hex(4)
         key = _hash(header.key, self.mark)
-        self._ours = {self._name(path) for path in ours}
+        self._ours = {self._name(path) for path in made if may_replace}
         self._file.begin(self.mark, header.server, key, header.ids, header.digest, "\n".join(self._ours))
         self.has_answers = False
 
@@ -183,13 +189,19 @@ class Journal(BatchWriter[Lookup]):
             )
         return True
 
-    def add(self, lookup: Lookup) -> None:
-        """Add an answer, with the next batch."""
-        self.count = max(self.count, lookup.index + 1)
-        self.append(lookup)
-
     def write(self, batch: list[Lookup]) -> None:
         """Write answers in one transaction; see `BatchWriter`."""
+        self.keep(batch)
+
+    def keep(self, batch: list[Lookup]) -> Iterable[tuple[list[Lookup], bytes]]:
+        """Write answers in one transaction.
+
+        Returns:
+            The answers whose positions are near each other, with their lines.
+
+        Raises:
+            OutputError: They cannot be written.
+        """
         near: defaultdict[tuple[bool, int], list[Lookup]] = defaultdict(list)
         for lookup in batch:
             near[may_pass(lookup), lookup.index // SPAN].append(lookup)
@@ -197,12 +209,15 @@ class Journal(BatchWriter[Lookup]):
         with self._file.transaction():
             self._file.connection.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", rows)
         self.kept += len(batch)
+        self.count = max(self.count, *(lookup.index + 1 for lookup in batch))
+        return zip(near.values(), (row.lines for row in rows), strict=True)
 
-    def in_order(self, count: int) -> Iterator[bytes]:
-        """Iterate over all answers in the order of the input.
+    def in_order(self, count: int, start: int = 0) -> Iterator[bytes]:
+        """Iterate over the answers in the order of the input.
 
         Args:
             count: How many ids there are.
+            start: The position of the first answer.
 
         Yields:
             Each as a line, which `decode_line` reads.
@@ -210,9 +225,12 @@ class Journal(BatchWriter[Lookup]):
         Raises:
             ChangedError: One is missing.
         """
-        expected = 0
-        for _, near in groupby(self._rows(), key=lambda row: row.position // SPAN):
+        expected = start
+        rows = self._rows(start // SPAN * SPAN)
+        for _, near in groupby(rows, key=lambda row: row.position // SPAN):
             for position, line in sorted(chain.from_iterable(row.answers() for row in near)):
+                if position < start:
+                    continue
                 if position != expected:
                     raise _lacks(expected)
                 expected += 1
@@ -234,10 +252,11 @@ class Journal(BatchWriter[Lookup]):
         """Release it."""
         self._file.close()
 
-    def _rows(self) -> Iterator[Row]:
-        """Iterate over all rows, by the position of the first answer."""
+    def _rows(self, start: int = 0) -> Iterator[Row]:
+        """Iterate over all rows, or those from a position on, by the position of the first answer."""
+        query = "SELECT * FROM answers WHERE position >= ? ORDER BY position"
         with self._file.errors_translated():
-            for row in self._file.connection.execute("SELECT * FROM answers ORDER BY position"):
+            for row in self._file.connection.execute(query, [start]):
                 yield Row(*row)
 
     def _note(self, position: int, lookup: Lookup) -> None:

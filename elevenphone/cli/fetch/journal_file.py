@@ -122,6 +122,7 @@ class JournalFile:
             # The lock is held until the connection is closed, not just for each transaction.
             self.connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             self.connection.execute("PRAGMA synchronous = FULL")
+            self.connection.execute("PRAGMA page_size = 16384")  # of a new one: a row has hundreds of KB
             self.connection.execute("BEGIN EXCLUSIVE")
             # The transaction makes a database of an empty file: from the first moment on it says whose it is.
             self.connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+import msgspec
+
 from elevenphone._records import encodable
 from elevenphone.cli.exit_codes import Refusal
 from elevenphone.cli.fetch.journal import ChangedError, Journal
@@ -15,6 +17,7 @@ from elevenphone.cli.formats import database
 from elevenphone.cli.formats.columns import Selection
 from elevenphone.cli.formats.files import Target, require_directory
 from elevenphone.cli.formats.ids import IdSource, InputError
+from elevenphone.cli.formats.rows import without_nul
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,16 +123,39 @@ def finished(order: Order) -> Counter[str] | None:
             f"'{target.path}' is finished, and with --no-agent it does not show what else was found: "
             "--force starts over."
         )
+    written_as = without_nul if target.format == "csv" else str
     counts: Counter[str] = Counter()
     for row, phone_number_id in zip_longest(_statuses(target), order.source.ids()):
-        if row is None or phone_number_id is None or row[0] != encodable(phone_number_id):
+        if row is None or phone_number_id is None or row[0] != written_as(encodable(phone_number_id)):
             raise ChangedError(f"'{target.path}' is finished, and is of other ids: --force starts over.")
         counts[row[1] or ""] += 1
+    if counts and _selected(target) != order.selection.columns:
+        raise Refusal(f"'{target.path}' is finished, and has other columns: --force starts over.")
     if order.failures is not None and not order.failures.exists():
         raise Refusal(
             f"'{target.path}' is finished, and '{order.failures}' was not made then: --force starts over."
         )
     return counts
+
+
+def _selected(target: Target) -> tuple[str, ...] | None:
+    """Read which columns were selected for a file that `fetch` wrote; `None` for all of them."""
+    if target.format == "db":
+        names = database.column_names(target.file)
+    elif target.format == "parquet":
+        from elevenphone.cli.formats import parquet  # noqa: PLC0415 - pyarrow is an extra, and slow
+
+        names = parquet.column_names(target.file)
+    else:
+        with target.file.open(encoding="utf-8") as file:
+            first = file.readline()
+        names = (
+            list(msgspec.json.decode(first, type=dict[str, msgspec.Raw]))
+            if first[0] == "{"
+            else (first.rstrip("\n").split(","))
+        )
+    # A selection begins with id and status, and has no agent that is not flat.
+    return None if names[0] == "index" or "assigned_agent" in names else tuple(names)
 
 
 def _statuses(target: Target) -> Iterator[tuple[str | None, ...]]:

@@ -7,21 +7,18 @@ import shlex
 import signal
 import time
 from collections.abc import Generator
-from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import NoReturn
 
 from elevenphone import ClientStats
 from elevenphone.cli.access import Access, ClientSettings
 from elevenphone.cli.event_loop import run
 from elevenphone.cli.exit_codes import ExitCode, OutputError, Refusal
 from elevenphone.cli.fetch.fetching import Fetching, Sink
+from elevenphone.cli.fetch.file_sink import FileSink
 from elevenphone.cli.fetch.journal import ChangedError, Header, Journal
 from elevenphone.cli.fetch.order import Order, check_places, files_of, finished, refuse_existing
 from elevenphone.cli.fetch.stream import StreamSink
-from elevenphone.cli.formats.columns import Selection
-from elevenphone.cli.formats.files import whole_file
-from elevenphone.cli.formats.lines import decode_line
-from elevenphone.cli.formats.rows import require, rows_of
+from elevenphone.cli.formats.rows import require
 from elevenphone.cli.show.progress import RunProgress, run_progress
 from elevenphone.cli.show.summary import (
     headline,
@@ -35,7 +32,6 @@ from elevenphone.cli.show.terminal import error_console
 from elevenphone.cli.show.verdicts import exit_code_of_exception
 from elevenphone.cli.text import counted, without_password
 from elevenphone.errors import ElevenPhoneError
-from elevenphone.lookups import Failed
 
 
 def run_fetch(access: Access, settings: ClientSettings, order: Order) -> ExitCode:
@@ -68,14 +64,6 @@ def run_fetch(access: Access, settings: ClientSettings, order: Order) -> ExitCod
         signal.signal(signal.SIGTERM, before)
     fetch.write_summary(code)
     return code
-
-
-@contextlib.contextmanager
-def _made(journal: Journal, path: Path) -> Generator[BinaryIO]:
-    """Make a file of a run, and note that the run may replace it from now on."""
-    with whole_file(path, replace=journal.may_replace(path), mark=journal.mark) as file:
-        yield file
-    journal.note_made(path)
 
 
 class _Fetch:
@@ -124,16 +112,16 @@ class _Fetch:
         journal = Journal(order.target.journal, order.target.file, start_over=order.force)
         with contextlib.closing(journal):
             self._open(journal, header)
-            with self._saying_what_is_kept(journal):
+            with self._saying_what_is_kept(journal), contextlib.closing(FileSink(journal, order)) as sink:
                 try:
-                    fetching = self._fetch(journal, None if survey is None else survey.size)
+                    fetching = self._fetch(sink, None if survey is None else survey.size)
                 finally:
-                    journal.finish()
+                    sink.finish()
                 if not fetching.is_complete:
                     self._end_early(fetching)
                 if journal.count > fetching.count:
                     raise ChangedError("the input has changed: it has fewer ids than when the run was begun.")
-                self._export(journal, fetching.count)
+                sink.complete(fetching.count)
             if not self._tally.passing:
                 journal.remove()
         self._show()
@@ -160,7 +148,7 @@ class _Fetch:
         if order.force or not journal.has_answers:
             if not order.force:
                 refuse_existing(order, journal)
-            journal.begin(header, order.outputs if order.force else ())
+            journal.begin(header, order.outputs, may_replace=order.force)
             return
         if not order.resume:
             raise Refusal(
@@ -210,27 +198,6 @@ class _Fetch:
                 self._seconds = time.perf_counter() - started
                 self._stats = client.stats
             return fetching
-
-    def _export(self, journal: Journal, count: int) -> None:
-        """Make the output of a journal that has all answers, and the file of what failed."""
-        order = self._order
-        with contextlib.ExitStack() as files:
-
-            def whole(path: Path) -> BinaryIO:
-                return files.enter_context(_made(journal, path))
-
-            failed = None if order.failures is None else whole(order.failures)
-            file = whole(order.target.file)
-            rows = files.enter_context(rows_of(order.target.format, file, order.selection))
-            if order.target.format == "jsonl" and order.selection == Selection() and failed is None:
-                file.writelines(journal.in_order(count))  # as they are
-                return
-            for line in journal.in_order(count):
-                lookup = decode_line(line)
-                if order.selection.takes(lookup):
-                    rows.add(lookup, line)
-                if failed is not None and isinstance(lookup, Failed):
-                    failed.write(line)
 
     def _end_early(self, fetching: Fetching) -> NoReturn:
         if fetching.interrupted or fetching.ended_by is None:

@@ -72,7 +72,7 @@ class StreamSink:
             self._writer = self._writer_to(target.path)
         self._failed = None if failures is None else self._writer_to(failures)
         if self._form.header:
-            self._writer.append(self._form.header)
+            self._writer.add(self._form.header)
 
     def __enter__(self) -> Self:
         return self
@@ -104,9 +104,9 @@ class StreamSink:
     def add(self, lookup: Lookup) -> None:
         """Let an answer wait for the next write."""
         if self._selection.takes(lookup):
-            self._writer.append(self._form.encode(lookup))
+            self._writer.add(self._form.encode(lookup))
         if self._failed is not None and isinstance(lookup, Failed):
-            self._failed.append(encode_line(lookup))
+            self._failed.add(encode_line(lookup))
 
     async def flush(self) -> None:
         """Write the answers that wait."""

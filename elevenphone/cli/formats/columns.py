@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter, itemgetter
 from typing import NamedTuple, get_args, get_origin
 
 import click
@@ -12,7 +11,8 @@ import msgspec
 from msgspec.structs import astuple
 
 from elevenphone._records import encodable, error_document, status_of
-from elevenphone.lookups import Found, Lookup
+from elevenphone.cli.formats.lines import ELAPSED_DIGITS, encode_line, number_of_line
+from elevenphone.lookups import Failed, Found, Lookup
 from elevenphone.models import (
     AssignedAgent,
     InboundTrunk,
@@ -54,14 +54,13 @@ _TYPES: dict[str, object] = {
     "elapsed": float,
 }
 _ENCODER = msgspec.json.Encoder()
-_FIRST = ("index", "phone_number_id", "attempts", "elapsed", "status")
+_OF_LOOKUPS = ("index", "phone_number_id", "attempts", "elapsed", "status", "raw")
 _OF_ERRORS = ("error_kind", "http_status", "error_code", "error_message", "request_id")
-_LACKING = {part: (None,) * len(struct.__struct_fields__) for part, struct in _PARTS.items()}
 COLUMNS = tuple(_TYPES)
 """The columns of a lookup, in their order."""
 
-_OF_THE_LOOKUP = {*_FIRST, *_OF_ERRORS} - {"phone_number_id"}
-NUMBER_COLUMNS = tuple(name for name in COLUMNS if name not in _OF_THE_LOOKUP)
+_NOT_OF_NUMBERS = {*_OF_LOOKUPS, *_OF_ERRORS} - {"phone_number_id", "raw"}
+NUMBER_COLUMNS = tuple(name for name in COLUMNS if name not in _NOT_OF_NUMBERS)
 """The columns of a number alone, in their order."""
 
 
@@ -114,13 +113,64 @@ def selection_of(text: str | None, *, no_agent: bool, of_numbers: bool = False) 
     return Selection(tuple(dict.fromkeys(chosen)), no_agent, of_numbers)
 
 
+class Fields:
+    """Fields whose values are shown together, and the places of those that need care.
+
+    Attributes:
+        flags: Places of flags.
+        nested: Places of lists and mappings.
+        numbers: Places of numbers.
+    """
+
+    def __init__(self, types: Iterable[object]) -> None:
+        kinds = list(types)
+        self.flags = [place for place, kind in enumerate(kinds) if kind is bool]
+        self.nested = [place for place, kind in enumerate(kinds) if _is_nested(kind)]
+        self.numbers = [place for place, kind in enumerate(kinds) if kind in (int, float)]
+
+
+class _Part:
+    """A part of a number, such as its agent; most numbers have the same as the number before.
+
+    Attributes:
+        fields: Its fields.
+        lacking: What is shown where a number lacks it.
+        last: The last one.
+        shown: What is shown of that.
+    """
+
+    def __init__(self, struct: type[msgspec.Struct], lacking: object) -> None:
+        self.fields = Fields(_fields(struct).values())
+        self.lacking = [lacking] * len(struct.__struct_fields__)
+        self.last: msgspec.Struct | None = None
+        self.shown: list[object] = self.lacking
+
+
+class _Kind(NamedTuple):
+    """How lookups of a kind become columns: all Twilio numbers, or all failures.
+
+    Attributes:
+        own: Takes the values of a number that are not in its parts.
+        fields: The fields of the lookup, and then these.
+        parts: The names of the parts, and how they are shown.
+        choose: Chooses the columns from the values of all these, and a last one for what is lacking.
+    """
+
+    own: Callable[[object], tuple[object, ...]]
+    fields: Fields
+    parts: list[tuple[str, _Part]]
+    choose: Callable[[list[object]], tuple[object, ...]]
+
+
 class Columns:
     """Takes the values of columns from lookups.
 
     Args:
         names: The columns.
-        flags: What replaces `True`, `False` and the `None` of a flag that is lacking.
+        flags: What replaces `True` and `False`.
         of_json: What makes a value of the JSON of a list or a mapping; `None` leaves them as they are.
+        lacking: What replaces `None`.
+        with_raw: Whether `raw` is there for every number, not just for those of unknown providers.
     """
 
     def __init__(
@@ -129,73 +179,82 @@ class Columns:
         flags: Mapping[object, object] | None = None,
         *,
         of_json: Callable[[str], object] | None = None,
+        lacking: object = None,
+        with_raw: bool = False,
     ) -> None:
         self._names = names
-        self._replaced = flags or {}
-        self._flags = [place for place, name in enumerate(names) if flags and _TYPES[name] is bool]
+        self._flags = flags
         self._of_json = of_json
-        self._nested = [place for place, name in enumerate(names) if is_nested(name)]
-        # By the class of a number, or of the lookup without one.
-        self._takers: dict[type, Callable[[tuple[object, ...]], tuple[object, ...]]] = {}
+        self._lacking = lacking
+        self._has_raw = with_raw and "raw" in names
+        self._kinds: dict[type, _Kind] = {}
+        structs = {struct: _Part(struct, lacking) for struct in _PARTS.values()}
+        self._parts = {name: structs[struct] for name, struct in _PARTS.items()}
 
-    def values(self, lookup: Lookup) -> list[object]:
-        """Take the columns of a lookup; those that it lacks are `None`."""
-        kind = type(lookup.number) if isinstance(lookup, Found) else type(lookup)
-        taker = self._takers.get(kind)
-        if taker is None:
-            taker = self._takers[kind] = _taker(kind, self._names)
-        values = list(taker(_flat(lookup)))
-        for place in self._flags:
-            values[place] = self._replaced[values[place]]
+    def values(self, lookup: Lookup, line: bytes | None = None) -> tuple[object, ...]:
+        """Take the columns of a lookup.
+
+        Args:
+            lookup: The lookup.
+            line: The same as `encode_line` writes it, where that is at hand.
+        """
+        number = lookup.number if isinstance(lookup, Found) else None
+        kind = self._kinds.get(type(number)) or self._kind(type(number))
+        raw = None
+        if number is not None and (self._has_raw or isinstance(number, OtherPhoneNumber)):
+            raw = number_of_line(line or encode_line(lookup))
+        own = astuple(error_document(lookup.error)) if isinstance(lookup, Failed) else kind.own(number)
+        phone_number_id, status = encodable(lookup.phone_number_id), status_of(lookup)
+        elapsed = round(lookup.elapsed, ELAPSED_DIGITS)
+        values = self._show(
+            kind.fields, [lookup.index, phone_number_id, lookup.attempts, elapsed, status, raw, *own]
+        )
+        for name, part in kind.parts:
+            value: msgspec.Struct | None = getattr(number, name)
+            if value is None:
+                values += part.lacking
+                continue
+            if value != part.last:
+                part.last, part.shown = value, self._show(part.fields, list(astuple(value)))
+            values += part.shown
+        values.append(self._lacking)
+        return kind.choose(values)
+
+    def _show(self, fields: Fields, values: list[object]) -> list[object]:
+        """Replace what is to be replaced in values of these fields."""
+        if self._flags is not None:
+            for place in fields.flags:
+                values[place] = self._flags.get(values[place])
         if self._of_json is not None:
-            for place in self._nested:
+            for place in fields.nested:
                 if (value := values[place]) is not None:
                     values[place] = self._of_json(_ENCODER.encode(value).decode())
-        return values
+        lacking = self._lacking
+        return values if lacking is None else [lacking if value is None else value for value in values]
+
+    def _kind(self, class_: type) -> _Kind:
+        parts = [part for part in _PARTS if part in getattr(class_, "__struct_fields__", ())]
+        of_numbers = dict.fromkeys(("provider", *_fields(class_))) if parts else {}
+        own = [name for name in of_numbers if name not in (*_PARTS, "raw")] or _OF_ERRORS
+        there = [*_OF_LOOKUPS, *own]
+        fields = Fields(_TYPES[name] for name in there)
+        there += [f"{part}.{field}" for part in parts for field in _fields(_PARTS[part])]
+        # The id is the one that was asked for, even if the number says another.
+        places = [there.index(name) if name in there else -1 for name in self._names]
+        shown = [(name, self._parts[name]) for name in parts]
+        kind = self._kinds[class_] = _Kind(attrgetter(*own), fields, shown, _chooser(places))
+        return kind
 
 
-def _flat(lookup: Lookup) -> tuple[object, ...]:
-    """Flatten a lookup; `_flat_names` has the names. At the end is `None`, for the columns that it lacks."""
-    phone_number_id = encodable(lookup.phone_number_id)
-    flat: tuple[object, ...]
-    flat = (lookup.index, phone_number_id, lookup.attempts, lookup.elapsed, status_of(lookup))
-    if not isinstance(lookup, Found):
-        return (*flat, *astuple(error_document(lookup.error)), None)
-    number = lookup.number
-    if isinstance(number, OtherPhoneNumber):
-        flat = (*flat, number.raw.decode(errors="replace"))
-    flat = (*flat, number.provider, *astuple(number))
-    for part in _parts(type(number)):
-        value = getattr(number, part)
-        flat += _LACKING[part] if value is None else astuple(value)
-    return (*flat, None)
-
-
-def _flat_names(kind: type) -> tuple[str, ...]:
-    if not issubclass(kind, msgspec.Struct) or not hasattr(kind, "provider"):
-        return (*_FIRST, *_OF_ERRORS)
-    parts = [f"{part}.{field}" for part in _parts(kind) for field in _fields(_PARTS[part])]
-    raw = ("raw",) if kind is OtherPhoneNumber else ()
-    return (*_FIRST, *raw, "provider", *_fields(kind), *parts)
-
-
-def _taker(kind: type, names: Sequence[str]) -> Callable[[tuple[object, ...]], tuple[object, ...]]:
-    """Choose columns from what `_flat` makes of a kind of lookup."""
-    there = _flat_names(kind)
-    places = [there.index(name) if name in there else -1 for name in names]
+def _chooser(places: list[int]) -> Callable[[list[object]], tuple[object, ...]]:
     if len(places) == 1:  # for which an itemgetter makes no tuple
-        return lambda flat: (flat[places[0]],)
+        return lambda values: (values[places[0]],)
     return itemgetter(*places)
 
 
-@functools.cache
-def _parts(kind: type[msgspec.Struct]) -> tuple[str, ...]:
-    return tuple(part for part in _PARTS if part in kind.__struct_fields__)
-
-
-def is_nested(name: str) -> bool:
-    """Tell whether a column has lists or mappings."""
-    return any(get_origin(each) in (dict, tuple) for each in (_TYPES[name], *get_args(_TYPES[name])))
+def _is_nested(kind: object) -> bool:
+    """Tell whether values of a type are lists or mappings."""
+    return any(get_origin(each) in (dict, tuple) for each in (kind, *get_args(kind)))
 
 
 def type_of(name: str) -> object:

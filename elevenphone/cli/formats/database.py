@@ -8,13 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 from elevenphone.cli.formats.columns import Columns, Selection, type_of
-from elevenphone.lookups import Found, Lookup
-from elevenphone.models import encode
+from elevenphone.lookups import Lookup
 
-_ROWS = 1_000
+_ROWS = 200
 # SQLite stores it as NULL. The sqlite3 module takes far longer to pass a None or a flag than a number.
 _NULL = float("nan")
-_FLAGS: dict[object, object] = {True: 1, False: 0, None: None}
+_FLAGS: dict[object, object] = {True: 1, False: 0}
 _TYPES: dict[object, str] = {int: "INTEGER", bool: "INTEGER", float: "REAL"}
 
 
@@ -23,10 +22,9 @@ class DatabaseRows:
 
     def __init__(self, path: str, selection: Selection) -> None:
         names = selection.names
-        self._columns = Columns(names, _FLAGS, of_json=str)
-        self._raw = names.index("raw") if "raw" in names else None
-        self._waiting: list[list[object]] = []
-        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._columns = Columns(names, _FLAGS, of_json=str, lacking=_NULL, with_raw=True)
+        self._waiting: list[tuple[object, ...]] = []
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # The file takes its place when it is whole: until then there is nothing to recover.
         # A SIP trunk's row has about 2 KB: the usual pages, of 4 KB, would be half empty.
         self._connection.executescript(
@@ -37,12 +35,9 @@ class DatabaseRows:
         self._connection.execute(f'CREATE TABLE "{table}" ({columns})')
         self._insert = f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(names))})'  # noqa: S608 - names of our own
 
-    def add(self, lookup: Lookup, line: bytes | None = None) -> None:  # noqa: ARG002 - as the other formats
+    def add(self, lookup: Lookup, line: bytes | None = None) -> None:
         """Write one row, with others."""
-        values = self._columns.values(lookup)
-        if self._raw is not None and isinstance(lookup, Found):
-            values[self._raw] = encode(lookup.number).decode(errors="replace")
-        self._waiting.append([_NULL if value is None else value for value in values])
+        self._waiting.append(self._columns.values(lookup, line))
         if len(self._waiting) >= _ROWS:
             self._write()
 
@@ -67,8 +62,17 @@ def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:
         ValueError: It is not such a database.
     """
     names = ", ".join(f'"{column}"' for column in columns)
+    return _rows_of(path, f'SELECT {names} FROM "lookups" ORDER BY rowid')  # noqa: S608 - names of our own
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the names of the columns of the table `lookups`."""
+    return [str(name) for (name,) in _rows_of(path, "SELECT name FROM pragma_table_info('lookups')")]
+
+
+def _rows_of(path: Path, query: str) -> Iterator[tuple[str | None, ...]]:
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         try:
-            yield from connection.execute(f'SELECT {names} FROM "lookups" ORDER BY rowid')  # noqa: S608 - names of our own
+            yield from connection.execute(query)
         except sqlite3.Error as error:
             raise ValueError(str(error)) from None

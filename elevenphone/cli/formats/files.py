@@ -130,9 +130,8 @@ def whole_file(path: Path, *, replace: bool, mark: str | None = None) -> Generat
         OutputError: It cannot be written; a file that was in its place is still there.
         Refusal: A file is in its place that may not be replaced.
     """
-    # A file moved into a link's place would take the link away.
-    place = Path(os.path.realpath(path)) if path.is_symlink() else path
-    part = place.with_name(f"{place.name}.{mark or secrets.token_hex(4)}.part")
+    place = _place_of(path)
+    part = unfinished_file(path, mark or secrets.token_hex(4))
     try:
         with _opened(part, place) as file:
             yield file
@@ -145,6 +144,17 @@ def whole_file(path: Path, *, replace: bool, mark: str | None = None) -> Generat
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def unfinished_file(path: Path, mark: str) -> Path:
+    """Return where `whole_file` writes until the file is whole."""
+    place = _place_of(path)
+    return place.with_name(f"{place.name}.{mark}.part")
+
+
+def _place_of(path: Path) -> Path:
+    # A file moved into a link's place would take the link away.
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _opened(part: Path, path: Path) -> BinaryIO:

@@ -21,7 +21,8 @@ from elevenphone.models import (
 )
 
 
-class _Common(msgspec.Struct, frozen=True):
+# gc=False: no reference cycle can pass through them.
+class _Common(msgspec.Struct, frozen=True, gc=False):
     index: int
     phone_number_id: str
     status: Status
@@ -29,18 +30,21 @@ class _Common(msgspec.Struct, frozen=True):
     elapsed: float
 
 
-class _Line(_Common, frozen=True):
+class _Line(_Common, frozen=True, gc=False):
     number: TwilioPhoneNumber | ExotelPhoneNumber | SIPTrunkPhoneNumber | UnsetType = UNSET
     error: ErrorDocument | UnsetType = UNSET
 
 
-class _OtherLine(_Common, frozen=True):
+class _OtherLine(_Common, frozen=True, gc=False):
     """A line with the number of an unknown provider, which is kept as it came."""
 
     number: msgspec.Raw
 
 
 _ENCODER = msgspec.json.Encoder()
+ELAPSED_DIGITS = 6
+"""Decimal places of the seconds of a lookup."""
+_NUMBER = b'"number":'
 _DECODER = msgspec.json.Decoder(_Line)
 _OTHER_DECODER = msgspec.json.Decoder(_OtherLine)
 _CLASSES: dict[str, type[ElevenPhoneError]] = {
@@ -58,6 +62,11 @@ def encode_line(lookup: Lookup) -> bytes:
 def encode_lines(lookups: Iterable[Lookup]) -> bytes:
     """Write lookups as JSON, one a line."""
     return printable_json(_ENCODER.encode_lines(map(_document, lookups)))
+
+
+def number_of_line(line: bytes) -> str:
+    """Take the JSON of the number from the line of one that was found."""
+    return line[line.index(_NUMBER) + len(_NUMBER) : -2].decode()
 
 
 def decode_line(line: bytes) -> Lookup:
@@ -98,7 +107,7 @@ def _document(lookup: Lookup) -> _Line | _OtherLine:
         encodable(lookup.phone_number_id),
         status_of(lookup),
         lookup.attempts,
-        round(lookup.elapsed, 6),
+        round(lookup.elapsed, ELAPSED_DIGITS),
     )
     if not isinstance(lookup, Found):
         return _Line(*common, error=error_document(lookup.error))

@@ -16,6 +16,7 @@ except ModuleNotFoundError:
 
 from elevenphone.arrow import SCHEMA, record_batch
 from elevenphone.cli.formats.columns import NUMBER_COLUMNS, Selection
+from elevenphone.cli.formats.lines import decode_line
 from elevenphone.cli.text import no_such_column
 from elevenphone.lookups import Lookup
 
@@ -43,6 +44,11 @@ def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:
             yield from zip(*values, strict=True)
 
 
+def column_names(path: Path) -> list[str]:
+    """Return the names of the columns."""
+    return pyarrow.parquet.read_schema(path).names
+
+
 class ParquetRows:
     """Writes lookups as rows of `elevenphone.arrow.SCHEMA`, or as flat columns where some are selected."""
 
@@ -55,9 +61,9 @@ class ParquetRows:
         self._waiting: list[Lookup] = []
         self._writer = pyarrow.parquet.ParquetWriter(file, self._table([]).schema)
 
-    def add(self, lookup: Lookup, line: bytes | None = None) -> None:  # noqa: ARG002 - as the other formats
+    def add(self, lookup: Lookup, line: bytes | None = None) -> None:
         """Write one row, with the others of its group."""
-        self._waiting.append(lookup)
+        self._waiting.append(lookup if line is None else decode_line(line))
         if len(self._waiting) >= _ROWS:
             self._write()
 

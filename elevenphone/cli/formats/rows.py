@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
-from operator import itemgetter
+from collections.abc import Generator, Iterable
 from typing import BinaryIO, Literal, Protocol, TypeAlias, cast
 
 import msgspec
 
-from elevenphone.cli.formats.columns import Columns, Selection, is_nested, type_of
+from elevenphone.cli.formats.columns import Columns, Fields, Selection
 from elevenphone.cli.formats.lines import encode_line
 from elevenphone.cli.text import printable_json
 from elevenphone.lookups import Found, Lookup
@@ -27,9 +26,8 @@ ENDINGS: dict[str, Format] = {
 }
 """A file's ending to what is written there."""
 
-FLAG_WORDS: dict[object, object] = {True: "true", False: "false", None: None}
+FLAG_WORDS: dict[object, object] = {True: "true", False: "false"}
 """Flags as text."""
-_NUMBERS: set[object] = {int, float}
 _QUOTE, _TWO_QUOTES = '"', '""'
 
 
@@ -75,35 +73,42 @@ class CSVLines:
     """
 
     def __init__(self, selection: Selection) -> None:
-        names = selection.names
-        self._columns = Columns(names, FLAG_WORDS, of_json=_quoted)
-        self._numbers = [place for place, name in enumerate(names) if type_of(name) in _NUMBERS]
-        self._texts = [place for place, name in enumerate(names) if not is_nested(name)]
-        self._take_texts = itemgetter(0, 0, *self._texts)  # of less than two it would make no tuple
-        self.header = self._encoded(list(names))
+        self._columns = _Texts(selection.names, FLAG_WORDS, of_json=str, lacking="")
+        self.header = _row(_quoted(list(selection.names)))
 
-    def encode(self, lookup: Lookup, line: bytes | None = None) -> bytes:  # noqa: ARG002 - as all forms
+    def encode(self, lookup: Lookup, line: bytes | None = None) -> bytes:
         """Write one row; see `TextForm`."""
-        values = self._columns.values(lookup)
-        for place in self._numbers:
-            if (number := values[place]) is not None:
-                values[place] = str(number)
-        return self._encoded([value or "" for value in cast("list[str | None]", values)])
+        return _row(cast("tuple[str, ...]", self._columns.values(lookup, line)))
 
-    def _encoded(self, fields: list[str]) -> bytes:
-        if _needs_quotes("".join(self._take_texts(fields))):
-            for place in self._texts:
-                fields[place] = _quoted(fields[place])
-        row = ",".join(fields) or _TWO_QUOTES  # an empty line would be no row
-        return f"{row}\n".encode(errors="backslashreplace")
+
+class _Texts(Columns):
+    """Columns as text, in quotes where CSV needs them."""
+
+    def _show(self, fields: Fields, values: list[object]) -> list[object]:
+        texts = cast("list[str]", super()._show(fields, values))
+        for place in fields.numbers:
+            texts[place] = str(texts[place])
+        return cast("list[object]", _quoted(texts))
+
+
+def _row(fields: Iterable[str]) -> bytes:
+    row = ",".join(fields) or _TWO_QUOTES  # an empty line would be no row
+    return without_nul(f"{row}\n").encode(errors="backslashreplace")
+
+
+def without_nul(text: str) -> str:
+    r"""Write a NUL as `\x00`, as few programs read a table with a NUL in it."""
+    return text.replace("\0", "\\x00")
+
+
+def _quoted(texts: list[str]) -> list[str]:
+    if not _needs_quotes("".join(texts)):
+        return texts
+    return [f'"{text.replace(_QUOTE, _TWO_QUOTES)}"' if _needs_quotes(text) else text for text in texts]
 
 
 def _needs_quotes(text: str) -> bool:
     return _QUOTE in text or "," in text or "\n" in text or "\r" in text
-
-
-def _quoted(text: str) -> str:
-    return f'"{text.replace(_QUOTE, _TWO_QUOTES)}"' if _needs_quotes(text) else text
 
 
 def text_form(format_: Format, selection: Selection) -> TextForm:
