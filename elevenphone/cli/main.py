@@ -11,7 +11,7 @@ from click.shell_completion import shell_complete
 
 from elevenphone import __version__
 from elevenphone.cli.commands import completion, demo, doctor, emulator, fetch, get, listing
-from elevenphone.cli.exit_codes import MEANINGS, ExitCode, OutputError
+from elevenphone.cli.errors import MEANINGS, ExitCode, OutputError, exit_code_of_exception, explained
 from elevenphone.cli.shell import Shell
 from elevenphone.errors import ElevenPhoneError
 
@@ -81,14 +81,7 @@ for _command in (
 
 
 def run(shell: Shell) -> ExitCode:
-    """Run the command line, and turn whatever it raises into a message and a code.
-
-    Args:
-        shell: Its arguments and streams.
-
-    Returns:
-        The exit code.
-    """
+    """Run the command line, and turn whatever it raises into a message and an exit code."""
     try:
         if instruction := shell.environment.get(completion.VARIABLE):
             return ExitCode(shell_complete(elevenphone, {}, "elevenphone", completion.VARIABLE, instruction))
@@ -112,8 +105,6 @@ def _run(shell: Shell) -> ExitCode:
 
 
 def _ended_by(shell: Shell, error: BaseException) -> ExitCode:
-    from elevenphone.cli.show.verdicts import exit_code_of_exception, explained  # noqa: PLC0415 - `--help` needs neither
-
     code = exit_code_of_exception(error)
     match error:
         case BrokenPipeError():

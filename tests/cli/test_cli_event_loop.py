@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from cli_helpers import KEY, PATIENCE, Api, command, environment, run, run_process
 
-from elevenphone.cli import event_loop
-from elevenphone.cli.work import demo
+from elevenphone.cli import shell
+from elevenphone.cli.fetch import demo
 
 
 def test_doctor_names_uvloop_where_it_is_what_runs(api: Api) -> None:
@@ -34,7 +34,7 @@ def test_where_uvloop_cannot_be_imported_asyncio_runs(api: Api, tmp_path: Path) 
 @pytest.fixture(params=["uvloop", "asyncio"])
 def loop_in_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "asyncio":
-        monkeypatch.setattr(event_loop, "_loop_factory", lambda: None)
+        monkeypatch.setattr(shell, "_loop_factory", lambda: None)
     elif find_spec("uvloop") is None:
         pytest.skip("needs the extra speed")
 

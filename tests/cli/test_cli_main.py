@@ -8,7 +8,7 @@ import pytest
 from cli_helpers import environment, run, run_process, run_shown
 
 import elevenphone
-from elevenphone.cli.exit_codes import MEANINGS
+from elevenphone.cli.errors import MEANINGS
 
 HEAVY = {"asyncio", "aiohttp", "rich", "ssl", "uvloop", "pyarrow", "sqlite3", "msgspec"}
 COMMANDS = ("demo", "get", "find", "list", "fetch", "doctor", "emulator", "completion")

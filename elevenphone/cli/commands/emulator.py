@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+import shlex
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import click
 
-from elevenphone.cli.shell import Shell
+from elevenphone.cli.errors import ExitCode, OutputError, Refusal
+from elevenphone.cli.shell import Shell, run
+from elevenphone.cli.text import counted, printable
+
+if TYPE_CHECKING:
+    import asyncio
+    import ssl
+
+    from elevenphone.emulator import Emulator, RecordedRequest
 
 # Name of a constructor of `Latency`, and its arguments.
 _Latency: TypeAlias = tuple[str, tuple[float, ...]]
+_SECONDS_BETWEEN_LOOKS = 0.05
+# Longer than anybody waits for an answer: by then the connection was closed instead.
+_UNANSWERED_SECONDS = 30.0
 
 
 class _LatencyType(click.ParamType[_Latency]):
@@ -183,8 +198,106 @@ def command(
         raise click.UsageError("--tls-key needs --tls-certificate.")
     if (with_unknown or force) and ids_file is None:
         raise click.UsageError(f"--{'force' if force else 'with-unknown'} needs --ids-file.")
-    from elevenphone.cli.work.emulator import run_emulator  # noqa: PLC0415 - imported when it runs
+    # Names and types are those of the options, which a test holds against the emulator's arguments.
+    given = cast("dict[str, Any]", {name: each for name, each in settings.items() if each not in (None, ())})
+    if tls_certificate is not None:
+        given["ssl_context"] = _ssl_context(tls_certificate, tls_key)
+    emulator = _make(given, record=log)
+    if ids_file is not None:
+        _write_ids(emulator, ids_file, with_unknown=with_unknown, force=force)
+    run(_serve(shell, emulator, ids_file, log=log))
+    return ExitCode.ALL_FOUND
 
-    given = {name: value for name, value in settings.items() if value is not None and value != ()}
-    certificate = None if tls_certificate is None else (tls_certificate, tls_key)
-    return run_emulator(shell, given, certificate, ids_file, with_unknown=with_unknown, force=force, log=log)
+
+def _ssl_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
+    import ssl  # noqa: PLC0415 - slow
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:
+        raise click.UsageError(f"cannot use the certificate: {error.strerror or error}.") from None
+    return context
+
+
+def _make(settings: dict[str, Any], *, record: bool) -> Emulator:
+    from elevenphone.emulator import Emulator, Latency  # noqa: PLC0415 - slow
+
+    try:
+        if "latency" in settings:
+            kind, arguments = settings["latency"]
+            settings["latency"] = getattr(Latency, kind)(*arguments)
+        return Emulator(**settings, record=record)
+    except ValueError as error:
+        raise click.UsageError(f"{error}.") from None
+
+
+def _write_ids(emulator: Emulator, ids_file: Path, *, with_unknown: bool, force: bool) -> None:
+    ids = list(emulator.ids)
+    if with_unknown:
+        ids += emulator.unknown_ids
+        Random(emulator.seed).shuffle(ids)
+    try:
+        with ids_file.open("w" if force else "x", encoding="ascii", newline="\n") as file:
+            file.writelines(f"{phone_number_id}\n" for phone_number_id in ids)
+    except FileExistsError:
+        raise Refusal(f"'{ids_file}' exists: give --force to overwrite it.") from None
+    except OSError as error:
+        raise OutputError(f"'{ids_file}'", error) from None
+
+
+async def _serve(shell: Shell, emulator: Emulator, ids_file: Path | None, *, log: bool) -> None:
+    import asyncio  # noqa: PLC0415 - slow
+
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C comes as KeyboardInterrupt there
+            loop.add_signal_handler(number, ended.set)
+    try:
+        await emulator.start()
+    except OSError as error:
+        where = f"{emulator.host} port {emulator.port}"
+        raise click.UsageError(f"cannot listen on {where}: {error.strerror or error}.") from None
+    try:
+        for line in _announcement(emulator, ids_file):
+            shell.print(line)  # flushes, so that a script can wait for it
+        await _log_until(shell, ended, emulator) if log else await ended.wait()
+    finally:
+        await emulator.aclose()
+
+
+def _announcement(emulator: Emulator, ids_file: Path | None) -> Iterator[str]:
+    yield f"export ELEVENLABS_BASE_URL={shlex.quote(emulator.base_url)}"
+    yield f"export ELEVENLABS_API_KEY={shlex.quote(emulator.api_key)}"
+    yield f"# {counted(emulator.numbers, 'number')}. With these two variables, in another terminal:"
+    for known in emulator.ids[:2]:
+        yield f"#   elevenphone get {known}"
+    yield f"#   elevenphone get {emulator.unknown_ids[0]}  (answered 404)"
+    yield f"# Every id: {'start it with --ids-file FILE' if ids_file is None else printable(str(ids_file))}"
+    yield "# Ctrl-C ends it."
+
+
+async def _log_until(shell: Shell, ended: asyncio.Event, emulator: Emulator) -> None:
+    """Print each request once it is answered; the emulator keeps them until then."""
+    import asyncio  # noqa: PLC0415 - slow
+
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    while not ended.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), _SECONDS_BETWEEN_LOOKS)
+        idle = not emulator.stats.in_flight or ended.is_set()
+        waiting: list[RecordedRequest] = []
+        for request in emulator.requests:
+            unanswered = idle or loop.time() - started - request.time > _UNANSWERED_SECONDS
+            if request.status is None and not unanswered:
+                waiting.append(request)
+            else:
+                shell.say(_log_line(request))
+        emulator.requests[:] = waiting
+
+
+def _log_line(request: RecordedRequest) -> str:
+    status = "-" if request.status is None else request.status
+    return f"{request.time:10.3f}  {printable(request.method)} {printable(request.path)}  {status}"

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from elevenphone._records import encodable
-from elevenphone.cli.exit_codes import Refusal
+from elevenphone.cli.errors import Refusal
 from elevenphone.cli.fetch.journal import ChangedError, Journal
 from elevenphone.cli.formats import database
 from elevenphone.cli.formats.columns import Selection

@@ -6,7 +6,7 @@ markup is looked for, with their control characters escaped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from rich import box
 from rich.console import RenderableType
@@ -14,10 +14,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from elevenphone.cli.errors import short_name
 from elevenphone.cli.formats.columns import Columns, Selection
 from elevenphone.cli.formats.rows import FLAG_WORDS
-from elevenphone.cli.show.terminal import Column
-from elevenphone.cli.show.verdicts import short_name
+from elevenphone.cli.shell import Shell
+from elevenphone.cli.show.terminal import Column, RowTable, output_console
 from elevenphone.cli.text import printable
 from elevenphone.lookups import Failed, Lookup
 from elevenphone.models import InboundTrunk, OutboundTrunk, PhoneNumber, SIPTrunkPhoneNumber
@@ -39,17 +40,12 @@ COLUMNS = (
 
 
 def provider_name(provider: str) -> str:
-    """Name a provider for people; one that is not known by its name on the wire."""
+    """Name a provider for people; an unknown one by its name on the wire."""
     return _PROVIDERS.get(provider, printable(provider))
 
 
 def number_card(number: PhoneNumber, width: int) -> RenderableType:
-    """Make a card of all that a person wants to know of a number.
-
-    Args:
-        number: The number.
-        width: Columns of the terminal; a narrow one gets plain lines.
-    """
+    """Make a card of all that a person wants to know of a number; a narrow terminal gets plain lines."""
     title = Text(printable(number.phone_number), style="bold")
     if width < _ROOM_FOR_CARD:
         lines = [Text.assemble((f"{name}: ", "dim"), printable(value)) for name, value in _lines(number)]
@@ -60,6 +56,12 @@ def number_card(number: PhoneNumber, width: int) -> RenderableType:
     for name, value in _lines(number):
         grid.add_row(name, Text(printable(value)))
     return Panel(grid, title=title, title_align="left", box=box.ROUNDED, expand=False)
+
+
+def print_card(shell: Shell, number: PhoneNumber) -> None:
+    """Print the card of a number."""
+    console = output_console(shell)
+    console.print(number_card(number, console.width))
 
 
 def lookup_cells(lookup: Lookup) -> dict[str, Text]:
@@ -76,23 +78,24 @@ def lookup_cells(lookup: Lookup) -> dict[str, Text]:
     }
 
 
-def selected_columns(selection: Selection) -> tuple[Column, ...]:
-    """Make the columns of a table of what was selected; `selected_cells` has their values."""
-    return tuple(
-        Column(name, max(len(name), 8), _WHOLE.get(name, _WIDEST), is_whole=name in _WHOLE)
-        for name in selection.names
+def row_printer(shell: Shell, selection: Selection) -> Callable[[Lookup], None]:
+    """Make a function that prints a lookup as the next row of a table."""
+    console, names = output_console(shell), selection.names
+    if selection.columns is None:
+        table = RowTable(console, COLUMNS)
+        return lambda lookup: table.add(lookup_cells(lookup))
+    columns = Columns(names, FLAG_WORDS, of_json=str)
+    table = RowTable(
+        console,
+        [Column(name, max(len(name), 8), _WHOLE.get(name, _WIDEST), name in _WHOLE) for name in names],
+        keep_all=True,
     )
 
+    def print_row(lookup: Lookup) -> None:
+        texts = [Text("" if value is None else printable(str(value))) for value in columns.values(lookup)]
+        table.add(dict(zip(names, texts, strict=True)))
 
-def selected_cells(selection: Selection, columns: Columns, lookup: Lookup) -> Mapping[str, Text]:
-    """Make the row of a lookup for `selected_columns`; `columns_to_show` makes `columns`."""
-    texts = [Text("" if value is None else printable(str(value))) for value in columns.values(lookup)]
-    return dict(zip(selection.names, texts, strict=True))
-
-
-def columns_to_show(selection: Selection) -> Columns:
-    """Make what takes the values of selected fields, once for all rows."""
-    return Columns(selection.names, FLAG_WORDS, of_json=str)
+    return print_row
 
 
 def _lines(number: PhoneNumber) -> Iterable[tuple[str, str]]:

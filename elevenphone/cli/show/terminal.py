@@ -68,52 +68,42 @@ class RowTable:
     def add(self, cells: Mapping[str, Text]) -> None:
         """Print a row, after the header if it is the first."""
         if self._widths is None:
-            self._add_stacked(cells)
+            self._print_stacked(cells)
             return
         if not self._has_begun:
+            self._has_begun = True
             self._print(self._line({name: Text(name, style="bold") for name in self._widths}, self._widths))
-            self._print(
-                Text(
-                    "─" * min(sum(self._widths.values()) + _GAP * (len(self._widths) - 1), self._width),
-                    style="dim",
-                )
-            )
+            rule = sum(self._widths.values()) + _GAP * (len(self._widths) - 1)
+            self._print(Text("─" * min(rule, self._console.width), style="dim"))
         self._print(self._line(cells, self._widths))
-        self._has_begun = True
-
-    @property
-    def _width(self) -> int:
-        return self._console.width
 
     def _line(self, cells: Mapping[str, Text], widths: Mapping[str, int]) -> Text:
-        line = Text()
+        pieces: list[Text] = []
         excess = 0  # of a value that is wider than its column, and taken from the next that may be cut
         for column in self._columns:
             if column.name not in widths:
                 continue
-            if line.plain:
-                line.append(" " * _GAP)
             cell, width = cells.get(column.name, Text()).copy(), widths[column.name]
             if column.is_whole:
-                excess += max(0, cell_len(cell.plain) - width)
+                needed = max(width, cell_len(cell.plain))
+                excess, width = excess + needed - width, needed
             else:
                 cut = min(excess, width - _NARROWEST)
-                width, excess = width - cut, excess - cut
-            cell.truncate(
-                max(width, cell_len(cell.plain)) if column.is_whole else width, overflow="ellipsis", pad=True
-            )
-            line.append_text(cell)
+                excess, width = excess - cut, width - cut
+            cell.truncate(width, overflow="ellipsis", pad=True)
+            pieces.append(cell)
+        line = Text(" " * _GAP).join(pieces)
         line.rstrip()
         return line
 
-    def _add_stacked(self, cells: Mapping[str, Text]) -> None:
+    def _print_stacked(self, cells: Mapping[str, Text]) -> None:
         named = max(len(column.name) for column in self._columns)
         first, *others = (column for column in self._columns if cells.get(column.name, Text()).plain)
         self._print(cells[first.name])
         for column in others:
             label = Text(f"  {column.name:<{named}}  ", style="dim")
             cell = cells[column.name].copy()
-            room = self._width - len(label.plain)
+            room = self._console.width - len(label.plain)
             if not column.is_whole:
                 cell.truncate(max(room, _NARROWEST), overflow="ellipsis")
             elif cell_len(cell.plain) > room:

@@ -14,16 +14,14 @@ from random import Random
 from rich.text import Text
 
 from elevenphone import ClientStats, PhoneNumberClient
-from elevenphone.cli.event_loop import run
-from elevenphone.cli.exit_codes import ExitCode
+from elevenphone.cli.errors import ExitCode
 from elevenphone.cli.fetch.fetching import Fetching
 from elevenphone.cli.fetch.journal import Header, Journal
 from elevenphone.cli.formats.ids import IdSource
-from elevenphone.cli.shell import Shell
+from elevenphone.cli.shell import Shell, run
 from elevenphone.cli.show.numbers import COLUMNS, lookup_cells
-from elevenphone.cli.show.progress import run_progress
-from elevenphone.cli.show.summary import headline, outcome_table, provider_table
-from elevenphone.cli.show.tally import Tally
+from elevenphone.cli.show.results import Tally
+from elevenphone.cli.show.runs import headline, outcome_table, provider_table, run_progress
 from elevenphone.cli.show.terminal import RowTable, error_console, output_console
 from elevenphone.cli.text import counted
 from elevenphone.emulator import Emulator, Latency
@@ -42,16 +40,7 @@ _NOTES = {
 
 
 def run_demo(shell: Shell, count: int, seed: int) -> ExitCode:
-    """Look up, and show the results.
-
-    Args:
-        shell: Where the command runs.
-        count: How many ids.
-        seed: Another seed makes other numbers and faults.
-
-    Returns:
-        0 where every known id was found and no other, else 5.
-    """
+    """Look up, and show the results; the code is 0 where every known id was found and no other, else 5."""
     emulator = Emulator(
         numbers=count,
         seed=seed,
@@ -64,13 +53,10 @@ def run_demo(shell: Shell, count: int, seed: int) -> ExitCode:
     unknown = emulator.unknown_ids[: count // _IDS_TO_ONE_UNKNOWN]
     ids = [*emulator.ids[: count - len(unknown)], *unknown]
     Random(seed).shuffle(ids)
-    console = output_console(shell)
-    console.print(
-        Text(
-            f"{counted(count, 'lookup')} against an emulator of the API on this machine. It takes "
-            f"{_CONCURRENCY_LIMIT} requests at once, answers in about 40 ms, fails 2 times in 100, and goes "
-            f"away for {_OUTAGE_SECONDS:g} s; the client has to find that out."
-        )
+    output_console(shell).print(
+        f"{counted(count, 'lookup')} against an emulator of the API on this machine. It takes "
+        f"{_CONCURRENCY_LIMIT} requests at once, answers in about 40 ms, fails 2 times in 100, and goes "
+        f"away for {_OUTAGE_SECONDS:g} s; the client has to find that out."
     )
     demo = _Demo(shell, emulator, ids)
     with tempfile.TemporaryDirectory() as folder:
@@ -84,17 +70,12 @@ def run_demo(shell: Shell, count: int, seed: int) -> ExitCode:
 
 
 class _Demo:
-    """One run in two parts.
-
-    Attributes:
-        tally: Its lookups.
-        interrupted: Whether somebody ended it for good.
-    """
+    """One run in two parts, of which somebody may have interrupted one for good."""
 
     def __init__(self, shell: Shell, emulator: Emulator, ids: list[str]) -> None:
-        self._shell = shell
         self.tally = Tally()
         self.interrupted = False
+        self._shell = shell
         self._emulator = emulator
         self._ids = ids
         self._fetching: Fetching | None = None
@@ -104,7 +85,7 @@ class _Demo:
 
     async def look_up(self, folder: Path) -> None:
         """Look all ids up, with the progress on standard error."""
-        path, journal_path = folder / "ids.txt", folder / "journal"
+        path = folder / "ids.txt"
         path.write_text("".join(f"{phone_number_id}\n" for phone_number_id in self._ids), encoding="ascii")
         source = IdSource(path, None, None)
         header = Header.of("the emulator", self._emulator.api_key, source.survey())
@@ -113,11 +94,11 @@ class _Demo:
             PhoneNumberClient(emulator.api_key, base_url=emulator.base_url) as client,
         ):
             started = time.perf_counter()
-            with contextlib.closing(_WatchedJournal(journal_path, self._note)) as journal:
+            with contextlib.closing(_WatchedJournal(folder, self._note)) as journal:
                 journal.begin(header)
                 await self._fetch(client, source, journal)
             if not self.interrupted and self.tally.done < len(self._ids):
-                with contextlib.closing(_WatchedJournal(journal_path, self._note)) as journal:
+                with contextlib.closing(_WatchedJournal(folder, self._note)) as journal:
                     kept = sum(1 for _ in journal.resume(header))
                     text = f"Interrupted on purpose; {kept:,} answers are in the journal, and it goes on."
                     output_console(self._shell).print(text)
@@ -174,8 +155,8 @@ class _Demo:
 class _WatchedJournal(Journal):
     """A journal that reports each answer."""
 
-    def __init__(self, path: Path, seen: Callable[[Lookup], None]) -> None:
-        super().__init__(path, path.with_name("out"))
+    def __init__(self, folder: Path, seen: Callable[[Lookup], None]) -> None:
+        super().__init__(folder / "journal", folder / "out")
         self._seen = seen
 
     def add(self, lookup: Lookup) -> None:
