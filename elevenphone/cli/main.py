@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import textwrap
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -16,15 +17,35 @@ from elevenphone.cli.shell import Shell
 from elevenphone.errors import ElevenPhoneError
 
 _WIDEST_HELP = 80
+_WIDTH_FOR_COLUMNS = 60
 _LONGEST_SUMMARY = 100
 
 
 class _HelpFormatter(click.HelpFormatter):
-    """Leaves room for what options mean in a narrow terminal."""
+    """Breaks no word, such as a URL; in a narrow terminal, each meaning stands below a long name."""
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Write names and their meanings side by side."""
-        super().write_dl(rows, min(col_max, self.width // 3), col_spacing)
+        rows = list(rows)
+        longest = max(len(name) for name, _ in rows)
+        col_max = min(col_max, self.width // 3)
+        if longest > col_max and self.width < _WIDTH_FOR_COLUMNS:
+            col_max = 4
+        column = self.current_indent + min(longest, col_max) + col_spacing
+        for name, meaning in rows:
+            beginning = f"{'':{self.current_indent}}{name}"
+            if len(beginning) + col_spacing > column:
+                self.write(f"{beginning}\n")
+                beginning = ""
+            text = textwrap.fill(
+                meaning,
+                self.width,
+                initial_indent=f"{beginning:<{column}}",
+                subsequent_indent=" " * column,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            self.write(f"{text}\n")
 
 
 class _Context(click.Context):

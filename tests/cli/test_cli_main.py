@@ -54,6 +54,8 @@ def test_the_help_fits_a_narrow_terminal(arguments: tuple[str, ...]) -> None:
     ended = run_shown(*arguments, "--help", columns=40, variables={})
     text, _, options = ended.output.partition("Options:")
     assert max(map(len, options.splitlines())) <= 40
+    wide = run_shown(*arguments, "--help", columns=100, variables={}).output.partition("Options:")[2]
+    assert options.split() == wide.split()  # no word is broken
     paragraphs = [line for line in text.splitlines() if not line.startswith("    ")]
     assert max(map(len, paragraphs)) <= 40  # a command to copy is not broken
 

@@ -54,7 +54,7 @@ _LOGGING = (
 select_option = click.option(
     "--select",
     metavar="FIELDS",
-    help="Only these fields, with commas in between: phone_number,assigned_agent.agent_id",
+    help="Only these fields, with commas in between: label,assigned_agent.agent_id",
 )
 no_agent_option = click.option("--no-agent", is_flag=True, help="Only numbers without an agent.")
 json_option = click.option(
