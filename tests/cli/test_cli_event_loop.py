@@ -84,3 +84,19 @@ def test_ctrl_c_ends_a_lookup_that_is_not_answered(on_loop: dict[str, str]) -> N
             process.send_signal(signal.SIGINT)
             output, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, output, errors.lstrip("\n")) == (130, "", "elevenphone: interrupted\n")
+
+
+@pytest.mark.parametrize("limit", [8, 11])
+def test_where_no_loop_can_open_its_files_one_line_says_so(on_loop: dict[str, str], limit: int) -> None:
+    ended = subprocess.run(  # noqa: S603 - this interpreter
+        ["/bin/sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", *command("get", "phnum_1")],
+        capture_output=True,
+        text=True,
+        env=environment(ELEVENLABS_API_KEY=KEY, **on_loop),
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (4, "")
+    assert ended.stderr == (
+        "elevenphone: Too many open files: raise the limit, such as by `ulimit -n 1024`\n"
+    )

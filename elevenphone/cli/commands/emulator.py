@@ -63,88 +63,62 @@ class _OutageType(click.ParamType[tuple[float, float]]):
         return start, duration
 
 
-def _probability(name: str, what: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    return click.option(name, type=click.FloatRange(0, 1), metavar="P", help=f"Probability of {what}.")
-
-
-# Named as the arguments of `Emulator` are; an option that is not given keeps the emulator's own default.
-_SETTINGS = (
-    click.option(
-        "--numbers", type=int, metavar="N", help="How many phone numbers there are.  [default: 1000]"
+_P = click.FloatRange(0, 1)
+# The options named as the arguments of `Emulator` are: name, type, placeholder and help.
+# One that is not given keeps the emulator's own default.
+_SETTINGS: tuple[tuple[str, object, str | None, str], ...] = (
+    ("--numbers", int, "N", "How many phone numbers there are.  [default: 1000]"),
+    ("--seed", int, "N", "Another seed makes other numbers and faults.  [default: 0]"),
+    ("--api-key", str, "TEXT", "The key it accepts; opens nothing else."),
+    ("--host", str, "HOST", "Address to listen on.  [default: 127.0.0.1]"),
+    ("--port", click.IntRange(0, 65_535), "PORT", "Port to listen on.  [default: any that is free]"),
+    (
+        *("--latency", _LatencyType(), "TIME"),
+        "Time of an answer: SECONDS, uniform:LOW,HIGH or lognormal:MEDIAN,SIGMA.  [default: 0]",
     ),
-    click.option(
-        "--seed", type=int, metavar="N", help="Another seed makes other numbers and faults.  [default: 0]"
+    ("--concurrency-limit", int, "N", "Most requests at once; more get a 429."),
+    ("--queue", int, "N", "Requests above that limit that wait instead of getting a 429."),
+    ("--concurrency-hint", bool, None, "State that limit in the headers."),
+    ("--rate-limit", float, "N", "Most requests a second; more get a 429."),
+    ("--rate-burst", float, "N", "Requests that may come at once under --rate-limit."),
+    ("--quota", int, "N", "Answers after which the quota is used up."),
+    ("--missing-permission", bool, None, "The key lacks the permission."),
+    ("--retry-after", str, "VALUE", "Header retry-after of every 429 and 503."),
+    ("--retry-after-ms", str, "VALUE", "Header retry-after-ms of every 429 and 503."),
+    ("--busy", _P, "P", "Probability of 429 system_busy."),
+    ("--server-errors", _P, "P", "Probability of a server error."),
+    ("--server-error-status", int, "STATUS", "Its status.  [default: 503]"),
+    ("--outage", bool, None, "Be away from the start; see --outage-kind."),
+    ("--outages", _OutageType(), "START,SECONDS", "An outage to come; may be given again."),
+    (
+        *("--outage-kind", click.Choice(["unavailable", "refused"]), None),
+        "Answer 503, or refuse connections.  [default: unavailable]",
     ),
-    click.option("--api-key", metavar="TEXT", help="The key it accepts; opens nothing else."),
-    click.option("--host", metavar="HOST", help="Address to listen on.  [default: 127.0.0.1]"),
-    click.option(
-        "--port",
-        type=click.IntRange(0, 65_535),
-        metavar="PORT",
-        help="Port to listen on.  [default: any that is free]",
-    ),
-    click.option(
-        "--latency",
-        type=_LatencyType(),
-        metavar="TIME",
-        help="Time of an answer: SECONDS, uniform:LOW,HIGH or lognormal:MEDIAN,SIGMA.  [default: 0]",
-    ),
-    click.option("--concurrency-limit", type=int, metavar="N", help="Most requests at once; more get a 429."),
-    click.option(
-        "--queue", type=int, metavar="N", help="Requests above that limit that wait instead of getting a 429."
-    ),
-    click.option("--concurrency-hint", is_flag=True, default=None, help="State that limit in the headers."),
-    click.option("--rate-limit", type=float, metavar="N", help="Most requests a second; more get a 429."),
-    click.option(
-        "--rate-burst", type=float, metavar="N", help="Requests that may come at once under --rate-limit."
-    ),
-    click.option("--quota", type=int, metavar="N", help="Answers after which the quota is used up."),
-    click.option("--missing-permission", is_flag=True, default=None, help="The key lacks the permission."),
-    click.option("--retry-after", metavar="VALUE", help="Header retry-after of every 429 and 503."),
-    click.option("--retry-after-ms", metavar="VALUE", help="Header retry-after-ms of every 429 and 503."),
-    _probability("--busy", "429 system_busy"),
-    _probability("--server-errors", "a server error"),
-    click.option("--server-error-status", type=int, metavar="STATUS", help="Its status.  [default: 503]"),
-    click.option("--outage", is_flag=True, default=None, help="Be away from the start; see --outage-kind."),
-    click.option(
-        "--outages",
-        type=_OutageType(),
-        multiple=True,
-        metavar="START,SECONDS",
-        help="An outage to come; may be given again.",
-    ),
-    click.option(
-        "--outage-kind",
-        type=click.Choice(["unavailable", "refused"]),
-        help="Answer 503, or refuse connections.  [default: unavailable]",
-    ),
-    _probability("--drops", "a connection closed unanswered"),
-    _probability("--resets", "a connection reset"),
-    _probability("--truncated", "a body cut short"),
-    _probability("--slow-bodies", "a body byte by byte"),
-    click.option(
-        "--slow-body-seconds", type=float, metavar="SECONDS", help="Time of such a body.  [default: 1]"
-    ),
-    _probability("--malformed", "broken JSON"),
-    _probability("--html-errors", "a 502 page in HTML"),
-    _probability("--redirects", "a redirect"),
-    _probability("--expired-cursors", "a cursor that expired"),
-    _probability("--repeated-cursors", "a repeated cursor"),
-    _probability("--missing-cursors", "a page without a cursor"),
-    _probability("--empty-pages", "an empty page"),
-    _probability("--faulty-elements", "a faulty number"),
-    click.option("--redirect-location", metavar="URL", help="Its target.  [default: the same path]"),
-    click.option(
-        "--requests-per-connection",
-        type=int,
-        metavar="N",
-        help="Requests after which a connection is closed.",
-    ),
+    ("--drops", _P, "P", "Probability of a connection closed unanswered."),
+    ("--resets", _P, "P", "Probability of a connection reset."),
+    ("--truncated", _P, "P", "Probability of a body cut short."),
+    ("--slow-bodies", _P, "P", "Probability of a body byte by byte."),
+    ("--slow-body-seconds", float, "SECONDS", "Time of such a body.  [default: 1]"),
+    ("--malformed", _P, "P", "Probability of broken JSON."),
+    ("--html-errors", _P, "P", "Probability of a 502 page in HTML."),
+    ("--redirects", _P, "P", "Probability of a redirect."),
+    ("--expired-cursors", _P, "P", "Probability of a cursor that expired."),
+    ("--repeated-cursors", _P, "P", "Probability of a repeated cursor."),
+    ("--missing-cursors", _P, "P", "Probability of a page without a cursor."),
+    ("--empty-pages", _P, "P", "Probability of an empty page."),
+    ("--faulty-elements", _P, "P", "Probability of a faulty number."),
+    ("--redirect-location", str, "URL", "Its target.  [default: the same path]"),
+    ("--requests-per-connection", int, "N", "Requests after which a connection is closed."),
 )
 
 
 def _settings(function: Callable[..., int]) -> Callable[..., int]:
-    for option in reversed(_SETTINGS):
+    for name, kind, placeholder, what in reversed(_SETTINGS):
+        if kind is bool:
+            option = click.option(name, is_flag=True, default=None, help=what)
+        else:
+            multiple = isinstance(kind, _OutageType)
+            option = click.option(name, type=kind, metavar=placeholder, multiple=multiple, help=what)
         function = option(function)
     return function
 
