@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import click
 
@@ -32,33 +32,34 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """How a command ended."""
+    """How a command ended.
 
-    ALL_FOUND = 0
-    NOT_FOUND = 1
-    USAGE = 2
-    KEY_REFUSED = 3
-    OUTPUT_FAILED = 4
-    SOME_FAILED = 5
-    QUOTA = 6
-    SERVER_AWAY = 7
-    INTERRUPTED = 130
-    PIPE_CLOSED = 141
+    Attributes:
+        meaning: In a few words, for people.
+        ending: In one word, for scripts.
+    """
 
+    meaning: str
+    ending: str
 
-MEANINGS = {
-    ExitCode.ALL_FOUND: "all found",
-    ExitCode.NOT_FOUND: "some not found",
-    ExitCode.USAGE: "wrong usage",
-    ExitCode.KEY_REFUSED: "key refused",
-    ExitCode.OUTPUT_FAILED: "output not written",
-    ExitCode.SOME_FAILED: "some failed",
-    ExitCode.QUOTA: "quota used up",
-    ExitCode.SERVER_AWAY: "server away",
-    ExitCode.INTERRUPTED: "interrupted",
-    ExitCode.PIPE_CLOSED: "reader gone",
-}
-"""Each code in a few words."""
+    ALL_FOUND = 0, "all found", "complete"
+    NOT_FOUND = 1, "some not found", "complete"
+    USAGE = 2, "wrong usage", "refused"
+    KEY_REFUSED = 3, "key refused", "key_refused"
+    OUTPUT_FAILED = 4, "output not written", "output_failed"
+    SOME_FAILED = 5, "some failed", "complete"
+    QUOTA = 6, "quota used up", "quota_used_up"
+    SERVER_AWAY = 7, "server away", "server_away"
+    INTERRUPTED = 130, "interrupted", "interrupted"
+    PIPE_CLOSED = 141, "reader gone", "pipe_closed"
+
+    def __new__(cls, value: int, meaning: str = "", ending: str = "") -> Self:
+        """Make a code of a line above."""
+        code = int.__new__(cls, value)
+        code._value_ = value
+        code.meaning, code.ending = meaning, ending
+        return code
+
 
 # Class to what it is called in a table, and what to do about it; the first that fits is taken.
 _EXPLANATIONS: tuple[tuple[type[ElevenPhoneError], str, str], ...] = (

@@ -12,7 +12,7 @@ from click.shell_completion import shell_complete
 
 from elevenphone import __version__
 from elevenphone.cli.commands import completion, demo, doctor, emulator, fetch, get, listing
-from elevenphone.cli.errors import MEANINGS, ExitCode, OutputError, exit_code_of_exception, explained
+from elevenphone.cli.errors import ExitCode, OutputError, exit_code_of_exception, explained
 from elevenphone.cli.shell import Shell
 from elevenphone.errors import ElevenPhoneError
 
@@ -80,7 +80,7 @@ class _Group(click.Group):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the exit codes, after the commands."""
         with formatter.section("Exit codes"):
-            codes = "; ".join(f"{int(code)} {meaning}" for code, meaning in MEANINGS.items())
+            codes = "; ".join(f"{int(code)} {code.meaning}" for code in ExitCode)
             formatter.write_text(codes)
 
 
@@ -131,7 +131,7 @@ def _ended_by(shell: Shell, error: BaseException) -> ExitCode:
         case BrokenPipeError():
             shell.discard_output()
         case KeyboardInterrupt():
-            if shell.errors_are_terminal:  # which shows ^C there
+            if shell.errors.isatty():  # which shows ^C there
                 shell.errors.write("\n")
             _say(shell, "interrupted", error)
         case click.exceptions.NoArgsIsHelpError():

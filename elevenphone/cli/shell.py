@@ -79,11 +79,6 @@ class Shell:
         """Whether a person reads standard output."""
         return self._stdout is not None and self._stdout.isatty()
 
-    @property
-    def errors_are_terminal(self) -> bool:
-        """Whether a person reads standard error."""
-        return self.errors.isatty()
-
     def print(self, text: str) -> None:
         """Write a line to standard output at once."""
         self.output.write(f"{printable(text)}\n")
@@ -101,7 +96,7 @@ class Shell:
     def say(self, text: str) -> None:
         """Write to standard error, broken at words where that is a terminal."""
         text = "\n".join(map(printable, text.split("\n")))
-        self.errors.write(f"{wrapped(text, self.width) if self.errors_are_terminal else text}\n")
+        self.errors.write(f"{wrapped(text, self.width) if self.errors.isatty() else text}\n")
         self.errors.flush()
 
     @property
@@ -121,11 +116,7 @@ class Shell:
 
 
 class _ErrorStream:
-    """Standard error; what cannot be written to it is dropped, because no result is.
-
-    Args:
-        stream: Where to.
-    """
+    """Standard error; what cannot be written to it is dropped, because no result is."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -8,7 +8,7 @@ import pytest
 from cli_helpers import environment, run, run_process, run_shown
 
 import elevenphone
-from elevenphone.cli.errors import MEANINGS
+from elevenphone.cli.errors import ExitCode
 
 HEAVY = {"asyncio", "aiohttp", "rich", "ssl", "uvloop", "pyarrow", "sqlite3", "msgspec"}
 COMMANDS = ("demo", "get", "find", "list", "fetch", "doctor", "emulator", "completion")
@@ -45,7 +45,7 @@ def test_the_help_has_commands_before_exit_codes_and_fits_a_small_terminal(
     assert len(text.splitlines()) < 24
     commands, _, codes = text.partition("Commands:")[2].partition("Exit codes:")
     assert all(f"\n  {command} " in commands for command in COMMANDS)
-    assert all(f"{int(code)} {meaning}" in " ".join(codes.split()) for code, meaning in MEANINGS.items())
+    assert all(f"{int(code)} {code.meaning}" in " ".join(codes.split()) for code in ExitCode)
     assert "..." not in commands
 
 

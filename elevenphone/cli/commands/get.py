@@ -86,7 +86,7 @@ class _Get:
 
     async def look_up(self) -> ExitCode:
         """Look the ids up, show what became of each in their order, and choose the exit code."""
-        if len(self._ids) >= _MANY and self._shell.errors_are_terminal:
+        if len(self._ids) >= _MANY and self._shell.errors.isatty():
             count = f"{len(self._ids):,} ids"
             self._shell.say(f"elevenphone: {count}; `elevenphone fetch` shows progress and can be resumed.")
         async with self._access.client() as client:

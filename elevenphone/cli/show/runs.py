@@ -29,15 +29,6 @@ _WIDEST_BAR = 60
 _NARROWEST_BAR = 8
 _UP_AND_CLEAR = "\r\x1b[{}A\x1b[J"
 _CLEAR = "\r\x1b[J"
-_ENDINGS = {
-    ExitCode.USAGE: "refused",
-    ExitCode.KEY_REFUSED: "key_refused",
-    ExitCode.OUTPUT_FAILED: "output_failed",
-    ExitCode.QUOTA: "quota_used_up",
-    ExitCode.SERVER_AWAY: "server_away",
-    ExitCode.INTERRUPTED: "interrupted",
-    ExitCode.PIPE_CLOSED: "pipe_closed",
-}
 
 
 class RunProgress:
@@ -208,7 +199,7 @@ def summary_document(
     # A finished run that is resumed is known by its statuses alone.
     has_details = tally.errors.total() + tally.providers.total() == tally.done
     return {
-        "ended": _ENDINGS.get(code, "complete"),
+        "ended": code.ending,
         "exit_code": int(code),
         "done": tally.done,
         "found": tally.found,
