@@ -35,10 +35,9 @@ from elevenphone import (
 )
 from elevenphone._records import kind_of
 from elevenphone.cli.errors import ExitCode, ends_run, exit_code_of_error
-from elevenphone.cli.show.numbers import COLUMNS, lookup_cells, number_card
 from elevenphone.cli.show.results import Tally
 from elevenphone.cli.show.runs import BarProgress, LineProgress, outcome_table, provider_table
-from elevenphone.cli.show.terminal import RowTable
+from elevenphone.cli.show.terminal import COLUMNS, RowTable, lookup_cells, number_card
 from elevenphone.cli.text import printable, printable_json, wrapped
 from elevenphone.emulator import Emulator
 

@@ -126,6 +126,6 @@ class _Get:
 
     def _show_card(self, lookup: Lookup) -> None:
         if isinstance(lookup, elevenphone.Found):  # for one that failed, the error says it all
-            from elevenphone.cli.show.numbers import print_card  # noqa: PLC0415 - rich only where a person looks
+            from elevenphone.cli.show.terminal import print_card  # noqa: PLC0415 - rich only where a person looks
 
             print_card(self._shell, lookup.number)

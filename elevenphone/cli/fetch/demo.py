@@ -18,10 +18,9 @@ from elevenphone.cli.fetch.journal import Header, Journal
 from elevenphone.cli.formats.ids import IdSource
 from elevenphone.cli.formats.lines import decode_line
 from elevenphone.cli.shell import Shell, run
-from elevenphone.cli.show.numbers import COLUMNS, lookup_cells
 from elevenphone.cli.show.results import Tally
 from elevenphone.cli.show.runs import headline, outcome_table, provider_table, run_progress
-from elevenphone.cli.show.terminal import RowTable, error_console, output_console
+from elevenphone.cli.show.terminal import COLUMNS, RowTable, error_console, lookup_cells, output_console
 from elevenphone.cli.text import counted
 from elevenphone.emulator import Emulator, Latency
 from elevenphone.lookups import Found

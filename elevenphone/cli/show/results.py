@@ -114,7 +114,7 @@ def on_output(shell: Shell, selection: Selection, *, as_json: bool) -> Show:
     """Show results as rows where a person reads them, and else, or with --json, as lines of JSON."""
     if as_json or not shell.output_is_terminal:
         return _on_pipe(shell, selection, "jsonl")
-    from elevenphone.cli.show.numbers import row_printer  # noqa: PLC0415 - rich only where a person looks
+    from elevenphone.cli.show.terminal import row_printer  # noqa: PLC0415 - rich only where a person looks
 
     return row_printer(shell, selection)
 

@@ -20,8 +20,8 @@ from elevenphone import ClientStats
 from elevenphone.cli.errors import ExitCode, OutputError
 from elevenphone.cli.formats.files import is_stream, whole_file
 from elevenphone.cli.shell import Shell
-from elevenphone.cli.show.numbers import provider_name
 from elevenphone.cli.show.results import Tally
+from elevenphone.cli.show.terminal import provider_name
 from elevenphone.cli.text import counted
 
 _SECONDS_BETWEEN_LINES = 2.0
