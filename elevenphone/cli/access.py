@@ -40,21 +40,7 @@ class ClientSettings(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """How the API is reached.
-
-    Attributes:
-        shell: Where the command runs.
-        api_key_file: File that holds the key; `None` for `ELEVENLABS_API_KEY`.
-        region: Name of a `Region`, in lower case.
-        base_url: Any other host.
-        timeout: Seconds for one attempt.
-        deadline: Seconds for one lookup.
-        proxy: URL of a proxy.
-        trust_env: Whether the proxies of the environment are used.
-        ca_file: PEM file of certificate authorities to trust beside the system's.
-        verbose: Whether each attempt is logged to standard error.
-        log_file: File to which each attempt is logged.
-    """
+    """How the API is reached: where the command runs, and its options of these names."""
 
     shell: Shell
     api_key_file: Path | None
@@ -69,11 +55,7 @@ class Access:
     log_file: Path | None
 
     def refuse_same(self, **others: Path | None) -> None:
-        """Refuse two files of one command that are the same; `others` are by what the user calls them.
-
-        Raises:
-            click.UsageError: There are two.
-        """
+        """Refuse two files of one command that are the same; `others` are by what the user calls them."""
         own = {"--api-key-file": self.api_key_file, "--ca-file": self.ca_file, "--log-file": self.log_file}
         seen: dict[str, str] = {}
         for name, path in (others | own).items():
@@ -85,11 +67,7 @@ class Access:
                 )
 
     def key(self) -> str:
-        """Find the key.
-
-        Raises:
-            Refusal: There is no usable key.
-        """
+        """Find the key, or refuse what cannot be one."""
         if self.api_key_file is not None:
             return _key_of_file(self.api_key_file)
         key = self.shell.environment.get("ELEVENLABS_API_KEY", "").strip()
@@ -102,11 +80,7 @@ class Access:
 
     @property
     def address(self) -> str:
-        """The start of every URL.
-
-        Raises:
-            click.UsageError: Two options name a host.
-        """
+        """The start of every URL."""
         if self.region is not None and self.base_url is not None:
             raise click.UsageError("--region and --base-url both name a host: give one of them.")
         url = self.base_url or self.shell.environment.get("ELEVENLABS_BASE_URL")
@@ -115,11 +89,7 @@ class Access:
         return f"https://{elevenphone.Region[(self.region or 'global').upper()].value}"
 
     def tls_context(self) -> ssl.SSLContext:
-        """Make the TLS settings that `--ca-file` asks for.
-
-        Raises:
-            Refusal: The file is not a list of certificates.
-        """
+        """Make the TLS settings that `--ca-file` asks for, or refuse that file."""
         import ssl  # noqa: PLC0415 - `--help` needs no TLS
 
         context = ssl.create_default_context()
@@ -127,11 +97,8 @@ class Access:
             try:
                 context.load_verify_locations(self.ca_file)
             except OSError as error:
-                problem = (
-                    "it holds no certificate in PEM form"
-                    if isinstance(error, ssl.SSLError)
-                    else error.strerror
-                )
+                is_other = isinstance(error, ssl.SSLError)
+                problem = "it holds no certificate in PEM form" if is_other else error.strerror
                 raise Refusal(f"cannot use --ca-file '{self.ca_file}': {problem}.") from None
         return context
 
@@ -154,11 +121,7 @@ class Access:
 
     @contextlib.asynccontextmanager
     async def client(self, **settings: Unpack[ClientSettings]) -> AsyncGenerator[PhoneNumberClient]:
-        """Open a client, and close it at the end of the block; `check` comes first.
-
-        Raises:
-            OutputError: The log cannot be written.
-        """
+        """Open a client, and close it at the end of the block; `check` comes first."""
         async with contextlib.AsyncExitStack() as opened:
             opened.enter_context(self._logged())
             session = None

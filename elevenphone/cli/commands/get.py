@@ -90,7 +90,10 @@ class _Get:
             count = f"{len(self._ids):,} ids"
             self._shell.say(f"elevenphone: {count}; `elevenphone fetch` shows progress and can be resumed.")
         async with self._access.client() as client:
-            await (self._look_one_up if len(self._ids) == 1 else self._look_several_up)(client)
+            if len(self._ids) == 1:
+                await self._look_one_up(client)
+            else:
+                await self._look_several_up(client)
         for complaint in self._tally.complaints():
             self._shell.say(f"elevenphone: {complaint}")
         return self._ended or self._tally.exit_code
