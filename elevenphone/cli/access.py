@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import stat
 import sys
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from elevenphone.cli.exit_codes import OutputError, Refusal
+import elevenphone
+from elevenphone.cli.errors import OutputError, Refusal
 from elevenphone.cli.shell import Shell
 from elevenphone.cli.text import printable
 
@@ -40,21 +40,7 @@ class ClientSettings(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """How the API is reached.
-
-    Attributes:
-        shell: Where the command runs.
-        api_key_file: File that holds the key; `None` for `ELEVENLABS_API_KEY`.
-        region: Name of a `Region`, in lower case.
-        base_url: Any other host.
-        timeout: Seconds for one attempt.
-        deadline: Seconds for one lookup.
-        proxy: URL of a proxy.
-        trust_env: Whether the proxies of the environment are used.
-        ca_file: PEM file of certificate authorities to trust beside the system's.
-        verbose: Whether each attempt is logged to standard error.
-        log_file: File to which each attempt is logged.
-    """
+    """How the API is reached: where the command runs, and its options of these names."""
 
     shell: Shell
     api_key_file: Path | None
@@ -69,18 +55,11 @@ class Access:
     log_file: Path | None
 
     def refuse_same(self, **others: Path | None) -> None:
-        """Refuse two files of one command that are the same.
-
-        Args:
-            **others: Files beside those of the access, each by what the user calls it.
-
-        Raises:
-            click.UsageError: There are two.
-        """
+        """Refuse two files of one command that are the same; `others` are by what the user calls them."""
         own = {"--api-key-file": self.api_key_file, "--ca-file": self.ca_file, "--log-file": self.log_file}
         seen: dict[str, str] = {}
         for name, path in (others | own).items():
-            if path is None or stat.S_IFMT(_mode(path)) not in {0, stat.S_IFREG}:
+            if path is None or (os.path.exists(path) and not os.path.isfile(path)):  # noqa: PTH110, PTH113 - Path raises
                 continue  # many may share a pipe or a terminal
             if (other := seen.setdefault(os.path.realpath(path), name)) != name:
                 raise click.UsageError(
@@ -88,11 +67,7 @@ class Access:
                 )
 
     def key(self) -> str:
-        """Find the key.
-
-        Raises:
-            Refusal: There is no usable key.
-        """
+        """Find the key, or refuse what cannot be one."""
         if self.api_key_file is not None:
             return _key_of_file(self.api_key_file)
         key = self.shell.environment.get("ELEVENLABS_API_KEY", "").strip()
@@ -105,26 +80,16 @@ class Access:
 
     @property
     def address(self) -> str:
-        """The start of every URL.
-
-        Raises:
-            click.UsageError: Two options name a host.
-        """
+        """The start of every URL."""
         if self.region is not None and self.base_url is not None:
             raise click.UsageError("--region and --base-url both name a host: give one of them.")
         url = self.base_url or self.shell.environment.get("ELEVENLABS_BASE_URL")
         if self.region is None and url:
             return url.rstrip("/")
-        from elevenphone import Region  # noqa: PLC0415 - `--help` needs none of the library
-
-        return f"https://{Region[(self.region or 'global').upper()].value}"
+        return f"https://{elevenphone.Region[(self.region or 'global').upper()].value}"
 
     def tls_context(self) -> ssl.SSLContext:
-        """Make the TLS settings that `--ca-file` asks for.
-
-        Raises:
-            Refusal: The file is not a list of certificates.
-        """
+        """Make the TLS settings that `--ca-file` asks for, or refuse that file."""
         import ssl  # noqa: PLC0415 - `--help` needs no TLS
 
         context = ssl.create_default_context()
@@ -132,11 +97,8 @@ class Access:
             try:
                 context.load_verify_locations(self.ca_file)
             except OSError as error:
-                problem = (
-                    "it holds no certificate in PEM form"
-                    if isinstance(error, ssl.SSLError)
-                    else error.strerror
-                )
+                is_other = isinstance(error, ssl.SSLError)
+                problem = "it holds no certificate in PEM form" if is_other else error.strerror
                 raise Refusal(f"cannot use --ca-file '{self.ca_file}': {problem}.") from None
         return context
 
@@ -159,31 +121,28 @@ class Access:
 
     @contextlib.asynccontextmanager
     async def client(self, **settings: Unpack[ClientSettings]) -> AsyncGenerator[PhoneNumberClient]:
-        """Open a client, and close it at the end of the block.
-
-        Args:
-            **settings: Arguments of the client that only some commands give.
-
-        Raises:
-            Refusal: There is no usable key, or a file cannot be used.
-            click.UsageError: Options contradict each other.
-            ConfigurationError: Another option is wrong.
-        """
-        self.check(**settings)
+        """Open a client, and close it at the end of the block; `check` comes first."""
         async with contextlib.AsyncExitStack() as opened:
             opened.enter_context(self._logged())
             session = None
             if self.proxy is not None or self.trust_env or self.ca_file is not None:
-                session = await opened.enter_async_context(self._session())
+                import aiohttp  # noqa: PLC0415 - only where a proxy or an authority asks for a session
+
+                session = await opened.enter_async_context(
+                    aiohttp.ClientSession(
+                        connector=aiohttp.TCPConnector(limit=0, ssl=self.tls_context()),
+                        cookie_jar=aiohttp.DummyCookieJar(),
+                        proxy=self.proxy,
+                        trust_env=self.trust_env,
+                    )
+                )
             yield await opened.enter_async_context(self._new_client(session, settings))
 
     def _new_client(
         self, session: aiohttp.ClientSession | None, settings: ClientSettings
     ) -> PhoneNumberClient:
-        address, key = self.address, self.key()
-        from elevenphone import PhoneNumberClient  # noqa: PLC0415 - after the cheap checks
-
-        return PhoneNumberClient(
+        address, key = self.address, self.key()  # before what is slow to import
+        return elevenphone.PhoneNumberClient(
             key,
             base_url=address,
             timeout=self.timeout,
@@ -192,41 +151,25 @@ class Access:
             **settings,
         )
 
-    def _session(self) -> aiohttp.ClientSession:
-        import aiohttp  # noqa: PLC0415 - only where a proxy or an authority asks for a session
-
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=self.tls_context()),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            proxy=self.proxy,
-            trust_env=self.trust_env,
-        )
-
     @contextlib.contextmanager
     def _logged(self) -> Generator[None]:
         """Write the library's log, which has a line for each attempt, where the options say."""
-        with contextlib.ExitStack() as files:
-            handlers: list[logging.Handler] = []
-            if self.verbose:
-                handlers.append(logging.StreamHandler(self.shell.errors))
-            if self.log_file is not None:
-                try:
-                    handlers.append(_LogFile(self.log_file, self.shell))
-                except OSError as error:
-                    raise OutputError(f"'{self.log_file}'", error) from None
-                files.callback(handlers[-1].close)
-            logger = logging.getLogger("elevenphone")
-            level = logger.level
+        logger = logging.getLogger("elevenphone")
+        handlers: list[logging.Handler] = [logging.StreamHandler(self.shell.errors)] if self.verbose else []
+        if self.log_file is not None:
+            try:
+                handlers.append(_LogFile(self.log_file, self.shell))
+            except OSError as error:
+                raise OutputError(f"'{self.log_file}'", error) from None
+        with contextlib.ExitStack() as undone:
+            undone.callback(logger.setLevel, logger.level)
             for handler in handlers:
+                undone.callback(handler.close)
+                undone.callback(logger.removeHandler, handler)
                 handler.setFormatter(_LogFormatter("%(asctime)s.%(msecs)03d %(message)s", "%H:%M:%S"))
                 logger.addHandler(handler)
                 logger.setLevel(logging.DEBUG)
-            try:
-                yield
-            finally:
-                for handler in handlers:
-                    logger.removeHandler(handler)
-                logger.setLevel(level)
+            yield
 
 
 class _LogFormatter(logging.Formatter):
@@ -254,13 +197,6 @@ class _LogFile(logging.FileHandler):
     def close(self) -> None:
         with contextlib.suppress(OSError):
             super().close()
-
-
-def _mode(path: Path) -> int:
-    try:
-        return path.stat().st_mode
-    except OSError:
-        return 0
 
 
 def _key_of_file(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import textwrap
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -11,20 +12,40 @@ from click.shell_completion import shell_complete
 
 from elevenphone import __version__
 from elevenphone.cli.commands import completion, demo, doctor, emulator, fetch, get, listing
-from elevenphone.cli.exit_codes import MEANINGS, ExitCode, OutputError
+from elevenphone.cli.errors import ExitCode, OutputError, exit_code_of_exception, explained
 from elevenphone.cli.shell import Shell
 from elevenphone.errors import ElevenPhoneError
 
 _WIDEST_HELP = 80
+_WIDTH_FOR_COLUMNS = 60
 _LONGEST_SUMMARY = 100
 
 
 class _HelpFormatter(click.HelpFormatter):
-    """Leaves room for what options mean in a narrow terminal."""
+    """Breaks no word, such as a URL; in a narrow terminal, each meaning stands below a long name."""
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Write names and their meanings side by side."""
-        super().write_dl(rows, min(col_max, self.width // 3), col_spacing)
+        rows = list(rows)
+        longest = max(len(name) for name, _ in rows)
+        col_max = min(col_max, self.width // 3)
+        if longest > col_max and self.width < _WIDTH_FOR_COLUMNS:
+            col_max = 4
+        column = self.current_indent + min(longest, col_max) + col_spacing
+        for name, meaning in rows:
+            beginning = f"{'':{self.current_indent}}{name}"
+            if len(beginning) + col_spacing > column:
+                self.write(f"{beginning}\n")
+                beginning = ""
+            text = textwrap.fill(
+                meaning,
+                self.width,
+                initial_indent=f"{beginning:<{column}}",
+                subsequent_indent=" " * column,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            self.write(f"{text}\n")
 
 
 class _Context(click.Context):
@@ -59,7 +80,7 @@ class _Group(click.Group):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the exit codes, after the commands."""
         with formatter.section("Exit codes"):
-            codes = "; ".join(f"{int(code)} {meaning}" for code, meaning in MEANINGS.items())
+            codes = "; ".join(f"{int(code)} {code.meaning}" for code in ExitCode)
             formatter.write_text(codes)
 
 
@@ -81,14 +102,7 @@ for _command in (
 
 
 def run(shell: Shell) -> ExitCode:
-    """Run the command line, and turn whatever it raises into a message and a code.
-
-    Args:
-        shell: Its arguments and streams.
-
-    Returns:
-        The exit code.
-    """
+    """Run the command line, and turn whatever it raises into a message and an exit code."""
     try:
         if instruction := shell.environment.get(completion.VARIABLE):
             return ExitCode(shell_complete(elevenphone, {}, "elevenphone", completion.VARIABLE, instruction))
@@ -112,14 +126,12 @@ def _run(shell: Shell) -> ExitCode:
 
 
 def _ended_by(shell: Shell, error: BaseException) -> ExitCode:
-    from elevenphone.cli.show.verdicts import exit_code_of_exception, explained  # noqa: PLC0415 - `--help` needs neither
-
     code = exit_code_of_exception(error)
     match error:
         case BrokenPipeError():
             shell.discard_output()
         case KeyboardInterrupt():
-            if shell.errors_are_terminal:  # which shows ^C there
+            if shell.errors.isatty():  # which shows ^C there
                 shell.errors.write("\n")
             _say(shell, "interrupted", error)
         case click.exceptions.NoArgsIsHelpError():

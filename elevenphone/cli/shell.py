@@ -1,4 +1,4 @@
-"""Where a command runs: its arguments, its environment variables and its three streams, as one object."""
+"""Where a command runs: its arguments, variables and streams as one object, and its event loop."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TextIO, cast
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, TextIO, TypeVar, cast
 
-from elevenphone.cli.exit_codes import OutputError
+from elevenphone.cli.errors import OutputError
 from elevenphone.cli.text import printable, wrapped
+
+if TYPE_CHECKING:
+    import asyncio
 
 _USUAL_WIDTH = 80
 # Rows, help and progress cannot be read in less.
 _LEAST_WIDTH = 20
+# uvloop opens as many to begin with.
+_DESCRIPTORS_OF_A_LOOP = 10
+_T = TypeVar("_T")
 
 
 class Shell:
@@ -41,7 +48,6 @@ class Shell:
         if "COLUMNS" in environment:
             self.environment["COLUMNS"] = _usable_width(environment["COLUMNS"])
         self.stdin = stdin
-        self.has_output = stdout is not None
         self._stdout = stdout
         # What writes to it needs no more of a stream than these methods.
         self.errors = cast("TextIO", _ErrorStream(stderr or io.StringIO()))
@@ -73,11 +79,6 @@ class Shell:
         """Whether a person reads standard output."""
         return self._stdout is not None and self._stdout.isatty()
 
-    @property
-    def errors_are_terminal(self) -> bool:
-        """Whether a person reads standard error."""
-        return self.errors.isatty()
-
     def print(self, text: str) -> None:
         """Write a line to standard output at once."""
         self.output.write(f"{printable(text)}\n")
@@ -95,7 +96,7 @@ class Shell:
     def say(self, text: str) -> None:
         """Write to standard error, broken at words where that is a terminal."""
         text = "\n".join(map(printable, text.split("\n")))
-        self.errors.write(f"{wrapped(text, self.width) if self.errors_are_terminal else text}\n")
+        self.errors.write(f"{wrapped(text, self.width) if self.errors.isatty() else text}\n")
         self.errors.flush()
 
     @property
@@ -115,11 +116,7 @@ class Shell:
 
 
 class _ErrorStream:
-    """Standard error; what cannot be written to it is dropped, because no result is.
-
-    Args:
-        stream: Where to.
-    """
+    """Standard error; what cannot be written to it is dropped, because no result is."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -169,3 +166,36 @@ def _fill_closed_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+
+
+def run(main: Coroutine[object, object, _T]) -> _T:
+    """Run a coroutine as `asyncio.run` does, on uvloop's event loop if that is installed.
+
+    Raises:
+        OSError: The process may open no more files.
+    """
+    import asyncio  # noqa: PLC0415 - help needs no event loop
+
+    try:
+        _require_descriptors()
+        with asyncio.Runner(loop_factory=_loop_factory()) as opened:
+            return opened.run(main)
+    finally:
+        main.close()  # it has not begun where no loop could be made
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's factory; `None`, for asyncio's own, where uvloop cannot be imported."""
+    try:
+        # By its name, as types are checked where it is not installed too.
+        factory: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
+    except ImportError:
+        return None
+    return factory
+
+
+def _require_descriptors() -> None:
+    """Fail here if the process may open too few files: uvloop then fails with a traceback of its own."""
+    with contextlib.ExitStack() as opened:
+        for _ in range(_DESCRIPTORS_OF_A_LOOP):
+            opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))

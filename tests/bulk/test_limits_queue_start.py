@@ -47,7 +47,7 @@ def test_two_slow_answers_of_a_sample_are_no_queue() -> None:
         limit.started(started[-1])
         return started[-1]
 
-    for now in range(3):
+    for now in (0.0, 1.0, 2.0):
         limit.answered(start(now, 1), now + LATENCY)  # shows the time without a queue
     slow = [start(10.0, 1), start(10.0, 2)]
     for permit in [start(10.0, 3) for _ in range(6)]:

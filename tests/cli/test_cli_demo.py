@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from cli_helpers import KEY, PATIENCE, command, environment, run, run_on_terminal
 
-from elevenphone.cli.work import demo
+from elevenphone.cli.fetch import demo
 
 
 def test_it_finds_what_there_is_without_a_key() -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from cli_helpers import KEY, PATIENCE, Api, command, environment, run, run_process
 
-from elevenphone.cli import event_loop
-from elevenphone.cli.work import demo
+from elevenphone.cli import shell
+from elevenphone.cli.fetch import demo
 
 
 def test_doctor_names_uvloop_where_it_is_what_runs(api: Api) -> None:
@@ -34,7 +34,7 @@ def test_where_uvloop_cannot_be_imported_asyncio_runs(api: Api, tmp_path: Path) 
 @pytest.fixture(params=["uvloop", "asyncio"])
 def loop_in_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "asyncio":
-        monkeypatch.setattr(event_loop, "_loop_factory", lambda: None)
+        monkeypatch.setattr(shell, "_loop_factory", lambda: None)
     elif find_spec("uvloop") is None:
         pytest.skip("needs the extra speed")
 
@@ -84,3 +84,19 @@ def test_ctrl_c_ends_a_lookup_that_is_not_answered(on_loop: dict[str, str]) -> N
             process.send_signal(signal.SIGINT)
             output, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, output, errors.lstrip("\n")) == (130, "", "elevenphone: interrupted\n")
+
+
+@pytest.mark.parametrize("limit", [8, 11])
+def test_where_no_loop_can_open_its_files_one_line_says_so(on_loop: dict[str, str], limit: int) -> None:
+    ended = subprocess.run(  # noqa: S603 - this interpreter
+        ["/bin/sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", *command("get", "phnum_1")],
+        capture_output=True,
+        text=True,
+        env=environment(ELEVENLABS_API_KEY=KEY, **on_loop),
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (4, "")
+    assert ended.stderr == (
+        "elevenphone: Too many open files: raise the limit, such as by `ulimit -n 1024`\n"
+    )

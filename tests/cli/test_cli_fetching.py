@@ -17,8 +17,8 @@ from elevenphone.cli.formats.columns import Selection
 from elevenphone.cli.formats.files import Target
 from elevenphone.cli.formats.ids import IdSource
 from elevenphone.cli.shell import Shell
-from elevenphone.cli.show.progress import RunProgress
-from elevenphone.cli.show.tally import Tally
+from elevenphone.cli.show.results import Tally
+from elevenphone.cli.show.runs import RunProgress
 from elevenphone.emulator import Emulator
 
 

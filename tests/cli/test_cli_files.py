@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from elevenphone.cli.exit_codes import OutputError, Refusal
+from elevenphone.cli.errors import OutputError, Refusal
 from elevenphone.cli.fetch.background import BackgroundIds, BatchWriter, in_background
 from elevenphone.cli.fetch.stream import LineWriter
 from elevenphone.cli.formats.files import is_stream, whole_file

@@ -13,7 +13,7 @@ from cli_helpers import KEY, run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elevenphone.cli.exit_codes import Refusal
+from elevenphone.cli.errors import Refusal
 from elevenphone.cli.formats.ids import IdSource
 
 IDS = ["phnum_1", "", "phnum_2"]

@@ -24,11 +24,10 @@ from elevenphone import (
     decode,
     errors,
 )
-from elevenphone.cli.exit_codes import OutputError, Refusal
+from elevenphone.cli.errors import OutputError, Refusal, may_pass
 from elevenphone.cli.fetch.journal import Header, Journal
 from elevenphone.cli.formats.ids import Survey
 from elevenphone.cli.formats.lines import decode_line, encode_line
-from elevenphone.cli.show.verdicts import may_pass
 from elevenphone.emulator import Emulator
 
 EMULATOR = Emulator(numbers=60)

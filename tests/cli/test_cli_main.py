@@ -8,7 +8,7 @@ import pytest
 from cli_helpers import environment, run, run_process, run_shown
 
 import elevenphone
-from elevenphone.cli.exit_codes import MEANINGS
+from elevenphone.cli.errors import ExitCode
 
 HEAVY = {"asyncio", "aiohttp", "rich", "ssl", "uvloop", "pyarrow", "sqlite3", "msgspec"}
 COMMANDS = ("demo", "get", "find", "list", "fetch", "doctor", "emulator", "completion")
@@ -45,7 +45,7 @@ def test_the_help_has_commands_before_exit_codes_and_fits_a_small_terminal(
     assert len(text.splitlines()) < 24
     commands, _, codes = text.partition("Commands:")[2].partition("Exit codes:")
     assert all(f"\n  {command} " in commands for command in COMMANDS)
-    assert all(f"{int(code)} {meaning}" in " ".join(codes.split()) for code, meaning in MEANINGS.items())
+    assert all(f"{int(code)} {code.meaning}" in " ".join(codes.split()) for code in ExitCode)
     assert "..." not in commands
 
 
@@ -54,6 +54,8 @@ def test_the_help_fits_a_narrow_terminal(arguments: tuple[str, ...]) -> None:
     ended = run_shown(*arguments, "--help", columns=40, variables={})
     text, _, options = ended.output.partition("Options:")
     assert max(map(len, options.splitlines())) <= 40
+    wide = run_shown(*arguments, "--help", columns=100, variables={}).output.partition("Options:")[2]
+    assert options.split() == wide.split()  # no word is broken
     paragraphs = [line for line in text.splitlines() if not line.startswith("    ")]
     assert max(map(len, paragraphs)) <= 40  # a command to copy is not broken
 

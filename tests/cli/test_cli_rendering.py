@@ -34,13 +34,10 @@ from elevenphone import (
     encode,
 )
 from elevenphone._records import kind_of
-from elevenphone.cli.exit_codes import ExitCode
-from elevenphone.cli.show.numbers import COLUMNS, lookup_cells, number_card
-from elevenphone.cli.show.progress import BarProgress, LineProgress
-from elevenphone.cli.show.summary import outcome_table, provider_table
-from elevenphone.cli.show.tally import Tally
-from elevenphone.cli.show.terminal import RowTable
-from elevenphone.cli.show.verdicts import ends_run, exit_code_of_error
+from elevenphone.cli.errors import ExitCode, ends_run, exit_code_of_error
+from elevenphone.cli.show.results import Tally
+from elevenphone.cli.show.runs import BarProgress, LineProgress, outcome_table, provider_table
+from elevenphone.cli.show.terminal import COLUMNS, RowTable, lookup_cells, number_card
 from elevenphone.cli.text import printable, printable_json, wrapped
 from elevenphone.emulator import Emulator
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from docs_snippets import ROOT
 
-from elevenphone.cli.exit_codes import ExitCode
+from elevenphone.cli.errors import ExitCode
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 TABLE = PAGE[PAGE.index("## By message") : PAGE.index("## By exit code")]

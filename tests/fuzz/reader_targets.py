@@ -11,7 +11,7 @@ from pathlib import Path
 
 from elevenphone import Failed, Found, PhoneNumberClient, ServerError, TwilioPhoneNumber
 from elevenphone.cli.access import Access
-from elevenphone.cli.exit_codes import OutputError, Refusal
+from elevenphone.cli.errors import OutputError, Refusal
 from elevenphone.cli.fetch.journal import Header, Journal
 from elevenphone.cli.formats.ids import IdSource, InputError
 from elevenphone.cli.formats.lines import decode_line, encode_line

@@ -33,6 +33,6 @@ def command(shell: Shell, *, numbers: int, seed: int) -> int:
       elevenphone demo
       elevenphone demo --numbers 200 --seed 7
     """  # noqa: D301 - click wants the character itself
-    from elevenphone.cli.work.demo import run_demo  # noqa: PLC0415 - imported when it runs
+    from elevenphone.cli.fetch.demo import run_demo  # noqa: PLC0415 - slow
 
     return run_demo(shell, numbers, seed)

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+import shlex
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import click
 
-from elevenphone.cli.shell import Shell
+from elevenphone.cli.errors import ExitCode, OutputError, Refusal
+from elevenphone.cli.shell import Shell, run
+from elevenphone.cli.text import counted, printable
+
+if TYPE_CHECKING:
+    import asyncio
+    import ssl
+
+    from elevenphone.emulator import Emulator, RecordedRequest
 
 # Name of a constructor of `Latency`, and its arguments.
 _Latency: TypeAlias = tuple[str, tuple[float, ...]]
+_SECONDS_BETWEEN_LOOKS = 0.05
+# Longer than anybody waits for an answer: by then the connection was closed instead.
+_UNANSWERED_SECONDS = 30.0
 
 
 class _LatencyType(click.ParamType[_Latency]):
@@ -48,88 +63,62 @@ class _OutageType(click.ParamType[tuple[float, float]]):
         return start, duration
 
 
-def _probability(name: str, what: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    return click.option(name, type=click.FloatRange(0, 1), metavar="P", help=f"Probability of {what}.")
-
-
-# Named as the arguments of `Emulator` are; an option that is not given keeps the emulator's own default.
-_SETTINGS = (
-    click.option(
-        "--numbers", type=int, metavar="N", help="How many phone numbers there are.  [default: 1000]"
+_P = click.FloatRange(0, 1)
+# The options named as the arguments of `Emulator` are: name, type, placeholder and help.
+# One that is not given keeps the emulator's own default.
+_SETTINGS: tuple[tuple[str, object, str | None, str], ...] = (
+    ("--numbers", int, "N", "How many phone numbers there are.  [default: 1000]"),
+    ("--seed", int, "N", "Another seed makes other numbers and faults.  [default: 0]"),
+    ("--api-key", str, "TEXT", "The key it accepts; opens nothing else."),
+    ("--host", str, "HOST", "Address to listen on.  [default: 127.0.0.1]"),
+    ("--port", click.IntRange(0, 65_535), "PORT", "Port to listen on.  [default: any that is free]"),
+    (
+        *("--latency", _LatencyType(), "TIME"),
+        "Time of an answer: SECONDS, uniform:LOW,HIGH or lognormal:MEDIAN,SIGMA.  [default: 0]",
     ),
-    click.option(
-        "--seed", type=int, metavar="N", help="Another seed makes other numbers and faults.  [default: 0]"
+    ("--concurrency-limit", int, "N", "Most requests at once; more get a 429."),
+    ("--queue", int, "N", "Requests above that limit that wait instead of getting a 429."),
+    ("--concurrency-hint", bool, None, "State that limit in the headers."),
+    ("--rate-limit", float, "N", "Most requests a second; more get a 429."),
+    ("--rate-burst", float, "N", "Requests that may come at once under --rate-limit."),
+    ("--quota", int, "N", "Answers after which the quota is used up."),
+    ("--missing-permission", bool, None, "The key lacks the permission."),
+    ("--retry-after", str, "VALUE", "Header retry-after of every 429 and 503."),
+    ("--retry-after-ms", str, "VALUE", "Header retry-after-ms of every 429 and 503."),
+    ("--busy", _P, "P", "Probability of 429 system_busy."),
+    ("--server-errors", _P, "P", "Probability of a server error."),
+    ("--server-error-status", int, "STATUS", "Its status.  [default: 503]"),
+    ("--outage", bool, None, "Be away from the start; see --outage-kind."),
+    ("--outages", _OutageType(), "START,SECONDS", "An outage to come; may be given again."),
+    (
+        *("--outage-kind", click.Choice(["unavailable", "refused"]), None),
+        "Answer 503, or refuse connections.  [default: unavailable]",
     ),
-    click.option("--api-key", metavar="TEXT", help="The key it accepts; opens nothing else."),
-    click.option("--host", metavar="HOST", help="Address to listen on.  [default: 127.0.0.1]"),
-    click.option(
-        "--port",
-        type=click.IntRange(0, 65_535),
-        metavar="PORT",
-        help="Port to listen on.  [default: any that is free]",
-    ),
-    click.option(
-        "--latency",
-        type=_LatencyType(),
-        metavar="TIME",
-        help="Time of an answer: SECONDS, uniform:LOW,HIGH or lognormal:MEDIAN,SIGMA.  [default: 0]",
-    ),
-    click.option("--concurrency-limit", type=int, metavar="N", help="Most requests at once; more get a 429."),
-    click.option(
-        "--queue", type=int, metavar="N", help="Requests above that limit that wait instead of getting a 429."
-    ),
-    click.option("--concurrency-hint", is_flag=True, default=None, help="State that limit in the headers."),
-    click.option("--rate-limit", type=float, metavar="N", help="Most requests a second; more get a 429."),
-    click.option(
-        "--rate-burst", type=float, metavar="N", help="Requests that may come at once under --rate-limit."
-    ),
-    click.option("--quota", type=int, metavar="N", help="Answers after which the quota is used up."),
-    click.option("--missing-permission", is_flag=True, default=None, help="The key lacks the permission."),
-    click.option("--retry-after", metavar="VALUE", help="Header retry-after of every 429 and 503."),
-    click.option("--retry-after-ms", metavar="VALUE", help="Header retry-after-ms of every 429 and 503."),
-    _probability("--busy", "429 system_busy"),
-    _probability("--server-errors", "a server error"),
-    click.option("--server-error-status", type=int, metavar="STATUS", help="Its status.  [default: 503]"),
-    click.option("--outage", is_flag=True, default=None, help="Be away from the start; see --outage-kind."),
-    click.option(
-        "--outages",
-        type=_OutageType(),
-        multiple=True,
-        metavar="START,SECONDS",
-        help="An outage to come; may be given again.",
-    ),
-    click.option(
-        "--outage-kind",
-        type=click.Choice(["unavailable", "refused"]),
-        help="Answer 503, or refuse connections.  [default: unavailable]",
-    ),
-    _probability("--drops", "a connection closed unanswered"),
-    _probability("--resets", "a connection reset"),
-    _probability("--truncated", "a body cut short"),
-    _probability("--slow-bodies", "a body byte by byte"),
-    click.option(
-        "--slow-body-seconds", type=float, metavar="SECONDS", help="Time of such a body.  [default: 1]"
-    ),
-    _probability("--malformed", "broken JSON"),
-    _probability("--html-errors", "a 502 page in HTML"),
-    _probability("--redirects", "a redirect"),
-    _probability("--expired-cursors", "a cursor that expired"),
-    _probability("--repeated-cursors", "a repeated cursor"),
-    _probability("--missing-cursors", "a page without a cursor"),
-    _probability("--empty-pages", "an empty page"),
-    _probability("--faulty-elements", "a faulty number"),
-    click.option("--redirect-location", metavar="URL", help="Its target.  [default: the same path]"),
-    click.option(
-        "--requests-per-connection",
-        type=int,
-        metavar="N",
-        help="Requests after which a connection is closed.",
-    ),
+    ("--drops", _P, "P", "Probability of a connection closed unanswered."),
+    ("--resets", _P, "P", "Probability of a connection reset."),
+    ("--truncated", _P, "P", "Probability of a body cut short."),
+    ("--slow-bodies", _P, "P", "Probability of a body byte by byte."),
+    ("--slow-body-seconds", float, "SECONDS", "Time of such a body.  [default: 1]"),
+    ("--malformed", _P, "P", "Probability of broken JSON."),
+    ("--html-errors", _P, "P", "Probability of a 502 page in HTML."),
+    ("--redirects", _P, "P", "Probability of a redirect."),
+    ("--expired-cursors", _P, "P", "Probability of a cursor that expired."),
+    ("--repeated-cursors", _P, "P", "Probability of a repeated cursor."),
+    ("--missing-cursors", _P, "P", "Probability of a page without a cursor."),
+    ("--empty-pages", _P, "P", "Probability of an empty page."),
+    ("--faulty-elements", _P, "P", "Probability of a faulty number."),
+    ("--redirect-location", str, "URL", "Its target.  [default: the same path]"),
+    ("--requests-per-connection", int, "N", "Requests after which a connection is closed."),
 )
 
 
 def _settings(function: Callable[..., int]) -> Callable[..., int]:
-    for option in reversed(_SETTINGS):
+    for name, kind, placeholder, what in reversed(_SETTINGS):
+        if kind is bool:
+            option = click.option(name, is_flag=True, default=None, help=what)
+        else:
+            multiple = isinstance(kind, _OutageType)
+            option = click.option(name, type=kind, metavar=placeholder, multiple=multiple, help=what)
         function = option(function)
     return function
 
@@ -183,8 +172,106 @@ def command(
         raise click.UsageError("--tls-key needs --tls-certificate.")
     if (with_unknown or force) and ids_file is None:
         raise click.UsageError(f"--{'force' if force else 'with-unknown'} needs --ids-file.")
-    from elevenphone.cli.work.emulator import run_emulator  # noqa: PLC0415 - imported when it runs
+    # Names and types are those of the options, which a test holds against the emulator's arguments.
+    given = cast("dict[str, Any]", {name: each for name, each in settings.items() if each not in (None, ())})
+    if tls_certificate is not None:
+        given["ssl_context"] = _ssl_context(tls_certificate, tls_key)
+    emulator = _make(given, record=log)
+    if ids_file is not None:
+        _write_ids(emulator, ids_file, with_unknown=with_unknown, force=force)
+    run(_serve(shell, emulator, ids_file, log=log))
+    return ExitCode.ALL_FOUND
 
-    given = {name: value for name, value in settings.items() if value is not None and value != ()}
-    certificate = None if tls_certificate is None else (tls_certificate, tls_key)
-    return run_emulator(shell, given, certificate, ids_file, with_unknown=with_unknown, force=force, log=log)
+
+def _ssl_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
+    import ssl  # noqa: PLC0415 - slow
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:
+        raise click.UsageError(f"cannot use the certificate: {error.strerror or error}.") from None
+    return context
+
+
+def _make(settings: dict[str, Any], *, record: bool) -> Emulator:
+    from elevenphone.emulator import Emulator, Latency  # noqa: PLC0415 - slow
+
+    try:
+        if "latency" in settings:
+            kind, arguments = settings["latency"]
+            settings["latency"] = getattr(Latency, kind)(*arguments)
+        return Emulator(**settings, record=record)
+    except ValueError as error:
+        raise click.UsageError(f"{error}.") from None
+
+
+def _write_ids(emulator: Emulator, ids_file: Path, *, with_unknown: bool, force: bool) -> None:
+    ids = list(emulator.ids)
+    if with_unknown:
+        ids += emulator.unknown_ids
+        Random(emulator.seed).shuffle(ids)
+    try:
+        with ids_file.open("w" if force else "x", encoding="ascii", newline="\n") as file:
+            file.writelines(f"{phone_number_id}\n" for phone_number_id in ids)
+    except FileExistsError:
+        raise Refusal(f"'{ids_file}' exists: give --force to overwrite it.") from None
+    except OSError as error:
+        raise OutputError(f"'{ids_file}'", error) from None
+
+
+async def _serve(shell: Shell, emulator: Emulator, ids_file: Path | None, *, log: bool) -> None:
+    import asyncio  # noqa: PLC0415 - slow
+
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C comes as KeyboardInterrupt there
+            loop.add_signal_handler(number, ended.set)
+    try:
+        await emulator.start()
+    except OSError as error:
+        where = f"{emulator.host} port {emulator.port}"
+        raise click.UsageError(f"cannot listen on {where}: {error.strerror or error}.") from None
+    try:
+        for line in _announcement(emulator, ids_file):
+            shell.print(line)  # flushes, so that a script can wait for it
+        await _log_until(shell, ended, emulator) if log else await ended.wait()
+    finally:
+        await emulator.aclose()
+
+
+def _announcement(emulator: Emulator, ids_file: Path | None) -> Iterator[str]:
+    yield f"export ELEVENLABS_BASE_URL={shlex.quote(emulator.base_url)}"
+    yield f"export ELEVENLABS_API_KEY={shlex.quote(emulator.api_key)}"
+    yield f"# {counted(emulator.numbers, 'number')}. With these two variables, in another terminal:"
+    for known in emulator.ids[:2]:
+        yield f"#   elevenphone get {known}"
+    yield f"#   elevenphone get {emulator.unknown_ids[0]}  (answered 404)"
+    yield f"# Every id: {'start it with --ids-file FILE' if ids_file is None else printable(str(ids_file))}"
+    yield "# Ctrl-C ends it."
+
+
+async def _log_until(shell: Shell, ended: asyncio.Event, emulator: Emulator) -> None:
+    """Print each request once it is answered; the emulator keeps them until then."""
+    import asyncio  # noqa: PLC0415 - slow
+
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    while not ended.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), _SECONDS_BETWEEN_LOOKS)
+        idle = not emulator.stats.in_flight or ended.is_set()
+        waiting: list[RecordedRequest] = []
+        for request in emulator.requests:
+            unanswered = idle or loop.time() - started - request.time > _UNANSWERED_SECONDS
+            if request.status is None and not unanswered:
+                waiting.append(request)
+            else:
+                shell.say(_log_line(request))
+        emulator.requests[:] = waiting
+
+
+def _log_line(request: RecordedRequest) -> str:
+    status = "-" if request.status is None else request.status
+    return f"{request.time:10.3f}  {printable(request.method)} {printable(request.path)}  {status}"

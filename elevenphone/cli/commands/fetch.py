@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from elevenphone.cli.access import Access
-from elevenphone.cli.commands.options import (
+from elevenphone.cli.commands import (
     access_options,
     format_option,
     no_agent_option,

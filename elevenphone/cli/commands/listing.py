@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
+import elevenphone
 from elevenphone.cli.access import Access
-from elevenphone.cli.commands.options import (
+from elevenphone.cli.commands import (
     access_options,
     format_option,
     json_option,
@@ -15,9 +18,19 @@ from elevenphone.cli.commands.options import (
     output_option,
     select_option,
 )
+from elevenphone.cli.errors import ExitCode, Refusal, explained
+from elevenphone.cli.shell import run
+from elevenphone.errors import FaultyElementError
 
 if TYPE_CHECKING:
+    from elevenphone import PhoneNumber, PhoneNumberClient
+    from elevenphone.cli.formats.columns import Selection
     from elevenphone.cli.formats.rows import Format
+    from elevenphone.cli.show.results import Show
+
+_NO_DIGIT = re.compile(r"\D")
+# The last digits of a number are written without a space or a dash in between.
+_DIGITS_SEARCHED = 4
 
 
 @click.command("list")
@@ -68,10 +81,9 @@ def list_command(
     """  # noqa: D301 - click wants the character itself
     if ids_only and (as_json or select is not None or output is not None or format_ is not None):
         raise click.UsageError("--ids prints ids alone: leave --json, --select, --output and --format out.")
-    from elevenphone.cli.exit_codes import Refusal  # noqa: PLC0415 - imported when it runs
-    from elevenphone.cli.formats.columns import selection_of  # noqa: PLC0415 - as above
-    from elevenphone.cli.formats.files import target_of  # noqa: PLC0415 - as above
-    from elevenphone.cli.work.listing import run_list  # noqa: PLC0415 - as above
+    from elevenphone.cli.formats.columns import selection_of  # noqa: PLC0415 - slow, as below
+    from elevenphone.cli.formats.files import target_of  # noqa: PLC0415
+    from elevenphone.cli.show.results import into, on_output  # noqa: PLC0415
 
     selection = selection_of(select, no_agent=no_agent, of_numbers=True)
     target = None
@@ -84,7 +96,15 @@ def list_command(
     if descending:
         given["sort_direction"] = "desc"
     access.check()
-    return run_list(access, given, selection, target, ids_only=ids_only, as_json=as_json, force=force)
+    shell = access.shell
+    if target is None:
+        show = None if ids_only else on_output(shell, selection, as_json=as_json)
+        return run(_Listing(access, selection, show).show_all(given))
+    with into(shell, target, selection, replace=force) as show:
+        code = run(_Listing(access, selection, show).show_all(given))
+    if not target.is_stream:
+        shell.say(f"Written to {target.path}")
+    return code
 
 
 @click.command("find")
@@ -106,9 +126,80 @@ def find_command(access: Access, *, numbers: tuple[str, ...], as_json: bool, sel
     for number in numbers:
         if not any(character.isdigit() for character in number):
             raise click.UsageError(f"{number!r} is not a telephone number: it has no digit.")
-    from elevenphone.cli.formats.columns import selection_of  # noqa: PLC0415 - imported when it runs
-    from elevenphone.cli.work.listing import run_find  # noqa: PLC0415 - as above
+    from elevenphone.cli.formats.columns import selection_of  # noqa: PLC0415 - slow, as below
+    from elevenphone.cli.show.results import on_output  # noqa: PLC0415
 
     access.check()
     selection = selection_of(select, no_agent=False, of_numbers=True)
-    return run_find(access, numbers, selection, as_json=as_json)
+    show = on_output(access.shell, selection, as_json=as_json)
+    return run(_Listing(access, selection, show).show_dialled(numbers))
+
+
+class _Listing:
+    """Shows numbers of listings, and reports the elements that are not numbers.
+
+    Without `show` it prints their ids alone.
+    """
+
+    def __init__(self, access: Access, selection: Selection, show: Show | None) -> None:
+        self._access = access
+        self._shell = access.shell
+        self._selection = selection
+        self._show = show
+        self._shown = self._faulty = 0
+
+    async def show_all(self, filters: Mapping[str, object]) -> ExitCode:
+        """Show all numbers that the filters let pass, each as it comes."""
+        async with self._access.client() as client:
+            async for number in self._numbers(client, filters):
+                self._take(number)
+        return ExitCode.SOME_FAILED if self._faulty else ExitCode.ALL_FOUND
+
+    async def show_dialled(self, numbers: Sequence[str]) -> ExitCode:
+        """Show the numbers that are dialled so, each as it stands or else by its digits alone."""
+        missing: list[str] = []
+        async with self._access.client() as client:
+            for given in numbers:
+                found = [each async for each in self._numbers(client, {"phone_number": given})]
+                digits = _NO_DIGIT.sub("", given)
+                if not found:
+                    alike = self._numbers(client, {"search": digits[-_DIGITS_SEARCHED:]})
+                    found = [each async for each in alike if _NO_DIGIT.sub("", each.phone_number) == digits]
+                for number in found:
+                    self._take(number)
+                if not found:
+                    missing.append(given)
+        for given in missing:
+            self._shell.say(f"elevenphone: {given}: this key knows no such number. Check --region.")
+        if self._faulty:
+            return ExitCode.SOME_FAILED
+        return ExitCode.NOT_FOUND if missing else ExitCode.ALL_FOUND
+
+    async def _numbers(
+        self, client: PhoneNumberClient, filters: Mapping[str, Any]
+    ) -> AsyncIterator[PhoneNumber]:
+        listing = client.list(**filters, deadline=self._access.deadline)
+        while True:
+            try:
+                async for number in listing:
+                    yield number
+            except FaultyElementError as error:
+                self._report(error)
+            else:
+                return
+
+    def _take(self, number: PhoneNumber) -> None:
+        lookup = elevenphone.Found(self._shown, number.phone_number_id, 0, 0.0, number)
+        if not self._selection.takes(lookup):
+            return
+        if self._show is None:
+            self._shell.print(number.phone_number_id)
+        else:
+            self._show(lookup)
+        self._shown += 1
+
+    def _report(self, error: FaultyElementError) -> None:
+        self._faulty += 1
+        self._shell.say(f"elevenphone: {explained(error)}")
+        if self._show is None and error.phone_number_id is not None:
+            self._shell.print(error.phone_number_id)

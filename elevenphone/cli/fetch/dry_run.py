@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 from elevenphone._protocol.requests import path_segment
-from elevenphone.cli.exit_codes import ExitCode
+from elevenphone.cli.errors import ExitCode, telephone_number_error
 from elevenphone.cli.formats.ids import IdSource
 from elevenphone.cli.shell import Shell
-from elevenphone.cli.show.verdicts import telephone_number_error
 from elevenphone.cli.text import counted
 from elevenphone.errors import InvalidPhoneNumberIdError
 

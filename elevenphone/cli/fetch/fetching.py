@@ -12,12 +12,11 @@ from typing import Protocol
 import msgspec
 
 from elevenphone import PhoneNumberClient
+from elevenphone.cli.errors import ends_run, short_name, telephone_number_error
 from elevenphone.cli.fetch.background import BackgroundIds
 from elevenphone.cli.formats.ids import IdSource
-from elevenphone.cli.lookup import look_up
-from elevenphone.cli.show.progress import RunProgress
-from elevenphone.cli.show.tally import Tally
-from elevenphone.cli.show.verdicts import ends_run, short_name, telephone_number_error
+from elevenphone.cli.show.results import Tally, look_up
+from elevenphone.cli.show.runs import RunProgress
 from elevenphone.errors import ElevenPhoneError, StatusError
 from elevenphone.lookups import Failed, Lookup
 

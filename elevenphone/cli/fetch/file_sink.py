@@ -7,7 +7,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import BinaryIO
 
-from elevenphone.cli.exit_codes import OutputError
+from elevenphone.cli.errors import OutputError
 from elevenphone.cli.fetch.background import BatchWriter
 from elevenphone.cli.fetch.journal import Journal
 from elevenphone.cli.fetch.order import Order

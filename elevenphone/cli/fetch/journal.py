@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from elevenphone._records import encodable
-from elevenphone.cli.exit_codes import Refusal
+from elevenphone.cli.errors import Refusal, may_pass
 from elevenphone.cli.fetch.background import BatchWriter
 from elevenphone.cli.fetch.journal_file import SPAN, JournalFile, Row
 from elevenphone.cli.formats.files import unfinished_file
 from elevenphone.cli.formats.ids import Survey
 from elevenphone.cli.formats.lines import decode_line
-from elevenphone.cli.show.verdicts import may_pass
 from elevenphone.lookups import Lookup
 
 

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import NamedTuple
 
-from elevenphone.cli.exit_codes import OutputError, Refusal
+from elevenphone.cli.errors import OutputError, Refusal
 from elevenphone.cli.formats.files import mode_of, sync_directory
 from elevenphone.cli.formats.lines import encode_lines
 from elevenphone.lookups import Lookup

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from elevenphone._records import encodable
-from elevenphone.cli.exit_codes import Refusal
+from elevenphone.cli.errors import Refusal
 from elevenphone.cli.fetch.journal import ChangedError, Journal
 from elevenphone.cli.formats import database
 from elevenphone.cli.formats.columns import Selection

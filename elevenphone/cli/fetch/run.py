@@ -11,25 +11,25 @@ from typing import NoReturn
 
 from elevenphone import ClientStats
 from elevenphone.cli.access import Access, ClientSettings
-from elevenphone.cli.event_loop import run
-from elevenphone.cli.exit_codes import ExitCode, OutputError, Refusal
+from elevenphone.cli.errors import ExitCode, OutputError, Refusal, exit_code_of_exception
 from elevenphone.cli.fetch.fetching import Fetching, Sink
 from elevenphone.cli.fetch.file_sink import FileSink
 from elevenphone.cli.fetch.journal import ChangedError, Header, Journal
 from elevenphone.cli.fetch.order import Order, check_places, files_of, finished, refuse_existing
 from elevenphone.cli.fetch.stream import StreamSink
 from elevenphone.cli.formats.rows import require
-from elevenphone.cli.show.progress import RunProgress, run_progress
-from elevenphone.cli.show.summary import (
+from elevenphone.cli.shell import run
+from elevenphone.cli.show.results import Tally
+from elevenphone.cli.show.runs import (
+    RunProgress,
     headline,
     outcome_table,
     provider_table,
+    run_progress,
     summary_document,
     write_summary,
 )
-from elevenphone.cli.show.tally import Tally
 from elevenphone.cli.show.terminal import error_console
-from elevenphone.cli.show.verdicts import exit_code_of_exception
 from elevenphone.cli.text import counted, without_password
 from elevenphone.errors import ElevenPhoneError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from elevenphone.cli.exit_codes import OutputError
+from elevenphone.cli.errors import OutputError
 from elevenphone.cli.fetch.background import BatchWriter, in_background
 from elevenphone.cli.formats.columns import Selection
 from elevenphone.cli.formats.files import Target

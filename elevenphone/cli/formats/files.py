@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 import click
 
-from elevenphone.cli.exit_codes import OutputError, Refusal
+from elevenphone.cli.errors import OutputError, Refusal
 from elevenphone.cli.formats.rows import ENDINGS, Format
 
 _DESCRIPTOR = re.compile(r"/dev/(stdin|stdout|stderr|fd/\d+)|/proc/(self|\d+)/fd/\d+")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from elevenphone.cli.exit_codes import Refusal
+from elevenphone.cli.errors import Refusal
 from elevenphone.cli.text import no_such_column
 
 DEFAULT_COLUMN = "phone_number_id"

@@ -6,33 +6,30 @@ import asyncio
 import contextlib
 import tempfile
 import time
-from collections.abc import Callable
-from operator import attrgetter
 from pathlib import Path
 from random import Random
 
 from rich.text import Text
 
 from elevenphone import ClientStats, PhoneNumberClient
-from elevenphone.cli.event_loop import run
-from elevenphone.cli.exit_codes import ExitCode
+from elevenphone.cli.errors import ExitCode
 from elevenphone.cli.fetch.fetching import Fetching
 from elevenphone.cli.fetch.journal import Header, Journal
 from elevenphone.cli.formats.ids import IdSource
-from elevenphone.cli.shell import Shell
-from elevenphone.cli.show.numbers import COLUMNS, lookup_cells
-from elevenphone.cli.show.progress import run_progress
-from elevenphone.cli.show.summary import headline, outcome_table, provider_table
-from elevenphone.cli.show.tally import Tally
-from elevenphone.cli.show.terminal import RowTable, error_console, output_console
+from elevenphone.cli.formats.lines import decode_line
+from elevenphone.cli.shell import Shell, run
+from elevenphone.cli.show.results import Tally
+from elevenphone.cli.show.runs import headline, outcome_table, provider_table, run_progress
+from elevenphone.cli.show.terminal import COLUMNS, RowTable, error_console, lookup_cells, output_console
 from elevenphone.cli.text import counted
 from elevenphone.emulator import Emulator, Latency
-from elevenphone.lookups import Found, Lookup
+from elevenphone.lookups import Found
 
 _CONCURRENCY_LIMIT = 12
 _OUTAGE_SECONDS = 1.5
 _IDS_TO_ONE_UNKNOWN = 50
 _SAMPLES = 3
+_SECONDS_BETWEEN_LOOKS = 0.01
 _NOTES = {
     "not found": "ids no number has, mixed in on purpose",
     "retries": "refused or broken answers, asked again",
@@ -42,16 +39,7 @@ _NOTES = {
 
 
 def run_demo(shell: Shell, count: int, seed: int) -> ExitCode:
-    """Look up, and show the results.
-
-    Args:
-        shell: Where the command runs.
-        count: How many ids.
-        seed: Another seed makes other numbers and faults.
-
-    Returns:
-        0 where every known id was found and no other, else 5.
-    """
+    """Look up, and show the results; the code is 0 where every known id was found and no other, else 5."""
     emulator = Emulator(
         numbers=count,
         seed=seed,
@@ -64,13 +52,10 @@ def run_demo(shell: Shell, count: int, seed: int) -> ExitCode:
     unknown = emulator.unknown_ids[: count // _IDS_TO_ONE_UNKNOWN]
     ids = [*emulator.ids[: count - len(unknown)], *unknown]
     Random(seed).shuffle(ids)
-    console = output_console(shell)
-    console.print(
-        Text(
-            f"{counted(count, 'lookup')} against an emulator of the API on this machine. It takes "
-            f"{_CONCURRENCY_LIMIT} requests at once, answers in about 40 ms, fails 2 times in 100, and goes "
-            f"away for {_OUTAGE_SECONDS:g} s; the client has to find that out."
-        )
+    output_console(shell).print(
+        f"{counted(count, 'lookup')} against an emulator of the API on this machine. It takes "
+        f"{_CONCURRENCY_LIMIT} requests at once, answers in about 40 ms, fails 2 times in 100, and goes "
+        f"away for {_OUTAGE_SECONDS:g} s; the client has to find that out."
     )
     demo = _Demo(shell, emulator, ids)
     with tempfile.TemporaryDirectory() as folder:
@@ -84,67 +69,76 @@ def run_demo(shell: Shell, count: int, seed: int) -> ExitCode:
 
 
 class _Demo:
-    """One run in two parts.
-
-    Attributes:
-        tally: Its lookups.
-        interrupted: Whether somebody ended it for good.
-    """
+    """One run in two parts, of which somebody may have interrupted one for good."""
 
     def __init__(self, shell: Shell, emulator: Emulator, ids: list[str]) -> None:
-        self._shell = shell
         self.tally = Tally()
         self.interrupted = False
+        self._shell = shell
         self._emulator = emulator
         self._ids = ids
-        self._fetching: Fetching | None = None
         self._samples: dict[str, Found] = {}
         self._stats: ClientStats | None = None
         self._seconds = 0.0
 
     async def look_up(self, folder: Path) -> None:
         """Look all ids up, with the progress on standard error."""
-        path, journal_path = folder / "ids.txt", folder / "journal"
-        path.write_text("".join(f"{phone_number_id}\n" for phone_number_id in self._ids), encoding="ascii")
-        source = IdSource(path, None, None)
+        file = folder / "ids.txt"
+        file.write_text("".join(f"{phone_number_id}\n" for phone_number_id in self._ids), encoding="ascii")
+        source = IdSource(file, None, None)
         header = Header.of("the emulator", self._emulator.api_key, source.survey())
         async with (
             self._emulator as emulator,
             PhoneNumberClient(emulator.api_key, base_url=emulator.base_url) as client,
         ):
             started = time.perf_counter()
-            with contextlib.closing(_WatchedJournal(journal_path, self._note)) as journal:
+            with contextlib.closing(Journal(folder / "journal", folder / "out")) as journal:
                 journal.begin(header)
-                await self._fetch(client, source, journal)
-            if not self.interrupted and self.tally.done < len(self._ids):
-                with contextlib.closing(_WatchedJournal(journal_path, self._note)) as journal:
-                    kept = sum(1 for _ in journal.resume(header))
+                await self._fetch(client, source, journal, with_accidents=True)
+            with contextlib.closing(Journal(folder / "journal", folder / "out")) as journal:
+                kept = sum(1 for _ in journal.resume(header))
+                if not self.interrupted and self.tally.done < len(self._ids):
                     text = f"Interrupted on purpose; {kept:,} answers are in the journal, and it goes on."
                     output_console(self._shell).print(text)
                     await self._fetch(client, source, journal)
-            self._seconds = time.perf_counter() - started
+                self._seconds = time.perf_counter() - started
+                if self.tally.done == len(self._ids):
+                    self._take_samples(journal)
             self._stats = client.stats
 
-    async def _fetch(self, client: PhoneNumberClient, source: IdSource, journal: Journal) -> None:
+    async def _fetch(
+        self, client: PhoneNumberClient, source: IdSource, journal: Journal, *, with_accidents: bool = False
+    ) -> None:
         progress = run_progress(error_console(self._shell), len(self._ids), self.tally.done)
-        self._fetching = Fetching(client, source, journal, self.tally, progress, deadline=300.0, grace=10.0)
+        fetching = Fetching(client, source, journal, self.tally, progress, deadline=300.0, grace=10.0)
+        accidents = asyncio.create_task(self._cause_accidents(fetching)) if with_accidents else None
         try:
-            await self._fetching.run()
+            await fetching.run()
         finally:
+            if accidents is not None:
+                accidents.cancel()
             journal.finish()
-        self.interrupted = self._fetching.interrupted
+        self.interrupted = fetching.interrupted
 
-    def _note(self, lookup: Lookup) -> None:
-        """Watch the answers, and cause two accidents on the way."""
-        if isinstance(lookup, Found) and lookup.number.assigned_agent:
-            first = self._samples.setdefault(lookup.number.provider, lookup)
-            if lookup.index < first.index:  # the same in each run, whatever comes first
-                self._samples[lookup.number.provider] = lookup
-        if self.tally.done == len(self._ids) // 4:
-            self._emulator.outage = True
-            asyncio.get_running_loop().call_later(_OUTAGE_SECONDS, setattr, self._emulator, "outage", False)
-        if self.tally.done == len(self._ids) // 2 and self._fetching is not None:
-            self._fetching.stop()
+    async def _cause_accidents(self, fetching: Fetching) -> None:
+        """Take the server away after a quarter of the lookups, and interrupt the run after half of them."""
+        await self._passed(len(self._ids) // 4)
+        self._emulator.outage = True
+        asyncio.get_running_loop().call_later(_OUTAGE_SECONDS, setattr, self._emulator, "outage", False)
+        await self._passed(len(self._ids) // 2)
+        fetching.stop()
+
+    async def _passed(self, count: int) -> None:
+        while self.tally.done <= count:  # noqa: ASYNC110 - a tally has no event
+            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def _take_samples(self, journal: Journal) -> None:
+        """Take the first number with an agent of each provider."""
+        for lookup in map(decode_line, journal.in_order(len(self._ids))):
+            if isinstance(lookup, Found) and lookup.number.assigned_agent:
+                self._samples.setdefault(lookup.number.provider, lookup)
+            if len(self._samples) == _SAMPLES:
+                return
 
     def show(self) -> None:
         """Print the summary, the samples, and what to do next."""
@@ -159,7 +153,7 @@ class _Demo:
             console.print()
             console.print(Text("One of each", style="bold"))
             table = RowTable(console, COLUMNS)
-            for sample in sorted(self._samples.values(), key=attrgetter("index"))[:_SAMPLES]:
+            for sample in self._samples.values():
                 table.add(lookup_cells(sample))
         console.print()
         console.print(Text("With a key of your own", style="bold"))
@@ -169,16 +163,3 @@ class _Demo:
             "  elevenphone fetch ids.txt -o numbers.csv",
             soft_wrap=True,
         )
-
-
-class _WatchedJournal(Journal):
-    """A journal that reports each answer."""
-
-    def __init__(self, path: Path, seen: Callable[[Lookup], None]) -> None:
-        super().__init__(path, path.with_name("out"))
-        self._seen = seen
-
-    def add(self, lookup: Lookup) -> None:
-        """Add an answer, and report it."""
-        super().add(lookup)
-        self._seen(lookup)

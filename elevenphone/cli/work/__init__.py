@@ -1,1 +1,0 @@
-"""The work of the commands, but for `fetch`, which has a folder of its own."""
