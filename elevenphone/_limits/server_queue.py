@@ -87,7 +87,7 @@ class ServerQueue:
         self._look_again_at = math.inf
         self._late_since = math.inf
         # The sample: the seconds of its answers, the sum of requests in flight, its last request, the answers
-        # it needs, and the request whose answer ends it in any case.
+        # that end it, the fewest of any use, and the request whose answer ends it in any case.
         self._seconds: list[float] = []
         self._in_flight = 0
         self._in_flight_before = 0.0
@@ -130,7 +130,7 @@ class ServerQueue:
                 self.slow.compare_with_fastest(min(self._seconds))
         if len(self._seconds) < self._needed and permit.number <= self._give_up_at:
             return False
-        if 2 * len(self._seconds) < self._needed:  # The few that counted may be the slowest.
+        if len(self._seconds) < self._least:  # The few that counted may be the slowest.
             self._start_anew(newest)
             return False
         times = AnswerTimes.of(self._seconds, self._in_flight)
@@ -177,6 +177,7 @@ class ServerQueue:
         self._up_to = after + count
         self._give_up_at = after + _PATIENCE * count
         self._needed = len(self._seconds) + count
+        self._least = self._needed / 2
 
     def _start_anew(self, newest: int) -> None:
         self._seconds.clear()

@@ -63,3 +63,23 @@ def test_two_slow_answers_of_a_sample_are_no_queue() -> None:
         now += LATENCY
         assert limit.value >= 8
     assert not limit.held_by_queue
+
+
+def test_a_sample_of_which_every_request_was_cancelled_is_taken_again() -> None:
+    limit = ConcurrencyLimit(None, lambda: 0.5)
+    number = 0
+
+    def start(now: float) -> Permit:
+        nonlocal number
+        number += 1
+        permit = Permit(now, int(limit.value), number)  # the limit is reached
+        limit.started(permit)
+        return permit
+
+    for _ in range(40):
+        limit.taught_nothing(start(0.0))
+        limit.answered(start(1.0), 1.0 + LATENCY)
+    for _ in range(40):
+        limit.taught_nothing(start(2.0))
+    limit.answered(start(3.0), 3.0 + LATENCY)
+    assert not limit.held_by_queue
