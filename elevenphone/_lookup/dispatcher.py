@@ -193,8 +193,11 @@ class Dispatcher:
             parse(job.decode, await self._transport.send(url))
         except BaseException as caught:
             error = self._own_error(caught, job, started)
-            slot.failed(self.loop.time(), error, None)
-            self._note_refusal(error, started)
+            if isinstance(error, DeadlineExceededError) and job.leaves_too_little_time(started):
+                slot.give_back()
+            else:
+                slot.failed(self.loop.time(), error, None)
+                self._note_refusal(error, started)
         else:
             slot.found(self.loop.time(), None)
         self.watchdog.until(job, job.expires)

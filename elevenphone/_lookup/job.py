@@ -139,6 +139,10 @@ class Job(Watched, Generic[_T], eq=False):
         self.has_probed = True
         return min(now + self.timeout, self.expires)
 
+    def leaves_too_little_time(self, started: float) -> bool:
+        """Whether the deadline was near when a request began: if it gets no answer, that shows nothing."""
+        return self.deadline is not None and self.expires < started + min(self.timeout, self.deadline)
+
     def failed(self, error: ElevenPhoneError, began: float, now: float) -> None:
         """Note how an attempt failed."""
         self.error = error.with_traceback(None)  # whose frames would live as long as the error

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import pytest
 from fault_helpers import ids
-from stub_transport import Hang, Step, StubTransport
+from stub_transport import After, Hang, Step, StubTransport, found
 from virtual_client import good, id_of, now, use_client
 
 from elevenphone import DeadlineExceededError, Failed, Found, Lookup, PhoneNumberClient, RetryPolicy
@@ -43,3 +46,21 @@ def test_a_server_that_falls_silent_ends_a_run_of_few_slots(concurrency: int) ->
 
     transport = StubTransport(serve)
     assert use_client(transport, use, concurrency=concurrency, retry=_PATIENT) < 90.0
+
+
+def test_a_probe_that_its_lookups_deadline_cuts_short_does_not_end_a_run() -> None:
+    async def source() -> AsyncIterator[str]:
+        for number, phone_number_id in enumerate(ids(30)):
+            if number in (20, 21):
+                await asyncio.sleep(60.0)  # so the silent id is the only one until it has failed
+            yield phone_number_id
+
+    def serve(url: str) -> Step:
+        # Three attempts of ten seconds leave less than a second to the probe, whose answer takes five.
+        return Hang() if id_of(url) == "phnum_20" else After(5.0, found(id_of(url)))
+
+    async def use(client: PhoneNumberClient) -> list[Lookup]:
+        return await client.gather(source(), deadline=31.0)
+
+    lookups = use_client(serve, use)
+    assert [lookup.index for lookup in lookups if isinstance(lookup, Failed)] == [20]

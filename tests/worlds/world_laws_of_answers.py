@@ -210,13 +210,14 @@ def _is_the_accounts(evidence: Evidence, error: ElevenPhoneError) -> bool:
 def chance_loses_almost_nothing(evidence: Evidence) -> Iterator[str]:
     """Failures at random lose at most two ids of a run, and one more in 500.
 
-    Of its first fifty ids twice as many as their attempts leave to chance: a client that knows
-    nothing yet of how many answers fail may take bad luck for the id's fault. Where outages hide answers,
-    five: fewer than six ids under way do not show that it is an outage, and it may be over when their
-    attempts are used up. A policy of one attempt says that nothing is to be tried again.
+    Of its first fifty ids twice as many as their attempts leave to chance, and twice the deviation of
+    that: a client that knows nothing yet of how many answers fail may take bad luck for the id's fault.
+    Where outages hide answers, five: fewer than six ids under way do not show that it is an outage, and
+    it may be over when their attempts are used up. A policy of one attempt says that nothing is to be
+    tried again.
     """
     attempts = evidence.world.client.attempts
-    at_first = 2 * chance_of_failing(evidence.world) ** attempts
+    lost_at_first = chance_of_failing(evidence.world) ** attempts
     in_any_run = 5 if any(outage.hides_answers for outage in evidence.world.server.outages) else 2
     if attempts < 2:
         return
@@ -226,7 +227,9 @@ def chance_loses_almost_nothing(evidence: Evidence) -> Iterator[str]:
             for lookup, error in lost(run)
             if _reason_of_loss(evidence, run, lookup, error) == "chance"
         ]
-        if len(unlucky) > in_any_run + len(run.ids) // 500 + at_first * min(50, len(run.ids)):
+        expected = lost_at_first * min(50, len(run.ids))
+        bound = in_any_run + len(run.ids) // 500 + 2 * (expected + math.sqrt(expected))
+        if len(unlucky) > bound:
             yield f"{run.plan.name}: {len(unlucky)} of {len(run.ids)} lost to chance: {unlucky[:5]}"
 
 
