@@ -12,6 +12,8 @@ _PRECISE = 0.1
 _ENOUGH = 128
 # The weight of the older answers, as a count, when newer ones are added.
 _REMEMBERED = 512
+# With this many times as many requests in flight, some may wait.
+_MORE_IN_FLIGHT = 1.25
 
 
 class AnswerTimes(msgspec.Struct, frozen=True, gc=False):
@@ -83,3 +85,13 @@ class AnswerTimes(msgspec.Struct, frozen=True, gc=False):
         longer = self.mean - other.mean
         chance = standard_errors * math.sqrt(self.variance / self.count + other.variance / other.count)
         return longer if longer > chance else 0.0
+
+    def may_have_waited(self, other: AnswerTimes) -> bool:
+        """Say whether these answers took longer than others, perhaps as more requests were in flight.
+
+        Then they must not be added: the sum would follow a queue that grows in small steps.
+
+        Args:
+            other: The others.
+        """
+        return self.in_flight > _MORE_IN_FLIGHT * other.in_flight and self.longer_by(other, 1.0) > 0

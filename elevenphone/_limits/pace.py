@@ -24,6 +24,9 @@ _USED_PART = 0.5
 _LEAST_PART = 0.25
 _FRUITLESS_HOLD, _LONGEST_FRUITLESS_HOLD = 0.05, 1.0
 _RAISE = 0.1
+# A pace below this grows as fast as this one. If each of two clients grew by a part of its own pace, the one
+# that bad luck cut more often would stay far behind.
+_GROWS_ALIKE_BELOW = 5.0
 
 
 class _State(NamedTuple):
@@ -104,7 +107,7 @@ class Pace:
         elif now > self._raise_from and self._starts.a_second(now, newest) >= _USED_PART * self._learned:
             elapsed = min(now - max(self._raised_at, self._raise_from), 1.0)
             a_second = self._raise if now < self._forget_cost_at else _RAISE
-            self._set(self._learned * (1 + a_second * elapsed))
+            self._set(self._learned + a_second * elapsed * max(self._learned, _GROWS_ALIKE_BELOW))
             self._is_first_estimate = False
             self._raised_at = now
 

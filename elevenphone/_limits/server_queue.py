@@ -226,7 +226,7 @@ class ServerQueue:
         faster = idle.longer_by(times, _CHANCE_WHEN_FASTER) > 0
         if faster and self._was_faster:
             self._set_idle(times)
-        elif not faster and not self.bounds:
+        elif not faster and not self.bounds and not times.may_have_waited(idle):
             self._set_idle(times.added_to(idle))
         self._was_faster = faster
 

@@ -203,3 +203,16 @@ def test_a_refusal_slows_the_growth_of_the_pace_for_at_most_a_minute(
     starts(driver, 10.0)
     # It grows by a tenth each second, as after a refusal without Retry-After.
     assert pace(driver) >= 0.9 * before * 1.1**10
+
+
+def test_a_pace_that_bad_luck_has_cut_to_almost_nothing_recovers_in_seconds() -> None:
+    """Another client may take every request that the server accepts, at the moment of each attempt."""
+    driver = Driver()
+    for _ in range(40):
+        driver.now += driver.wait()
+        driver.ask(takes=0.01)
+        driver.now += driver.wait()
+        driver.ask(throttled("rate"), takes=0.001)
+    assert pace(driver) < 1.0
+    starts(driver, 15.0)
+    assert pace(driver) >= 5.0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
+import pytest
 import virtual_time
-from limits_driver import LATENCY
+from limits_driver import LATENCY, Driver, unavailable
 from simulated_server import SimulatedServer
 
 from elevenphone import PhoneNumberClient
@@ -83,3 +85,22 @@ def test_a_sample_of_which_every_request_was_cancelled_is_taken_again() -> None:
         limit.taught_nothing(start(2.0))
     limit.answered(start(3.0), 3.0 + LATENCY)
     assert not limit.held_by_queue
+
+
+@pytest.mark.parametrize("ending", ["cancelled", "failed"])
+def test_a_queue_is_noticed_although_some_requests_get_no_answer(ending: str) -> None:
+    """A sample of the times of answers does not wait for requests that were cancelled or failed."""
+    driver = Driver()
+    in_flight: deque[Permit] = deque()
+    for _ in range(300):
+        in_flight.extend(driver.fill())
+        count = len(in_flight)
+        permit = in_flight.popleft()
+        driver.now = max(driver.now, permit.started + LATENCY * max(1.0, count / 10))
+        if permit.number % 5:
+            driver.end(permit)
+        elif ending == "cancelled":
+            driver.withdraw(permit)
+        else:
+            driver.end(permit, unavailable())
+    assert driver.limits.concurrency.held_by_queue
