@@ -8,7 +8,7 @@ from typing import BinaryIO, Literal, Protocol, TypeAlias, cast
 
 import msgspec
 
-from elevenphone.cli.formats.columns import Columns, Fields, Kind, Selection
+from elevenphone.cli.formats.columns import Columns, Kind, Selection
 from elevenphone.cli.formats.lines import encode_line
 from elevenphone.cli.text import printable_json
 from elevenphone.lookups import Found, Lookup
@@ -66,41 +66,29 @@ class JSONLines:
         return line or encode_line(lookup)
 
 
-class CSVLines:
+class CSVLines(Columns):
     """Rows of CSV in UTF-8; missing values are empty.
 
     The csv module looks at each character, which takes longer than all else that is done for a row.
     """
 
     def __init__(self, selection: Selection) -> None:
-        self._columns = _Texts(selection.names, FLAG_WORDS, of_json=_quoted, lacking="")
+        super().__init__(selection.names, FLAG_WORDS, of_json=str, lacking="")
         self.header = _encoded(",".join(map(_quoted, selection.names)))
 
     def encode(self, lookup: Lookup, line: bytes | None = None) -> bytes:
-        """Write one row; see `TextForm`."""
-        return _encoded(self._columns.row(lookup, line))
-
-
-class _Texts(Columns):
-    """Columns as text, in quotes where CSV needs them."""
-
-    def row(self, lookup: Lookup, line: bytes | None) -> str:
         """Write one row: that of the number before, but for the values that are not in its parts."""
         kind, own = self.own_values(lookup, line)
-        return kind.template % kind.choose_own(own)
+        texts = cast("tuple[str, ...]", kind.own.take_texts(own))
+        if _needs_quotes("".join(texts)):
+            for place, text in zip(kind.own.texts, texts, strict=True):
+                own[place] = _quoted(text)
+        return _encoded(kind.template % kind.choose_own(own))
 
     def _take_parts(self, kind: Kind, number: PhoneNumber | None) -> None:
         super()._take_parts(kind, number)
-        rest = [str(text).replace("%", "%%") for text in kind.rest]
+        rest = [_quoted(str(text)).replace("%", "%%") for text in kind.rest]
         kind.template = ",".join(map(str, kind.choose(["%s"] * kind.own.count + rest)))
-
-    def _show(self, fields: Fields, values: list[object]) -> list[object]:
-        shown = super()._show(fields, values)
-        texts = cast("tuple[str, ...]", fields.take_texts(shown))
-        if _needs_quotes("".join(texts)):
-            for place, text in zip(fields.texts, texts, strict=True):
-                shown[place] = _quoted(text)
-        return shown
 
 
 def _encoded(row: str) -> bytes:
