@@ -224,7 +224,7 @@ def test_another_run_is_refused(tmp_path: Path, header: Header, complaint: str) 
 def test_files_of_the_run_may_be_replaced_and_no_others(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     with closing(opened(path)) as journal:
-        journal.begin(HEADER, [tmp_path / "out\nof two lines\udcff.csv"], may_replace=True)
+        journal.begin(HEADER, may_replace=[tmp_path / "out\nof two lines\udcff.csv"])
         journal.note_made(tmp_path / "folder" / "failed.jsonl")
     moved = tmp_path / "moved"
     moved.mkdir()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from cli_helpers import Api, run
 
-from elevenphone.cli.fetch.journal import Journal
+from elevenphone.cli.errors import OutputError
+from elevenphone.cli.fetch.journal import Header, Journal
 
 
 @pytest.fixture(autouse=True)
@@ -164,6 +166,35 @@ def test_an_output_that_was_made_before_the_failures_could_be_is_the_runs_own(
     mine.unlink()
     assert run(*arguments, "--resume", **api.variables).code == 1
     assert sorted(contents(folder)) == ["failed.jsonl", "ids.txt", "out.csv", "there.csv"]
+
+
+def test_an_output_that_was_made_just_before_the_run_ended_is_the_runs_own(
+    api: Api, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(journal: Journal, path: Path) -> None:  # noqa: ARG001 - as the method
+        raise OutputError(f"'{journal.path}'", "database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "note_made", fail)
+        assert "disk is full" in run("fetch", "ids.txt", "-o", "out.csv", **api.variables).errors
+    assert sorted(contents(folder)) == ["ids.txt", "out.csv", "out.csv.journal", "there.csv"]
+    (folder / "out.csv").rename(folder / "moved.csv")
+    (folder / "out.csv").write_text("mine")
+    assert "not from the run" in run("fetch", "ids.txt", "-o", "out.csv", "--resume", **api.variables).errors
+    (folder / "moved.csv").rename(folder / "out.csv")
+    assert run("fetch", "ids.txt", "-o", "out.csv", "--resume", **api.variables).code == 1
+    assert sorted(contents(folder)) == ["ids.txt", "out.csv", "there.csv"]
+
+
+def test_a_run_with_force_that_was_killed_before_its_first_answer_still_overwrites(
+    api: Api, folder: Path
+) -> None:
+    there = folder / "there.csv"
+    header = Header(api.variables["ELEVENLABS_BASE_URL"], "key", None, None)
+    with closing(Journal(folder / "there.csv.journal", there)) as journal:
+        journal.begin(header, may_replace=[there])
+    assert run("fetch", "ids.txt", "-o", "there.csv", "--resume", **api.variables).code == 1
+    assert there.read_text().startswith("index,")
 
 
 def test_force_overwrites_and_keeps_a_link_and_the_permissions(api: Api, folder: Path) -> None:

@@ -60,6 +60,7 @@ class FileSink(BatchWriter[Lookup]):
         journal = self._journal
         with whole_file(path, replace=journal.may_replace(path), mark=journal.mark) as file:
             yield file
+            journal.note_unfinished(path, file)
         journal.note_made(path)
 
     def has(self, index: int, phone_number_id: str) -> bool:

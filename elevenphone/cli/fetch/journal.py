@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from itertools import chain, groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from elevenphone._records import encodable
 from elevenphone.cli.errors import Refusal, may_pass
@@ -86,7 +86,8 @@ class Journal(BatchWriter[Lookup]):
         self.damaged = 0
         self._begun: Header | None = None
         self._hash = ""
-        # Files that the run wrote, or may replace as it began with --force, from the journal's directory.
+        # Files that the run wrote, or may replace as it began with --force, from the journal's directory;
+        # and those that it was about to write, with their inodes.
         self._ours: set[str] = set()
         # By position, a checksum of the id whose answer stands; 0 where there is none.
         self._answered = array("I")
@@ -112,26 +113,31 @@ class Journal(BatchWriter[Lookup]):
             answer = self._file.connection.execute("SELECT 1 FROM answers LIMIT 1").fetchone()
             self.has_answers = answer is not None
 
-    def begin(self, header: Header, made: Iterable[Path] = (), *, may_replace: bool = False) -> None:
+    def begin(self, header: Header, made: Iterable[Path] = (), may_replace: Iterable[Path] = ()) -> None:
         """Forget all answers, and begin anew.
 
         Args:
             header: What the run is about.
             made: Files that the run makes.
-            may_replace: Whether it may replace files in their places.
+            may_replace: Those of them that may be there already, and are replaced.
         """
         for path in made:
             if self.mark.isalnum():  # of a run that was killed
                 unfinished_file(path, self.mark).unlink(missing_ok=True)
         self.mark = secrets.token_hex(4)
         key = _hash(header.key, self.mark)
-        self._ours = {self._name(path) for path in made if may_replace}
+        self._ours = set(map(self._name, may_replace))
         self._file.begin(self.mark, header.server, key, header.ids, header.digest, "\n".join(self._ours))
         self.has_answers = False
 
     def may_replace(self, path: Path) -> bool:
         """Tell whether a file is one that the run wrote, or was allowed to replace when it began."""
-        return self._name(path) in self._ours
+        try:
+            inode = path.stat().st_ino
+        except OSError:
+            inode = 0
+        name = self._name(path)
+        return name in self._ours or _with_inode(name, inode) in self._ours
 
     def _name(self, path: Path) -> str:
         try:
@@ -237,9 +243,16 @@ class Journal(BatchWriter[Lookup]):
         if expected != count:
             raise _lacks(expected)
 
+    def note_unfinished(self, path: Path, file: BinaryIO) -> None:
+        """Remember a file that is about to be moved to its place: the run may end before `note_made`."""
+        self._note_ours(_with_inode(self._name(path), os.fstat(file.fileno()).st_ino))
+
     def note_made(self, path: Path) -> None:
         """Remember a file that has been made: a later run may replace it."""
-        self._ours.add(self._name(path))
+        self._note_ours(self._name(path))
+
+    def _note_ours(self, entry: str) -> None:
+        self._ours.add(entry)
         with self._file.transaction():
             self._file.connection.execute("UPDATE run SET ours = ?", ["\n".join(self._ours)])
 
@@ -264,6 +277,10 @@ class Journal(BatchWriter[Lookup]):
         self._answered[position] = _checksum_of_id(lookup.phone_number_id)
         self.count = max(self.count, position + 1)
         self.kept += 1
+
+
+def _with_inode(name: str, inode: int) -> str:
+    return f"{name}//{inode}"
 
 
 def _lacks(position: int) -> ChangedError:

@@ -146,9 +146,12 @@ class _Fetch:
     def _open(self, journal: Journal, header: Header) -> None:
         order = self._order
         if order.force or not journal.has_answers:
+            replaced = order.outputs
             if not order.force:
                 refuse_existing(order, journal)
-            journal.begin(header, order.outputs, may_replace=order.force)
+                # Those of a run with --force that was killed before its first answer.
+                replaced = [path for path in replaced if order.resume and journal.may_replace(path)]
+            journal.begin(header, order.outputs, replaced)
             return
         if not order.resume:
             raise Refusal(
