@@ -155,7 +155,9 @@ def the_servers_queue_stays_short(evidence: Evidence) -> Iterator[str]:
     """Bulk keeps few requests in a queue of the server, so that a get would not wait long behind them.
 
     That is the mean of what a request of any kind met on arrival, once the client has got some hundred
-    answers: half as many as the server works on, and 3 more. If answers vary much, twice as many.
+    answers: half as many as the server works on, and 3 more. If answers vary much, twice as many, and after
+    twice as many answers: a single sample then needs up to 128 answers, and where the server works on few
+    requests the first sample has waited, so a second look has to correct it.
     It says nothing about servers that do more than queue, nor about failures in between. Nor about
     answers of two kinds, nor about servers that work on fewer than three requests: there the first
     answers do not show the time without a queue, so it takes longer.
@@ -170,8 +172,8 @@ def the_servers_queue_stays_short(evidence: Evidence) -> Iterator[str]:
     if server.latency.shape == "two humps" or limit < _FIRST_SAMPLE:
         return
     met = [request.ahead for request in evidence.log if request.outcome in ("found", "bad")]
-    late = met[int(40 * limit) + 200 :]
     varies = 1 if server.latency.shape == "constant" else 2
+    late = met[varies * (int(40 * limit) + 200) :]
     if len(late) >= _ENOUGH_TO_SAY and fmean(late) > varies * (limit / 2 + 3):
         yield f"{fmean(late):.1f} requests waited where {limit:.0f} are worked on at once"
 
