@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from elevenphone.cli.errors import OutputError
 from elevenphone.cli.fetch import file_sink
 from elevenphone.cli.fetch.file_sink import FileSink
 from elevenphone.cli.fetch.journal import Header, Journal
@@ -118,3 +120,20 @@ def test_a_disk_that_was_full_for_a_while_makes_the_same_files(
     monkeypatch.setattr(Selection, "takes", takes)
     assert written(output, LOOKUPS) == expected
     assert calls == 100 + len(LOOKUPS)
+
+
+def test_unfinished_files_make_room_for_the_journal(
+    output: Path, expected: tuple[object, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = Journal.keep
+    beside: list[int] = []
+
+    def kept(journal: Journal, batch: list[Lookup]) -> Iterable[tuple[list[Lookup], bytes]]:
+        beside.append(len(list(output.parent.glob("*.part"))))
+        if len(beside) == 3:
+            raise OutputError("'journal'", "database or disk is full")
+        return keep(journal, batch)
+
+    monkeypatch.setattr(Journal, "keep", kept)
+    assert written(output, LOOKUPS) == expected
+    assert beside == [2, 2, 2, *[0] * 5]

@@ -12,7 +12,6 @@ import pytest
 
 from elevenphone.cli.errors import OutputError, Refusal
 from elevenphone.cli.fetch.background import BackgroundIds, BatchWriter, in_background
-from elevenphone.cli.fetch.stream import LineWriter
 from elevenphone.cli.formats.files import is_stream, whole_file
 from elevenphone.cli.formats.ids import IdSource
 
@@ -76,7 +75,13 @@ def test_a_path_that_cannot_be_looked_at_is_taken_for_a_file(
 
 def test_lines_of_several_threads_do_not_mingle(tmp_path: Path) -> None:
     with (tmp_path / "out").open("wb", buffering=0) as file:
-        writer = LineWriter(file.fileno(), "out")
+
+        class Lines(BatchWriter[bytes]):
+            def write(self, batch: list[bytes]) -> None:
+                for line in batch:
+                    file.write(line)
+
+        writer = Lines()
 
         def write(number: int) -> None:
             for _ in range(200):

@@ -16,7 +16,7 @@ from elevenphone.cli.formats.ids import IdSource
 _PIECES_AHEAD = 2
 # For input that is not read in pieces, such as Parquet.
 _LARGEST_BATCH = 5_000
-# Items that wait to be written; whoever makes more has to wait too.
+# Items that wait to be written; whoever makes more has to wait too. A lookup takes a few KB.
 _MOST_WAITING = 2_500
 _T = TypeVar("_T")
 
@@ -71,7 +71,7 @@ class BatchWriter(ABC, Generic[_T]):
         """Whether so much waits that it should be written first."""
         return len(self._waiting) >= _MOST_WAITING
 
-    def add(self, item: _T) -> None:
+    def add(self, item: _T, /) -> None:
         """Let an item wait for the next batch."""
         self._waiting.append(item)
 

@@ -38,7 +38,7 @@ class Sink(Protocol):
         """Tell whether an id was answered in an earlier run."""
         ...
 
-    def add(self, lookup: Lookup) -> None:
+    def add(self, lookup: Lookup, /) -> None:
         """Keep an answer, in memory until the next `flush`."""
         ...
 

@@ -69,7 +69,14 @@ class FileSink(BatchWriter[Lookup]):
 
     def write(self, batch: list[Lookup]) -> None:
         """Keep answers, and write those whose turn it is; see `BatchWriter`."""
-        for lookups, lines in self._journal.keep(batch):
+        try:
+            kept = self._journal.keep(batch)
+        except OutputError:  # the room that the journal lacks may be that of the unfinished files
+            if self._files is None:
+                raise
+            self.close()
+            kept = self._journal.keep(batch)
+        for lookups, lines in kept:
             if self._follows:
                 self._follow(lookups, lines.splitlines(keepends=True))
 
@@ -81,9 +88,12 @@ class FileSink(BatchWriter[Lookup]):
                 self._export(*answer)
         except OSError:  # such as a full disk; the journal has the answers, so `complete` begins again
             self.close()
-        self._follows = self._files is not None and len(self._early) <= _MOST_EARLY
-        if not self._follows:
-            self._early.clear()
+        if len(self._early) > _MOST_EARLY:
+            self._stop_following()
+
+    def _stop_following(self) -> None:
+        self._follows = False
+        self._early.clear()
 
     def complete(self, count: int) -> None:
         """Write the answers that have not been written, and move the files to their places.
@@ -108,6 +118,7 @@ class FileSink(BatchWriter[Lookup]):
 
     def close(self) -> None:
         """Delete the files if they are not complete."""
+        self._stop_following()
         files, self._files = self._files, None
         if files is not None:
             with contextlib.suppress(OutputError):

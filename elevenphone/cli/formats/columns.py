@@ -18,7 +18,6 @@ from elevenphone.models import (
     InboundTrunk,
     OtherPhoneNumber,
     OutboundTrunk,
-    PhoneNumber,
     SIPTrunkPhoneNumber,
     TwilioPhoneNumber,
 )
@@ -54,7 +53,10 @@ _TYPES: dict[str, object] = {
     "attempts": int,
     "elapsed": float,
 }
+_NUMBERS: set[object] = {int, float}
 _ENCODER = msgspec.json.Encoder()
+# Different agents, or trunks, whose values are remembered.
+_MOST_REMEMBERED = 200
 _OF_LOOKUPS = ("index", "phone_number_id", "attempts", "elapsed", "status", "raw")
 _OF_ERRORS = ("error_kind", "http_status", "error_code", "error_message", "request_id")
 COLUMNS = tuple(_TYPES)
@@ -120,57 +122,39 @@ class Fields:
     Attributes:
         flags: Places of flags.
         nested: Places of lists and mappings.
-        texts: Places of all others but numbers, and what takes the values there.
-        count: How many there are.
+        numbers: Places of numbers.
     """
 
     def __init__(self, types: Iterable[object]) -> None:
         kinds = list(types)
-        self.count = len(kinds)
         self.flags = [place for place, kind in enumerate(kinds) if kind is bool]
         self.nested = [place for place, kind in enumerate(kinds) if _is_nested(kind)]
-        apart = {*self.flags, *self.nested}
-        self.texts = [n for n, kind in enumerate(kinds) if n not in apart and kind not in (int, float)]
-        self.take_texts = _taker(self.texts)
+        self.numbers = [place for place, kind in enumerate(kinds) if kind in _NUMBERS]
 
 
 class _Part:
-    """A part of a number, such as its agent, and how the last one is shown: the next is often the same."""
+    """A part of a number, such as its agent, and the values of those before: many numbers share one."""
 
     def __init__(self, struct: type[msgspec.Struct], lacking: object) -> None:
         self.fields = Fields(_fields(struct).values())
         self.lacking = [lacking] * len(struct.__struct_fields__)
-        self.last: msgspec.Struct | None = None
-        self.shown: list[object] = self.lacking
+        self.shown: dict[bytes, list[object]] = {}
 
 
-class Kind:
+class _Kind(NamedTuple):
     """How lookups of a kind become columns: all Twilio numbers, or all failures.
 
     Attributes:
-        own: The fields of the lookup, and those of the number that are not in its parts.
-        rest: What is shown of the parts of the last number, and then what is shown for a lacking column.
-        choose: Takes the columns from the values of `own` and `rest`.
-        choose_own: Takes from the values of `own` those that are columns.
-        template: What a format has made of `rest`.
+        own: Takes the values of a number that are not in its parts.
+        fields: The fields of the lookup, and then these.
+        parts: The names of the parts, and how they are shown.
+        choose: Chooses the columns from the values of all these, and a last one for what is lacking.
     """
 
-    def __init__(self, class_: type, names: Sequence[str]) -> None:
-        self.parts = [part for part in _PARTS if part in getattr(class_, "__struct_fields__", ())]
-        of_numbers = dict.fromkeys(("provider", *_fields(class_))) if self.parts else {}
-        own = [name for name in of_numbers if name not in (*_PARTS, "raw")] or _OF_ERRORS
-        there = [*_OF_LOOKUPS, *own]
-        self.own = Fields(_TYPES[name] for name in there)
-        self.take_own = attrgetter(*own)
-        self.take_parts: Callable[[object], object] = attrgetter(*self.parts) if self.parts else type
-        there += [f"{part}.{field}" for part in self.parts for field in _fields(_PARTS[part])]
-        # The id is the one that was asked for, even if the number says another.
-        places = [there.index(name) if name in there else -1 for name in names]
-        self.choose = _taker(places)
-        self.choose_own = _taker([place for place in places if 0 <= place < self.own.count])
-        self.last: object = self
-        self.template = ""
-        self.rest: list[object] = []
+    own: Callable[[object], tuple[object, ...]]
+    fields: Fields
+    parts: list[tuple[str, _Part]]
+    choose: Callable[[list[object]], tuple[object, ...]]
 
 
 class Columns:
@@ -198,7 +182,7 @@ class Columns:
         self._of_json = of_json
         self._lacking = lacking
         self._has_raw = with_raw and "raw" in names
-        self._kinds: dict[type, Kind] = {}
+        self._kinds: dict[type, _Kind] = {}
         structs = {struct: _Part(struct, lacking) for struct in _PARTS.values()}
         self._parts = {name: structs[struct] for name, struct in _PARTS.items()}
 
@@ -209,36 +193,31 @@ class Columns:
             lookup: The lookup.
             line: The same as `encode_line` writes it, where that is at hand.
         """
-        kind, own = self.own_values(lookup, line)
-        return kind.choose(own + kind.rest)
-
-    def own_values(self, lookup: Lookup, line: bytes | None) -> tuple[Kind, list[object]]:
-        """Take the values that are not in the parts of a number; `rest` of its kind has those."""
         number = lookup.number if isinstance(lookup, Found) else None
-        kind = self._kinds.get(type(number))
-        if kind is None:
-            kind = self._kinds[type(number)] = Kind(type(number), self._names)
+        kind = self._kinds.get(type(number)) or self._kind(type(number))
         raw = None
         if number is not None and (self._has_raw or isinstance(number, OtherPhoneNumber)):
             raw = number_of_line(line or encode_line(lookup))
-        own = astuple(error_document(lookup.error)) if isinstance(lookup, Failed) else kind.take_own(number)
+        own = astuple(error_document(lookup.error)) if isinstance(lookup, Failed) else kind.own(number)
         phone_number_id, status = encodable(lookup.phone_number_id), status_of(lookup)
         elapsed = round(lookup.elapsed, ELAPSED_DIGITS)
-        values = [lookup.index, phone_number_id, lookup.attempts, elapsed, status, raw, *own]
-        if (parts := kind.take_parts(number)) != kind.last:
-            kind.last = parts
-            self._take_parts(kind, number)
-        return kind, self._show(kind.own, values)
-
-    def _take_parts(self, kind: Kind, number: PhoneNumber | None) -> None:
-        kind.rest = []
-        for name in kind.parts:
-            part = self._parts[name]
+        values = self._show(
+            kind.fields, [lookup.index, phone_number_id, lookup.attempts, elapsed, status, raw, *own]
+        )
+        for name, part in kind.parts:
             value: msgspec.Struct | None = getattr(number, name)
-            if value is not None and value != part.last:
-                part.last, part.shown = value, self._show(part.fields, list(astuple(value)))
-            kind.rest += part.lacking if value is None else part.shown
-        kind.rest.append(self._lacking)
+            values += part.lacking if value is None else self._show_part(part, value)
+        values.append(self._lacking)
+        return kind.choose(values)
+
+    def _show_part(self, part: _Part, value: msgspec.Struct) -> list[object]:
+        key = _ENCODER.encode(value)
+        shown = part.shown.get(key)
+        if shown is None:
+            if len(part.shown) >= _MOST_REMEMBERED:
+                part.shown.clear()
+            shown = part.shown[key] = self._show(part.fields, list(astuple(value)))
+        return shown
 
     def _show(self, fields: Fields, values: list[object]) -> list[object]:
         """Replace what is to be replaced in values of these fields."""
@@ -252,12 +231,24 @@ class Columns:
         lacking = self._lacking
         return values if lacking is None else [lacking if value is None else value for value in values]
 
+    def _kind(self, class_: type) -> _Kind:
+        parts = [part for part in _PARTS if part in getattr(class_, "__struct_fields__", ())]
+        of_numbers = dict.fromkeys(("provider", *_fields(class_))) if parts else {}
+        own = [name for name in of_numbers if name not in (*_PARTS, "raw")] or _OF_ERRORS
+        there = [*_OF_LOOKUPS, *own]
+        fields = Fields(_TYPES[name] for name in there)
+        there += [f"{part}.{field}" for part in parts for field in _fields(_PARTS[part])]
+        # The id is the one that was asked for, even if the number says another.
+        places = [there.index(name) if name in there else -1 for name in self._names]
+        shown = [(name, self._parts[name]) for name in parts]
+        kind = self._kinds[class_] = _Kind(attrgetter(*own), fields, shown, _chooser(places))
+        return kind
 
-def _taker(places: list[int]) -> Callable[[Sequence[object]], tuple[object, ...]]:
-    """Make a function that takes the values at these places; -1 is the last one."""
-    if len(places) > 1:
-        return itemgetter(*places)
-    return lambda values: tuple(values[place] for place in places)
+
+def _chooser(places: list[int]) -> Callable[[list[object]], tuple[object, ...]]:
+    if len(places) == 1:  # for which an itemgetter makes no tuple
+        return lambda values: (values[places[0]],)
+    return itemgetter(*places)
 
 
 def _is_nested(kind: object) -> bool:

@@ -46,7 +46,8 @@ def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:
 
 def column_names(path: Path) -> list[str]:
     """Return the names of the columns."""
-    return pyarrow.parquet.read_schema(path).names
+    with pyarrow.parquet.ParquetFile(path) as file:
+        return file.schema_arrow.names
 
 
 class ParquetRows:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import BinaryIO, Literal, Protocol, TypeAlias, cast
 
 import msgspec
 
-from elevenphone.cli.formats.columns import Columns, Kind, Selection
+from elevenphone.cli.formats.columns import Columns, Fields, Selection
 from elevenphone.cli.formats.lines import encode_line
 from elevenphone.cli.text import printable_json
 from elevenphone.lookups import Found, Lookup
-from elevenphone.models import PhoneNumber, encode
+from elevenphone.models import encode
 
 Format: TypeAlias = Literal["jsonl", "csv", "parquet", "db"]
 ENDINGS: dict[str, Format] = {
@@ -74,26 +74,22 @@ class CSVLines(Columns):
 
     def __init__(self, selection: Selection) -> None:
         super().__init__(selection.names, FLAG_WORDS, of_json=str, lacking="")
-        self.header = _encoded(",".join(map(_quoted, selection.names)))
+        self.header = _row(_quoted(list(selection.names)))
 
     def encode(self, lookup: Lookup, line: bytes | None = None) -> bytes:
-        """Write one row: that of the number before, but for the values that are not in its parts."""
-        kind, own = self.own_values(lookup, line)
-        texts = cast("tuple[str, ...]", kind.own.take_texts(own))
-        if _needs_quotes("".join(texts)):
-            for place, text in zip(kind.own.texts, texts, strict=True):
-                own[place] = _quoted(text)
-        return _encoded(kind.template % kind.choose_own(own))
+        """Write one row; see `TextForm`."""
+        return _row(cast("tuple[str, ...]", self.values(lookup, line)))
 
-    def _take_parts(self, kind: Kind, number: PhoneNumber | None) -> None:
-        super()._take_parts(kind, number)
-        rest = [_quoted(str(text)).replace("%", "%%") for text in kind.rest]
-        kind.template = ",".join(map(str, kind.choose(["%s"] * kind.own.count + rest)))
+    def _show(self, fields: Fields, values: list[object]) -> list[object]:
+        texts = cast("list[str]", super()._show(fields, values))
+        for place in fields.numbers:
+            texts[place] = str(texts[place])
+        return cast("list[object]", _quoted(texts))
 
 
-def _encoded(row: str) -> bytes:
-    # An empty line would be no row.
-    return without_nul(f"{row or _TWO_QUOTES}\n").encode(errors="backslashreplace")
+def _row(fields: Iterable[str]) -> bytes:
+    row = ",".join(fields) or _TWO_QUOTES  # an empty line would be no row
+    return without_nul(f"{row}\n").encode(errors="backslashreplace")
 
 
 def without_nul(text: str) -> str:
@@ -101,8 +97,10 @@ def without_nul(text: str) -> str:
     return text.replace("\0", "\\x00")
 
 
-def _quoted(text: str) -> str:
-    return f'"{text.replace(_QUOTE, _TWO_QUOTES)}"' if _needs_quotes(text) else text
+def _quoted(texts: list[str]) -> list[str]:
+    if not _needs_quotes("".join(texts)):
+        return texts
+    return [f'"{text.replace(_QUOTE, _TWO_QUOTES)}"' if _needs_quotes(text) else text for text in texts]
 
 
 def _needs_quotes(text: str) -> bool:
