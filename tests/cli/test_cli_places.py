@@ -51,6 +51,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         (("ids.txt", "-o", "out.csv", "--failures", "there.csv"), 2, "--force"),
         (("ids.txt", "-o", "absent/out.csv"), 4, "'absent/out.csv': there is no directory 'absent'"),
         (("ids.txt", "-o", "out.csv", "--failures", "absent/f"), 4, "there is no directory 'absent'"),
+        (("ids.txt", "-o", "out.csv", "--summary-json", "absent/s"), 4, "there is no directory 'absent'"),
         (("ids.txt", "-o", ""), 2, "OUT is empty"),
         (("", "-o", "out.csv"), 2, "IDS is empty"),
         (("absent.txt", "-o", "out.csv"), 2, "elevenphone: cannot read the ids from 'absent.txt'"),
@@ -134,6 +135,21 @@ def test_a_summary_goes_into_a_pipe_or_through_a_link(api: Api, folder: Path) ->
     assert (folder / "pipe").is_fifo()
     assert (folder / "link").is_symlink()
     assert json.loads((folder / "summary.json").read_bytes())["not_found"] == 1
+
+
+def test_a_summary_that_cannot_be_written_hides_no_other_error(api: Api, folder: Path) -> None:
+    (folder / "full").symlink_to("/dev/full")
+    ended = run("fetch", "ids.txt", "-o", "there.csv", "--summary-json", "full", **api.variables)
+    assert ended.code == 2
+    assert "'there.csv' exists" in ended.errors
+    assert "cannot write 'full'" in ended.errors
+
+
+@pytest.mark.parametrize("ending", ["csv", "db"])
+def test_a_name_that_looks_like_an_address_is_a_name(api: Api, folder: Path, ending: str) -> None:
+    name = f"file:out.{ending}"
+    assert run("fetch", "ids.txt", "-o", name, **api.variables).code == 1
+    assert sorted(contents(folder)) == [name, "ids.txt", "there.csv"]
 
 
 def test_a_link_that_leads_to_itself_is_reported(api: Api, folder: Path) -> None:

@@ -115,8 +115,13 @@ class JournalFile:
             found = self.path.stat()
             self._is_new = not found.st_size
             # No statement is kept: it would hold the values of its last row, which may be large.
+            # The whole path: some SQLites take a name that begins with `file:` for an address.
             self.connection = sqlite3.connect(
-                self.path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=0
+                self.path.absolute(),
+                timeout=0,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=0,
             )
             opening.callback(self.connection.close)
             # The lock is held until the connection is closed, not just for each transaction.

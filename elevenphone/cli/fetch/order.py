@@ -49,6 +49,11 @@ class Order:
     verbose: bool
 
     @property
+    def summary_file(self) -> Path | None:
+        """The file of the counts, if they go to one."""
+        return None if self.summary in (None, "-") else Path(self.summary or "")
+
+    @property
     def outputs(self) -> list[Path]:
         """The files to be made."""
         return [path for path in (self.target.file, self.failures) if path is not None]
@@ -62,6 +67,8 @@ def check_places(order: Order) -> None:
         OutputError: A directory is missing.
     """
     target = order.target
+    if order.summary_file is not None:
+        require_directory(order.summary_file)
     if target.is_stream:
         if order.resume:
             raise Refusal("a stream cannot be resumed: give a file, or leave --resume out.")
@@ -78,9 +85,12 @@ def check_places(order: Order) -> None:
 
 def files_of(order: Order) -> dict[str, Path | None]:
     """Return the files of a run, by what the user calls them."""
-    paths = {"IDS": order.ids, "OUT": order.target.path, "--failures": order.failures}
-    if order.summary not in (None, "-"):
-        paths["--summary-json"] = Path(order.summary or "")
+    paths = {
+        "IDS": order.ids,
+        "OUT": order.target.path,
+        "--failures": order.failures,
+        "--summary-json": order.summary_file,
+    }
     if not order.target.is_stream:
         journal = order.target.journal
         paths |= {"its journal": journal}

@@ -58,7 +58,10 @@ def run_fetch(access: Access, settings: ClientSettings, order: Order) -> ExitCod
     try:
         code = fetch.run()
     except (Exception, KeyboardInterrupt) as error:
-        fetch.write_summary(exit_code_of_exception(error))
+        try:
+            fetch.write_summary(exit_code_of_exception(error))
+        except OutputError as another:  # what ended the run is more important
+            error.add_note(f"elevenphone: {another}")
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -24,7 +24,10 @@ class DatabaseRows:
         names = selection.names
         self._columns = Columns(names, _FLAGS, of_json=str, lacking=_NULL, with_raw=True)
         self._waiting: list[tuple[object, ...]] = []
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # The whole path: some SQLites take a name that begins with `file:` for an address.
+        self._connection = sqlite3.connect(
+            Path(path).absolute(), isolation_level=None, check_same_thread=False
+        )
         # The file takes its place when it is whole: until then there is nothing to recover.
         # A SIP trunk's row has about 2 KB: the usual pages, of 4 KB, would be half empty.
         self._connection.executescript(
