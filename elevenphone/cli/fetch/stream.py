@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from elevenphone.cli.errors import OutputError
 from elevenphone.cli.fetch.background import BatchWriter, in_background
@@ -60,6 +60,8 @@ class StreamSink:
     Raises:
         OutputError: One of them cannot be opened.
     """
+
+    may_block: ClassVar = True
 
     def __init__(self, shell: Shell, target: Target, selection: Selection, failures: Path | None) -> None:
         self._selection = selection
