@@ -151,7 +151,8 @@ def _ended_by(shell: Shell, error: BaseException) -> ExitCode:
             _say(shell, f"{error.strerror}: raise the limit, such as by `ulimit -n 1024`", error)
         case OSError():
             shell.discard_output()
-            _say(shell, f"cannot write: {error.strerror or error}", error)
+            name = "" if error.filename is None else f" '{error.filename}'"
+            _say(shell, f"cannot write{name}: {error.strerror or error}", error)
         case _:
             raise error
     return code
