@@ -44,6 +44,8 @@ def contents(folder: Path) -> dict[str, bytes]:
         (("ids.txt", "-o", "out.csv", "--concurrency", "none"), 2, "auto"),
         (("ids.txt", "-o", "out.csv", "--rate", "0"), 2, "rate"),
         (("ids.txt", "-o", "out.csv", "--proxy", "proxy.example:3128"), 2, "http://proxy.example:3128"),
+        (("ids.txt", "-o", "out.csv", "--proxy", "http://[::1"), 2, "http://proxy.example:3128"),
+        (("ids.txt", "-o", "out.csv", "--proxy", "http://proxy:65536"), 2, "http://proxy.example:3128"),
         (("ids.txt", "-o", "out.csv", "--ca-file", "there.csv"), 2, "cannot use --ca-file 'there.csv'"),
         (("ids.txt", "-o", "out.csv", "--log-file", "absent/log"), 4, "cannot write 'absent/log'"),
         (("ids.txt", "-o", "there.csv"), 2, "--force"),
