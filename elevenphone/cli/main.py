@@ -105,12 +105,22 @@ def run(shell: Shell) -> ExitCode:
     """Run the command line, and turn whatever it raises into a message and an exit code."""
     try:
         if instruction := shell.environment.get(completion.VARIABLE):
-            return ExitCode(shell_complete(elevenphone, {}, "elevenphone", completion.VARIABLE, instruction))
+            return _complete(instruction)
         code = _run(shell)
         shell.flush()
     except (Exception, KeyboardInterrupt) as error:
         return _ended_by(shell, error)
     return code
+
+
+def _complete(instruction: str) -> ExitCode:
+    try:
+        return ExitCode(shell_complete(elevenphone, {}, "elevenphone", completion.VARIABLE, instruction))
+    except (
+        KeyError,
+        ValueError,
+    ):  # the variable is set, but no shell asks: the words to complete are missing
+        return ExitCode.USAGE
 
 
 def _run(shell: Shell) -> ExitCode:
