@@ -8,7 +8,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from elevenphone.cli.formats.ids import IdSource
 
@@ -55,7 +55,9 @@ async def in_background(function: Callable[[], None]) -> None:
 
 
 class BatchWriter(ABC, Generic[_T]):
-    """Writes what it is given in batches."""
+    """Writes what it is given in batches, into a file."""
+
+    may_block: ClassVar = False
 
     def __init__(self) -> None:
         self._waiting: deque[_T] = deque()

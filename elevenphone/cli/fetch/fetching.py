@@ -7,7 +7,7 @@ import contextlib
 import signal
 import time
 from collections.abc import AsyncIterator, Generator
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -28,6 +28,9 @@ _SILENCE = 3.0
 
 class Sink(Protocol):
     """Keeps answers."""
+
+    may_block: ClassVar[bool]
+    """Whether writing may take for ever, as it does into a pipe that nobody reads."""
 
     @property
     def is_full(self) -> bool:
@@ -147,7 +150,9 @@ class Fetching:
             with contextlib.suppress(NotImplementedError):
                 for number, handler in before.items():
                     loop.remove_signal_handler(number)
-                    signal.signal(number, handler)
+                    # What is left of an interrupted run is to keep the last answers, and to say how to go on.
+                    is_brief = self.left_at_once or (self.interrupted and not self._sink.may_block)
+                    signal.signal(number, signal.SIG_IGN if is_brief else handler)
 
     def stop(self) -> None:
         """Start no more, and end when the requests in flight have ended."""

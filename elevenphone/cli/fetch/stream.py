@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 from elevenphone.cli.errors import OutputError
 from elevenphone.cli.fetch.background import BatchWriter
@@ -53,6 +53,8 @@ class StreamSink(BatchWriter[Lookup]):
     Raises:
         OutputError: One of them cannot be opened.
     """
+
+    may_block: ClassVar = True
 
     def __init__(self, shell: Shell, target: Target, selection: Selection, failures: Path | None) -> None:
         super().__init__()
