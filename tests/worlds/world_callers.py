@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 import msgspec
 import virtual_time
 from world_plan import ClientPlan, Gets, Run, Source
+from world_server import CALLER
 
 from elevenphone import Lookup, PhoneNumber, PhoneNumberClient
 
@@ -25,7 +26,7 @@ class GetReport(msgspec.Struct):
     """One single lookup.
 
     Attributes:
-        name: Of the caller.
+        name: Of the caller, and its number.
         phone_number_id: What was asked for.
         timeout: Seconds for an attempt.
         deadline: Seconds for all.
@@ -83,7 +84,7 @@ async def play_gets(
     async with asyncio.TaskGroup() as group:
         for n, phone_number_id in enumerate(plan.ids.listed()):
             timeout, deadline = plan.timeout or settings.timeout, plan.deadline or settings.deadline
-            report = GetReport(plan.name, phone_number_id, timeout, deadline, now())
+            report = GetReport(f"{plan.name}/{n}", phone_number_id, timeout, deadline, now())
             reports.append(report)
             task = group.create_task(_get(client, report))
             after = plan.cancelled[n] if n < len(plan.cancelled) else None
@@ -94,6 +95,7 @@ async def play_gets(
 
 async def _get(client: PhoneNumberClient, report: GetReport) -> None:
     report.called = now()
+    CALLER.set(report.name)
     try:
         report.outcome = await client.get(
             report.phone_number_id, timeout=report.timeout, deadline=report.deadline
@@ -135,6 +137,7 @@ async def play_run(plan: Run, client: PhoneNumberClient, reports: list[RunReport
 async def _run(plan: Run, client: PhoneNumberClient, reports: list[RunReport]) -> None:
     report = RunReport(plan, plan.ids.listed(), now(), lookups=[])
     reports.append(report)
+    outer = CALLER.set(plan.name)
     try:
         if plan.kind == "gather":
             report.lookups = await client.gather(source_of(plan.source, report.ids), deadline=plan.deadline)
@@ -147,6 +150,7 @@ async def _run(plan: Run, client: PhoneNumberClient, reports: list[RunReport]) -
     except Exception as error:
         report.error = error
     finally:
+        CALLER.reset(outer)
         report.ended = now()
 
 

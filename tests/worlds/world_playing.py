@@ -113,15 +113,16 @@ async def _live(played: Played) -> None:
 
 
 def _client(played: Played, number: int) -> PhoneNumberClient:
-    plan = played.world.client
-    return PhoneNumberClient(
-        transport=played.server.connect(number),
+    plan, connection = played.world.client, played.server.connect(number)
+    connection.client = PhoneNumberClient(
+        transport=connection,
         timeout=plan.timeout,
         deadline=plan.deadline,
         retry=RetryPolicy(attempts=plan.attempts),
         concurrency=plan.concurrency,
         rate=plan.rate,
     )
+    return connection.client
 
 
 async def _call(played: Played, clients: list[PhoneNumberClient]) -> None:

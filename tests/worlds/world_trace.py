@@ -53,7 +53,8 @@ def _steps(played: Played) -> Iterator[_Step]:
 
 
 def _of_request(request: Request) -> Iterator[_Step]:
-    who = f"client {request.client}: {request.phone_number_id[:40]!r}"
+    who = f"client {request.client}, {request.caller}: {request.phone_number_id[:40]!r}"
+    who += ", a probe" * request.probe
     if request.ended == request.at:
         yield request.at, f"   -> {who} {request.outcome}"
         return
