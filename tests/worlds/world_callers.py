@@ -32,6 +32,7 @@ class GetReport(msgspec.Struct):
         deadline: Seconds for all.
         called: When it began, in seconds since the start.
         ended: When it ended; -1: it did not.
+        fresh: Whether it accepts no answer from memory.
         cancelled: Whether its caller has cancelled it.
         outcome: The number, or what was raised.
     """
@@ -41,6 +42,7 @@ class GetReport(msgspec.Struct):
     timeout: float
     deadline: float
     called: float
+    fresh: bool = False
     ended: float = -1.0
     cancelled: bool = False
     outcome: PhoneNumber | BaseException | None = None
@@ -84,7 +86,7 @@ async def play_gets(
     async with asyncio.TaskGroup() as group:
         for n, phone_number_id in enumerate(plan.ids.listed()):
             timeout, deadline = plan.timeout or settings.timeout, plan.deadline or settings.deadline
-            report = GetReport(f"{plan.name}/{n}", phone_number_id, timeout, deadline, now())
+            report = GetReport(f"{plan.name}/{n}", phone_number_id, timeout, deadline, now(), n in plan.fresh)
             reports.append(report)
             task = group.create_task(_get(client, report))
             after = plan.cancelled[n] if n < len(plan.cancelled) else None
@@ -98,7 +100,7 @@ async def _get(client: PhoneNumberClient, report: GetReport) -> None:
     CALLER.set(report.name)
     try:
         report.outcome = await client.get(
-            report.phone_number_id, timeout=report.timeout, deadline=report.deadline
+            report.phone_number_id, timeout=report.timeout, deadline=report.deadline, fresh=report.fresh
         )
     except Exception as error:
         report.outcome = error

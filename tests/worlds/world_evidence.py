@@ -40,6 +40,9 @@ class Evidence:
             if not request.probe:
                 self.requests[request.caller, request.phone_number_id].append(request)
         self.singles = {get.name for get in played.gets}
+        self._gets_of_id: dict[str, list[GetReport]] = defaultdict(list)
+        for get in sorted(played.gets, key=lambda get: get.called):
+            self._gets_of_id[get.phone_number_id].append(get)
 
     def complete_runs(self) -> Iterator[RunReport]:
         """Yield the runs that ended as planned: with all of their lookups."""
@@ -65,6 +68,24 @@ class Evidence:
     def attempts_of(self, get: GetReport) -> list[Request]:
         """Return the requests of a single lookup."""
         return self.requests[get.name, get.phone_number_id]
+
+    def lookup_of(self, get: GetReport) -> list[Request]:
+        """Return the requests of a single lookup, or of the one that it has joined.
+
+        That is the latest one for its id that was not over when it was called, as far as the log shows
+        it.
+        """
+        own, cache = self.attempts_of(get), self.world.client.cache
+        if own or cache is None or get.fresh or get.timeout != self.world.client.timeout:
+            return own
+        latest = own
+        for other in self._gets_of_id[get.phone_number_id]:
+            sent = self.attempts_of(other)
+            if other.called > get.called or other.fresh or other.timeout != get.timeout or not sent:
+                continue
+            if sent[-1].ended > get.called or other.ended >= get.called:
+                latest = sent
+        return latest
 
     def attempts(self, run: RunReport, lookup: Lookup) -> list[Request]:
         """Return the requests of a lookup of a run."""

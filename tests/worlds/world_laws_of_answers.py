@@ -256,7 +256,7 @@ def gets_are_found(evidence: Evidence) -> Iterator[str]:
         if isinstance(error, InvalidPhoneNumberIdError) and get.phone_number_id in INVALID_IDS:
             continue
         if not _get_may_fail(evidence, get, error, retries):
-            log = [(round(r.at, 2), r.outcome) for r in evidence.attempts_of(get)]
+            log = [(round(r.at, 2), r.outcome) for r in evidence.lookup_of(get)]
             yield f"{get.name}: get({get.phone_number_id}) called at {get.called:.2f}: {error!r} after {log}"
 
 
@@ -267,7 +267,7 @@ def _get_may_fail(evidence: Evidence, get: GetReport, error: ElevenPhoneError, r
     throttles_from = world.server.throttles_from
     if _is_the_accounts(evidence, error) or (throttles_from is not None and get.ended >= throttles_from):
         return True
-    log = evidence.attempts_of(get)
+    log = evidence.lookup_of(get)
     if not log:
         return evidence.asked_to_wait_beyond(0, get.ended + get.deadline)
     if len(log) >= world.client.attempts or retries >= 100:
@@ -276,7 +276,7 @@ def _get_may_fail(evidence: Evidence, get: GetReport, error: ElevenPhoneError, r
     wait = asked + WAIT_INITIAL if asked else min(WAIT_MAX, WAIT_INITIAL * 2.0 ** (len(log) - 1))
     if log[-1].outcome == "refused":
         wait = max(wait, LONGEST_PAUSE_ALONE)
-    expires = log[0].at + get.deadline
+    expires = max(get.called, log[0].at) + get.deadline
     return (
         asked > LONGEST_PAUSE
         or get.ended + wait >= expires - _EXACT

@@ -107,23 +107,24 @@ def a_get_waits_behind_no_bulk(evidence: Evidence) -> Iterator[str]:
     """
     bulk = [r.at for r in evidence.log if r.client == 0 and r.caller not in evidence.singles]
     for get in evidence.played.gets:
-        sent = evidence.attempts_of(get)
-        until = sent[0].at if sent else get.ended
+        sent = evidence.lookup_of(get)
+        until = min(sent[0].at, get.ended) if sent else get.ended
         overtaken = sum(get.called + _EXACT < at < until - _EXACT for at in bulk)
         if overtaken:
             yield f"{overtaken} bulk requests went before get({get.phone_number_id}) of {get.called:.3f}"
 
 
 def gets_end_by_their_deadline(evidence: Evidence) -> Iterator[str]:
-    """A single lookup ends by its deadline, counted from its first request.
+    """A single lookup ends by its deadline, counted from its first request, or from when it joined another.
 
     One timer looks at all lookups under way, and rests for a microsecond for each of them before it
     looks again, so an end may be later by that.
     """
     for get in evidence.played.gets:
-        sent = evidence.attempts_of(get)
-        if sent and get.ended > sent[0].at + get.deadline + _TIMER_RESTS:
-            yield f"get({get.phone_number_id}) ended {get.ended - sent[0].at:.3f} s after its first request"
+        sent = evidence.lookup_of(get)
+        begun = max(get.called, sent[0].at) if sent else get.ended
+        if get.ended > begun + get.deadline + _TIMER_RESTS:
+            yield f"get({get.phone_number_id}) ended {get.ended - begun:.3f} s after its first request"
 
 
 def peace_returns(evidence: Evidence) -> Iterator[str]:

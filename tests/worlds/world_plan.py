@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from world_ids import Ids
 
+from elevenphone import Cache
+
 ChanceFault: TypeAlias = Literal["503", "500", "dropped"]
 AccountFault: TypeAlias = Literal["401", "402", "403", "quota"]
 RunKind: TypeAlias = Literal["gather", "stream", "ordered stream"]
@@ -173,6 +175,7 @@ class Gets(NamedTuple):
         timeout: Seconds for an attempt; `None`: the client's.
         deadline: Seconds for a lookup; `None`: the client's.
         cancelled: Seconds after which each of them is cancelled, where it is.
+        fresh: The positions of those that accept no answer from memory.
     """
 
     name: str
@@ -182,6 +185,7 @@ class Gets(NamedTuple):
     timeout: float | None = None
     deadline: float | None = None
     cancelled: tuple[float | None, ...] = ()
+    fresh: frozenset[int] = frozenset()
 
 
 class Run(NamedTuple):
@@ -233,6 +237,7 @@ class ClientPlan(NamedTuple):
     attempts: int = 3
     concurrency: int | None = None
     rate: float | None = None
+    cache: Cache | None = None
 
 
 class World(NamedTuple):
@@ -247,6 +252,7 @@ class World(NamedTuple):
         twins: Whether the first two runs are alike and start together.
         closes_at: When the first client is closed, while it is used.
         group_fails_at: When a task fails that is in one group with all callers.
+        forgets: When the first client forgets an id, or all ids if `None`.
     """
 
     seed: int
@@ -257,3 +263,4 @@ class World(NamedTuple):
     twins: bool = False
     closes_at: float | None = None
     group_fails_at: float | None = None
+    forgets: tuple[tuple[float, str | None], ...] = ()

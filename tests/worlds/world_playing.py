@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import virtual_time
+from msgspec import UNSET
 from world_bounds import horizon_of
 from world_callers import GetReport, RunReport, now, play_gets, play_run, sleep_until
 from world_plan import World
@@ -121,6 +122,7 @@ def _client(played: Played, number: int) -> PhoneNumberClient:
         retry=RetryPolicy(attempts=plan.attempts),
         concurrency=plan.concurrency,
         rate=plan.rate,
+        cache=plan.cache,
     )
     return connection.client
 
@@ -135,6 +137,8 @@ async def _call(played: Played, clients: list[PhoneNumberClient]) -> None:
         async with asyncio.TaskGroup() as group:
             for caller in _callers(played, clients):
                 group.create_task(caller)
+            if world.forgets:
+                group.create_task(_forget(clients[0], world))
             if world.group_fails_at is not None:
                 group.create_task(_fail(world.group_fails_at, played))
     except BaseExceptionGroup as error:
@@ -158,6 +162,12 @@ async def _fail(at: float, played: Played) -> None:
     for get in played.gets:
         get.cancelled = get.cancelled or get.ended < 0
     raise GroupError
+
+
+async def _forget(client: PhoneNumberClient, world: World) -> None:
+    for at, phone_number_id in world.forgets:
+        await sleep_until(at)
+        client.forget(UNSET if phone_number_id is None else phone_number_id)
 
 
 async def _close(played: Played, client: PhoneNumberClient, at: float) -> None:

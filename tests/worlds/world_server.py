@@ -170,9 +170,9 @@ class WorldServer:
             return await self._be_bad(fault, request)
         if chance < plan.failing + plan.cut:
             request.outcome = "cut"
-            return cut_short(number_of(request.phone_number_id))
+            return cut_short(number_of(request))
         request.outcome = "found"
-        return number_of(request.phone_number_id)
+        return number_of(request)
 
     async def _be_bad(self, fault: str, request: Request) -> Response:
         if fault == "silent":
@@ -254,8 +254,10 @@ class Connection:
         pass
 
 
-def number_of(phone_number_id: str) -> Response:
-    fields = f'"provider":"twilio","phone_number":"+1","label":"","phone_number_id":"{phone_number_id}"'
+def number_of(request: Request) -> Response:
+    """Answer with the number, whose label is the moment at which the request came."""
+    fields = f'"provider":"twilio","phone_number":"+1","label":"{request.at!r}"'
+    fields += f',"phone_number_id":"{request.phone_number_id}"'
     body = f"{{{fields}}}".encode()
     return Response(200, {"content-length": str(len(body))}, body)
 
