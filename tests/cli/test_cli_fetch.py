@@ -185,6 +185,21 @@ def test_a_used_up_quota_has_its_own_code_and_words(tmp_path: Path) -> None:
     assert "no retry helps" in ended.errors
 
 
+@pytest.mark.parametrize(("source", "is_piped"), [("ids.txt", False), ("-", True)])
+def test_the_command_to_go_on_asks_for_the_same_ids_where_they_were_piped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, is_piped: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with emulator(quota=5) as api:
+        given = "\n".join(api.ids)
+        Path("ids.txt").write_text(given, encoding="utf-8")
+        arguments = ("fetch", source, "-o", "out.jsonl", "--summary-json", "-")
+        ended = run(*arguments, given=given, **api.variables)
+    assert ended.code == 6
+    assert f"elevenphone {' '.join(arguments)} --resume" in ended.errors
+    assert ("(with the same ids)" in ended.errors) == is_piped
+
+
 def test_an_empty_id_is_named_by_its_row(api: Api) -> None:
     table = f"phone_number_id,x\n{api.ids[0]},1\n,2\n,3\n"
     ended = fetch("-", "-o", "-", given=table, api=api)
