@@ -105,6 +105,9 @@ def test_a_finished_run_of_each_format_repeats_its_code_for_the_same_ids_alone(
     assert fetch(ids, "-o", output, "--resume", api=api).code == code == 5
     narrower = fetch(ids, "-o", output, "--resume", "--select", "label", api=api)
     assert (narrower.code, "has other columns: --force starts over" in narrower.errors) == (2, True)
+    for format_ in {"jsonl", "csv", "db"} - {ending}:
+        refused = fetch(ids, "-o", output, "--resume", "--format", format_, api=api)
+        assert (refused.code, "--force" in refused.errors) == (2, True)
     selected = tmp_path / f"selected.{ending}"
     for _ in range(2):
         assert fetch(ids, "-o", selected, "--resume", "--select", "label", api=api).code == 5
