@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from world_ids import Ids
 
@@ -12,6 +12,7 @@ from elevenphone import Cache
 
 ChanceFault: TypeAlias = Literal["503", "500", "dropped"]
 AccountFault: TypeAlias = Literal["401", "402", "403", "quota"]
+OutageKind: TypeAlias = Literal["refused", "silent", "503", "half-open"]
 RunKind: TypeAlias = Literal["gather", "stream", "ordered stream"]
 SourceKind: TypeAlias = Literal[
     "list",
@@ -26,6 +27,7 @@ SourceKind: TypeAlias = Literal[
     "failing task group",
 ]
 
+OUTAGES: tuple[OutageKind, ...] = get_args(OutageKind)
 BULK_DEADLINE = 300.0
 WITHOUT_BOUND = 10_000
 """Places in a queue that never gets full."""
@@ -62,7 +64,7 @@ class Outage(NamedTuple):
 
     begins: float
     lasts: float
-    shows: Literal["refused", "silent", "503", "half-open"]
+    shows: OutageKind
 
     @property
     def ends(self) -> float:
