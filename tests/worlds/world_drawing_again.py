@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from world_ids import INVALID_IDS, Ids
-from world_plan import OUTAGES, Outage, Run, World
+from world_plan import OUTAGES, Listed, Outage, Run, World
 
 from elevenphone import Cache
 
@@ -95,3 +95,20 @@ def _again(ids: Ids, others: list[str], chance: random.Random) -> Ids:
             return ids._replace(again=tuple(others[-chance.randint(1, 10) :]), asks_again=1.0)
         case _:
             return ids._replace(again=(others[begins],), asks_again=chance.uniform(0.1, 1.0))
+
+
+def listing(world: World) -> World:
+    """Let a listing be read in some worlds, also from a random stream of its own."""
+    chance = random.Random(f"{world.seed} listing")
+    if world.twins or chance.random() < 0.85:
+        return world
+    page_size, pages = chance.choice((1, 3, 10)), chance.randint(1, 20)
+    listed = Listed(
+        "l0",
+        chance.choice((0.0, chance.uniform(0.0, 10.0))),
+        page_size,
+        pages,
+        pause=chance.choice((0.0, 0.0, 0.01, 0.1)),
+        leaves_after=chance.randint(1, page_size * pages) if chance.random() < 0.2 else None,
+    )
+    return world._replace(server=world.server._replace(listed=page_size * pages), listed=listed)

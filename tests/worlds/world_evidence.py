@@ -62,6 +62,7 @@ class Evidence:
             any(run.cancelled is not None or run.error is not None for run in self.played.runs)
             or any(run.plan.leaves_after for run in self.played.runs)
             or any(get.cancelled for get in self.played.gets)
+            or any(listing.cancelled for listing in self.played.listings)
             or self.world.closes_at is not None
             or not self.is_finished
         )

@@ -68,6 +68,7 @@ def requests_are_for_somebody(evidence: Evidence) -> Iterator[str]:
     if _answers_after_failures(evidence) or not evidence.is_finished:
         return
     ended = {run.plan.name: run.ended for run in evidence.played.runs}
+    ended |= {listing.plan.name: listing.ended for listing in evidence.played.listings}
     for request in evidence.log:
         if request.caller in evidence.singles:
             until = max(
