@@ -67,6 +67,11 @@ class Evidence:
             or not self.is_finished
         )
 
+    def was_closed(self, run: RunReport) -> bool:
+        """Tell whether the client of a run was closed before it ended."""
+        closes_at = self.world.closes_at
+        return run.plan.client == 0 and closes_at is not None and run.ended >= closes_at - _EXACT
+
     def attempts_of(self, get: GetReport) -> list[Request]:
         """Return the requests of a single lookup."""
         return self.requests[get.name, get.phone_number_id]
