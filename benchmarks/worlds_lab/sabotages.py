@@ -191,4 +191,10 @@ SABOTAGES = (
         "                    timer.reschedule(slot.started + deadline)\n",
         "                    pass\n",
     ),
+    Sabotage(
+        "A listing leaves out the first number of each page after the first",
+        "listing.py",
+        "        self._asked, self._taken = job.asked, 0\n",
+        "        self._asked, self._taken = job.asked, 0 if cursor is None else 1\n",
+    ),
 )

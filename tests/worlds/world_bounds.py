@@ -101,6 +101,8 @@ def all_ids(world: World) -> Iterable[tuple[Ids, float]]:
     for gets in world.gets:
         yield gets.ids, gets.timeout or timeout
         yield from ((ids, gets.timeout or timeout) for ids in gets.ids.bad_again())
+    if world.listed is not None:
+        yield Ids("page", world.listed.pages), timeout
     for run in world.runs:
         yield run.ids, timeout
         yield from ((ids, timeout) for ids in run.ids.bad_again())

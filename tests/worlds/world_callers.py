@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 
 import msgspec
 import virtual_time
-from world_plan import ClientPlan, Gets, Run, Source
+from world_plan import ClientPlan, Gets, Listed, Run, Source
 from world_server import CALLER
 
 from elevenphone import Lookup, PhoneNumber, PhoneNumberClient
@@ -70,6 +70,26 @@ class RunReport(msgspec.Struct):
     error: BaseException | None = None
 
 
+class ListingReport(msgspec.Struct):
+    """A listing.
+
+    Attributes:
+        plan: What was to be done.
+        called: When it began.
+        ended: When it ended; -1: it did not.
+        cancelled: Whether it was cancelled.
+        numbers: What it yielded.
+        error: What it raised.
+    """
+
+    plan: Listed
+    called: float
+    ended: float = -1.0
+    cancelled: bool = False
+    numbers: list[PhoneNumber] = []
+    error: BaseException | None = None
+
+
 def now() -> float:
     return asyncio.get_running_loop().time() - virtual_time.START
 
@@ -116,6 +136,24 @@ async def _cancel(task: asyncio.Task[None], after: float, report: GetReport) -> 
     if not task.done():
         report.cancelled = True
         task.cancel()
+
+
+async def play_listing(plan: Listed, client: PhoneNumberClient, reports: list[ListingReport]) -> None:
+    """Read a listing, to its end or until the planned number."""
+    await sleep_until(plan.starts)
+    report = ListingReport(plan, now(), numbers=[])
+    reports.append(report)
+    CALLER.set(plan.name)
+    try:
+        async for number in client.list(page_size=plan.page_size):
+            report.numbers.append(number)
+            if len(report.numbers) == plan.leaves_after:
+                break
+            await asyncio.sleep(plan.pause)
+    except Exception as error:
+        report.error = error
+    finally:
+        report.ended = now()
 
 
 async def play_run(plan: Run, client: PhoneNumberClient, reports: list[RunReport]) -> None:

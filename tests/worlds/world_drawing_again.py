@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from world_ids import INVALID_IDS, Ids
-from world_plan import Outage, Run, World
+from world_plan import OUTAGES, Listed, Outage, Run, World
 
 from elevenphone import Cache
 
@@ -16,8 +16,10 @@ def asking_again(world: World) -> World:
     All that was drawn before stays as it was; so do runs that are to be equal.
     """
     chance = random.Random(f"{world.seed} again")
-    if chance.random() < 0.6:
+    if chance.random() < 0.5:
         return world
+    if chance.random() < 0.4 and len(world.runs) > 1:
+        world = _away_later(world, chance)
     runs, gets = list(world.runs), list(world.gets)
     lenders = [runs[0].ids.listed()]
     for n, run in enumerate(runs[1:], 1):
@@ -48,12 +50,23 @@ def _remembering(world: World, chance: random.Random) -> World:
         each._replace(fresh=frozenset(n for n in range(each.ids.size) if chance.random() < 0.1))
         for each in world.gets
     )
-    ids = [each for gets in world.gets for each in gets.ids.listed() if each not in INVALID_IDS]
-    forgets = [
-        (at, chance.choice((None, *ids)))
-        for at in sorted(chance.uniform(0.0, 20.0) for _ in range(chance.choice((0, 0, 1, 3))))
-    ]
+    forgets: list[tuple[float, str | None]] = []
+    for each in gets:
+        ids = each.ids.listed()
+        for _ in range(chance.choice((0, 0, 1, 5)) if ids else 0):
+            n = chance.randrange(len(ids))
+            one = ids[n] if ids[n] not in INVALID_IDS and chance.random() < 0.7 else None
+            forgets.append((each.starts + each.every * (n + chance.random()), one))
+    forgets.sort(key=lambda forget: forget[0])
     return world._replace(client=world.client._replace(cache=cache), gets=gets, forgets=tuple(forgets))
+
+
+def _away_later(world: World, chance: random.Random) -> World:
+    """Let a server that is never away be so once, when some of the ids have been found."""
+    if world.server.outages or world.twins:
+        return world
+    outage = Outage(chance.uniform(1.0, 20.0), chance.uniform(5.0, 60.0), chance.choice(OUTAGES))
+    return world._replace(server=world.server._replace(outages=(outage,)))
 
 
 def _later(run: Run, outages: tuple[Outage, ...], chance: random.Random) -> Run:
@@ -69,14 +82,33 @@ def _later(run: Run, outages: tuple[Outage, ...], chance: random.Random) -> Run:
 
 
 def _again(ids: Ids, others: list[str], chance: random.Random) -> Ids:
-    """Replace ids by those of another caller: all by all of these, some by some, or some by one."""
+    """Replace ids by those of another caller: by all of these, by some, by one, or by the last few."""
     if not others:
         return ids
     begins = chance.randrange(len(others))
-    match chance.choice(("all", "some", "one")):
+    match chance.choice(("all", "some", "one", "last")):
         case "all":
             return ids._replace(again=tuple(others), asks_again=1.0)
         case "some":
             return ids._replace(again=tuple(others[begins:]), asks_again=chance.uniform(0.1, 1.0))
+        case "last":  # a client probes with what it found last
+            return ids._replace(again=tuple(others[-chance.randint(1, 10) :]), asks_again=1.0)
         case _:
             return ids._replace(again=(others[begins],), asks_again=chance.uniform(0.1, 1.0))
+
+
+def listing(world: World) -> World:
+    """Let a listing be read in some worlds, also from a random stream of its own."""
+    chance = random.Random(f"{world.seed} listing")
+    if world.twins or chance.random() < 0.85:
+        return world
+    page_size, pages = chance.choice((1, 3, 10)), chance.randint(1, 20)
+    listed = Listed(
+        "l0",
+        chance.choice((0.0, chance.uniform(0.0, 10.0))),
+        page_size,
+        pages,
+        pause=chance.choice((0.0, 0.0, 0.01, 0.1)),
+        leaves_after=chance.randint(1, page_size * pages) if chance.random() < 0.2 else None,
+    )
+    return world._replace(server=world.server._replace(listed=page_size * pages), listed=listed)

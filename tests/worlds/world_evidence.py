@@ -29,6 +29,7 @@ class Evidence:
         probes: The requests that were no attempts.
         log: All requests; those of the peace afterwards left out.
         singles: The names of all single lookups.
+        gets_of_id: The single lookups of each id, in the order in which they were called.
     """
 
     def __init__(self, played: Played) -> None:
@@ -41,9 +42,9 @@ class Evidence:
             if not request.probe:
                 self.requests[request.caller, request.phone_number_id].append(request)
         self.singles = {get.name for get in played.gets}
-        self._gets_of_id: dict[str, list[GetReport]] = defaultdict(list)
+        self.gets_of_id: dict[str, list[GetReport]] = defaultdict(list)
         for get in sorted(played.gets, key=lambda get: get.called):
-            self._gets_of_id[get.phone_number_id].append(get)
+            self.gets_of_id[get.phone_number_id].append(get)
 
     def complete_runs(self) -> Iterator[RunReport]:
         """Yield the runs that ended as planned: with all of their lookups."""
@@ -62,9 +63,15 @@ class Evidence:
             any(run.cancelled is not None or run.error is not None for run in self.played.runs)
             or any(run.plan.leaves_after for run in self.played.runs)
             or any(get.cancelled for get in self.played.gets)
+            or any(listing.cancelled for listing in self.played.listings)
             or self.world.closes_at is not None
             or not self.is_finished
         )
+
+    def was_closed(self, run: RunReport) -> bool:
+        """Tell whether the client of a run was closed before it ended."""
+        closes_at = self.world.closes_at
+        return run.plan.client == 0 and closes_at is not None and run.ended >= closes_at - _EXACT
 
     def attempts_of(self, get: GetReport) -> list[Request]:
         """Return the requests of a single lookup."""
@@ -80,7 +87,7 @@ class Evidence:
         if own or cache is None or get.fresh or get.timeout != self.world.client.timeout:
             return own
         latest = own
-        for other in self._gets_of_id[get.phone_number_id]:
+        for other in self.gets_of_id[get.phone_number_id]:
             sent = self.attempts_of(other)
             if other.called > get.called or other.fresh or other.timeout != get.timeout or not sent:
                 continue

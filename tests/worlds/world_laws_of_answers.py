@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import Counter
 from collections.abc import Iterator
-from typing import Literal, cast
+from typing import Literal
 
 from world_bounds import LONGEST_PAUSE, LONGEST_PAUSE_ALONE, chance_of_failing, ends_runs_for_time
-from world_callers import ConsumerError, GetReport, RunReport, SourceError
+from world_callers import GetReport, RunReport
 from world_evidence import Evidence, is_good, lost
 from world_ids import INVALID_IDS, fault_of
 from world_plan import WAIT_INITIAL, WAIT_MAX
-from world_playing import GroupError
 from world_server import Request
 
 from elevenphone import (
@@ -56,83 +54,6 @@ def every_id_has_one_lookup(evidence: Evidence) -> Iterator[str]:
             yield f"{run.plan.name}: {len(run.lookups)} lookups for {len(run.ids)} ids"
 
 
-def what_is_raised_reaches_the_caller(evidence: Evidence) -> Iterator[str]:
-    """What the source or the consumer raises reaches the caller, and nothing else foreign does.
-
-    A run on a closed client may end with the `ConfigurationError` instead of waiting for its source.
-    What a source raises that a group inside it has cancelled may be that group's exception or the
-    cancellation, by where its reader was at that moment; and it may come before the consumer has
-    got all that was read, since the group fails ahead of it.
-    """
-    for run in evidence.played.runs:
-        if run.ended < 0 or not evidence.is_finished:
-            continue
-        expected = _expected_error(run)
-        if run.cancelled is not None:
-            continue
-        if _was_closed(evidence, run) and isinstance(run.error, ConfigurationError | None):
-            continue
-        if run.plan.source.kind == "failing task group" and _is_expected(run.error, "failing task group"):
-            continue
-        if expected is None and run.error is not None:
-            yield f"{run.plan.name}: raised {run.error!r}"
-        elif expected is not None and not _is_expected(run.error, expected):
-            yield f"{run.plan.name}: {expected} should have come, not {run.error!r}"
-        elif expected == run.plan.source.kind and run.plan.kind != "gather":
-            yield from _yielded_all_before(run)
-    fails_at = math.inf if evidence.world.group_fails_at is None else evidence.world.group_fails_at
-    for get in evidence.played.gets:
-        ours = not isinstance(get.outcome, BaseException) or isinstance(get.outcome, ElevenPhoneError)
-        if evidence.is_finished and not get.cancelled and not ours and get.called < fails_at:
-            yield f"{get.name}: get({get.phone_number_id}) raised {get.outcome!r}"
-    yield from _of_the_group(evidence)
-
-
-def _expected_error(run: RunReport) -> str | None:
-    plan, count = run.plan, len(run.ids)
-    consumed = min(after for after in (plan.leaves_after, plan.raises_after, count + 1) if after)
-    if plan.source.fails and (plan.kind == "gather" or consumed > plan.source.at):
-        return plan.source.kind
-    return "ConsumerError" if consumed == plan.raises_after else None
-
-
-def _is_expected(error: BaseException | None, expected: str) -> bool:
-    match expected:
-        case "ConsumerError":
-            return isinstance(error, ConsumerError)
-        case "raises":
-            return isinstance(error, SourceError)
-        case "cancelled":
-            return isinstance(error, asyncio.CancelledError)
-        case _:
-            if isinstance(error, ExceptionGroup):
-                return isinstance(cast("ExceptionGroup[Exception]", error).exceptions[0], SourceError)
-            return isinstance(error, asyncio.CancelledError)
-
-
-def _yielded_all_before(run: RunReport) -> Iterator[str]:
-    if run.plan.source.kind == "failing task group":
-        return  # its queue is read by the group's leave
-    if len(run.lookups) != run.plan.source.at:
-        yield f"{run.plan.name}: {len(run.lookups)} lookups before the error at {run.plan.source.at}"
-
-
-def _of_the_group(evidence: Evidence) -> Iterator[str]:
-    error = evidence.played.group_error
-    if error is None:
-        if evidence.world.group_fails_at is not None and evidence.is_finished:
-            yield "the group of all callers did not fail"
-        return
-    foreign = [inner for inner in error.exceptions if not isinstance(inner, GroupError)]
-    if foreign:
-        yield f"the group of all callers raised {foreign}"
-
-
-def _was_closed(evidence: Evidence, run: RunReport) -> bool:
-    closes_at = evidence.world.closes_at
-    return run.plan.client == 0 and closes_at is not None and run.ended >= closes_at - _EXACT
-
-
 def good_ids_are_found(evidence: Evidence) -> Iterator[str]:
     """An id that the server would have answered within its deadline and attempts is found.
 
@@ -168,7 +89,7 @@ def _reason_of_loss(
 ) -> Literal["lasting", "long", "singles", "crowded", "unknown", "chance"] | None:
     """Say which of the reasons that `good_ids_are_found` names applies; `None`: none does."""
     world, deadline, client = evidence.world, run.plan.deadline, run.plan.client
-    if _was_closed(evidence, run) and isinstance(error, ConfigurationError):
+    if evidence.was_closed(run) and isinstance(error, ConfigurationError):
         return "lasting"
     log = evidence.attempts(run, lookup)
     throttles_from = world.server.throttles_from
@@ -325,7 +246,6 @@ def _wrong_error(lookup: Lookup) -> str | None:
 
 LAWS_OF_ANSWERS = (
     every_id_has_one_lookup,
-    what_is_raised_reaches_the_caller,
     good_ids_are_found,
     chance_loses_almost_nothing,
     gets_are_found,

@@ -42,6 +42,51 @@ def answers_are_new_enough(evidence: Evidence) -> Iterator[str]:
             )
 
 
+def answers_reach_their_callers_at_once(evidence: Evidence) -> Iterator[str]:
+    """A single lookup ends with its answer, also if it has joined another, or is answered from memory.
+
+    Not claimed of clients that may answer from memory after a failure.
+    """
+    if _answers_after_failures(evidence):
+        return
+    ends: dict[tuple[str, float], float] = {}
+    for request in sorted(evidence.log, key=lambda request: request.ended):
+        ends[request.phone_number_id, request.at] = request.ended  # the last of those of one moment
+    for get in evidence.played.gets:
+        if isinstance(get.outcome, PhoneNumber):
+            answered = ends[get.phone_number_id, _requested(get.outcome)]
+            if get.ended > max(get.called, answered) + _EXACT:
+                late = get.ended - answered
+                yield f"{get.name}: get({get.phone_number_id}) ended {late:.3f} s after its answer"
+
+
+def requests_are_for_somebody(evidence: Evidence) -> Iterator[str]:
+    """While a request of single lookups is under way, one of its callers waits; so for runs.
+
+    Not claimed of clients that may answer from memory after a failure: these probe in the background.
+    """
+    if _answers_after_failures(evidence) or not evidence.is_finished:
+        return
+    ended = {run.plan.name: run.ended for run in evidence.played.runs}
+    ended |= {listing.plan.name: listing.ended for listing in evidence.played.listings}
+    for request in evidence.log:
+        if request.caller in evidence.singles:
+            until = max(
+                get.ended
+                for get in evidence.gets_of_id[request.phone_number_id]
+                if get.called <= request.ended + _EXACT
+            )
+        else:
+            until = ended[request.caller]
+        if request.ended > until + _EXACT:
+            yield f"{request.caller}: {request.phone_number_id} was requested at {request.at:.3f} for nobody"
+
+
+def _answers_after_failures(evidence: Evidence) -> bool:
+    cache = evidence.world.client.cache
+    return cache is not None and cache.stale_if_error > 0
+
+
 def _requested(number: PhoneNumber) -> float:
     return float(number.label)
 
@@ -62,4 +107,9 @@ def _oldest(evidence: Evidence, get: GetReport) -> float:
     return max([get.called - age, *forgotten])
 
 
-LAWS_OF_MEMORY = (gets_have_the_number_of_their_id, answers_are_new_enough)
+LAWS_OF_MEMORY = (
+    gets_have_the_number_of_their_id,
+    answers_are_new_enough,
+    answers_reach_their_callers_at_once,
+    requests_are_for_somebody,
+)

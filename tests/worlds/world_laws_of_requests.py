@@ -9,6 +9,7 @@ from itertools import pairwise
 from world_bounds import most_attempts
 from world_evidence import Evidence
 from world_ids import fault_of
+from world_server import PAGE
 
 from elevenphone import DeadlineExceededError, Found, Lookup
 
@@ -197,11 +198,16 @@ def _counts(evidence: Evidence, number: int, found: int, failed: int) -> Iterato
     singles = [get.outcome for get in evidence.played.gets if number == 0]
     got = sum(isinstance(lookup, Found) for lookup in seen.values())
     got += sum(not isinstance(outcome, BaseException) for outcome in singles)
+    pages = [
+        r for r in evidence.log if r.client == number and r.phone_number_id.startswith(PAGE) and not r.probe
+    ]
+    got += sum(page.outcome == "found" for page in pages)
     if found != got:
         yield f"client {number} counts {found} found, its callers {got}"
     all_lost = sum(not isinstance(lookup, Found) for lookup in seen.values())
     sent_and_lost = sum(not isinstance(lookup, Found) and lookup.attempts > 0 for lookup in seen.values())
     raised = sum(isinstance(outcome, BaseException) for outcome in singles)
+    raised += sum(listing.error is not None for listing in evidence.played.listings if number == 0)
     if not sent_and_lost <= failed <= all_lost + raised:
         yield f"client {number} counts {failed} failed, its callers {sent_and_lost} to {all_lost + raised}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from world_ids import Ids
 
@@ -12,6 +12,7 @@ from elevenphone import Cache
 
 ChanceFault: TypeAlias = Literal["503", "500", "dropped"]
 AccountFault: TypeAlias = Literal["401", "402", "403", "quota"]
+OutageKind: TypeAlias = Literal["refused", "silent", "503", "half-open"]
 RunKind: TypeAlias = Literal["gather", "stream", "ordered stream"]
 SourceKind: TypeAlias = Literal[
     "list",
@@ -26,6 +27,7 @@ SourceKind: TypeAlias = Literal[
     "failing task group",
 ]
 
+OUTAGES: tuple[OutageKind, ...] = get_args(OutageKind)
 BULK_DEADLINE = 300.0
 WITHOUT_BOUND = 10_000
 """Places in a queue that never gets full."""
@@ -62,7 +64,7 @@ class Outage(NamedTuple):
 
     begins: float
     lasts: float
-    shows: Literal["refused", "silent", "503", "half-open"]
+    shows: OutageKind
 
     @property
     def ends(self) -> float:
@@ -104,6 +106,7 @@ class ServerPlan(NamedTuple):
         account: What it answers everybody from some moment on.
         throttles_from: From when on it answers 429, always.
         throttles_with: The code in these answers.
+        listed: How many numbers its listing has.
     """
 
     latency: Latency
@@ -119,6 +122,7 @@ class ServerPlan(NamedTuple):
     account: AccountError | None = None
     throttles_from: float | None = None
     throttles_with: str = "rate_limit_exceeded"
+    listed: int = 0
 
     def limit_at(self, at: float) -> float:
         for begins, limit in reversed(self.limits):
@@ -229,6 +233,26 @@ class Run(NamedTuple):
         return ids._replace(prefix=f"{ids.prefix}{number}-")
 
 
+class Listed(NamedTuple):
+    """A listing, on the first client.
+
+    Attributes:
+        name: Of the caller.
+        starts: When it begins.
+        page_size: Numbers on a page.
+        pages: How many pages there are.
+        pause: Seconds that its reader takes for each number.
+        leaves_after: With which number its reader leaves.
+    """
+
+    name: str
+    starts: float
+    page_size: int
+    pages: int
+    pause: float = 0.0
+    leaves_after: int | None = None
+
+
 class ClientPlan(NamedTuple):
     """What the client is made with."""
 
@@ -249,6 +273,7 @@ class World(NamedTuple):
         client: The clients' settings.
         gets: Those who look up single numbers, on the first client.
         runs: Those who look up many.
+        listed: A listing beside them.
         twins: Whether the first two runs are alike and start together.
         closes_at: When the first client is closed, while it is used.
         group_fails_at: When a task fails that is in one group with all callers.
@@ -261,6 +286,7 @@ class World(NamedTuple):
     gets: tuple[Gets, ...] = ()
     runs: tuple[Run, ...] = ()
     twins: bool = False
+    listed: Listed | None = None
     closes_at: float | None = None
     group_fails_at: float | None = None
     forgets: tuple[tuple[float, str | None], ...] = ()

@@ -11,7 +11,16 @@ import msgspec
 import virtual_time
 from msgspec import UNSET
 from world_bounds import horizon_of
-from world_callers import GetReport, RunReport, now, play_gets, play_run, sleep_until
+from world_callers import (
+    GetReport,
+    ListingReport,
+    RunReport,
+    now,
+    play_gets,
+    play_listing,
+    play_run,
+    sleep_until,
+)
 from world_plan import World
 from world_server import WorldServer
 
@@ -43,6 +52,7 @@ class Played(msgspec.Struct):
         server: Its server, with the log of all requests.
         gets: The single lookups.
         runs: The bulk runs.
+        listings: The listing, if there is one.
         stats: The first client's, when all callers were done.
         in_peace: How many requests had come by then; `None`: it never came so far.
         peace: What the first client did afterwards; `None`: it had been closed.
@@ -60,6 +70,7 @@ class Played(msgspec.Struct):
     server: WorldServer
     gets: list[GetReport] = []
     runs: list[RunReport] = []
+    listings: list[ListingReport] = []
     stats: list[ClientStats] = []
     in_peace: int | None = None
     peace: Peace | None = None
@@ -75,7 +86,7 @@ class Played(msgspec.Struct):
 
 def play(world: World) -> Played:
     """Play a world; whatever happens in it, what happened is returned."""
-    played = Played(world, WorldServer(world.server, world.seed), [], [], [], left=[], complaints=[])
+    played = Played(world, WorldServer(world.server, world.seed), [], [], [], [], left=[], complaints=[])
     random.seed(world.seed)
     try:
         with asyncio.Runner(loop_factory=WorldLoop) as runner:
@@ -152,6 +163,8 @@ def _callers(played: Played, clients: list[PhoneNumberClient]) -> Iterator[Corou
         yield play_gets(gets, clients[0], played.world.client, played.gets)
     for run in played.world.runs:
         yield play_run(run, clients[run.client], played.runs)
+    if played.world.listed is not None:
+        yield play_listing(played.world.listed, clients[0], played.listings)
 
 
 async def _fail(at: float, played: Played) -> None:
@@ -161,6 +174,8 @@ async def _fail(at: float, played: Played) -> None:
             run.cancelled = now()
     for get in played.gets:
         get.cancelled = get.cancelled or get.ended < 0
+    for listing in played.listings:
+        listing.cancelled = listing.ended < 0
     raise GroupError
 
 
@@ -212,6 +227,7 @@ async def _look_for_leftovers(played: Played, clients: list[PhoneNumberClient]) 
 
 def _names_of_open_calls(played: Played) -> list[str]:
     runs = [run.plan.name for run in played.runs if run.ended < 0]
+    runs += [listing.plan.name for listing in played.listings if listing.ended < 0]
     return runs + [f"get({get.phone_number_id})" for get in played.gets if get.ended < 0]
 
 

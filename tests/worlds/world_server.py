@@ -7,6 +7,7 @@ import random
 from collections import deque
 from contextvars import ContextVar
 from typing import Literal, TypeAlias
+from urllib.parse import parse_qs
 
 import msgspec
 import virtual_time
@@ -23,6 +24,9 @@ Outcome: TypeAlias = Literal[
 
 CALLER: ContextVar[str] = ContextVar("CALLER", default="")
 """For whom a task sends requests: the name of a run or of a single lookup."""
+
+PAGE = "page?"
+"""What the ids of requests for pages begin with."""
 
 MOST_REQUESTS = 100_000
 _AT_ONCE = 0.001
@@ -170,9 +174,9 @@ class WorldServer:
             return await self._be_bad(fault, request)
         if chance < plan.failing + plan.cut:
             request.outcome = "cut"
-            return cut_short(number_of(request))
+            return cut_short(answer_to(request, plan.listed))
         request.outcome = "found"
-        return number_of(request)
+        return answer_to(request, plan.listed)
 
     async def _be_bad(self, fault: str, request: Request) -> Response:
         if fault == "silent":
@@ -248,6 +252,8 @@ class Connection:
         self.requests += 1
         before, self._probes = self._probes, self.client.stats.probes
         phone_number_id = url.rpartition("/")[2].replace("%20", " ")
+        if phone_number_id.startswith("phone-numbers?"):
+            phone_number_id = PAGE + phone_number_id.partition("?")[2]
         return await self._server.handle(phone_number_id, self._client, probe=self._probes > before)
 
     async def aclose(self) -> None:
@@ -260,6 +266,26 @@ def number_of(request: Request) -> Response:
     fields += f',"phone_number_id":"{request.phone_number_id}"'
     body = f"{{{fields}}}".encode()
     return Response(200, {"content-length": str(len(body))}, body)
+
+
+def answer_to(request: Request, listed: int) -> Response:
+    """Answer with the number that was asked for, or with a page of as many as are listed."""
+    if not request.phone_number_id.startswith(PAGE):
+        return number_of(request)
+    query = parse_qs(request.phone_number_id.removeprefix(PAGE))
+    first = int(query.get("cursor", ["0"])[0])
+    ends = min(listed, first + int(query["page_size"][0]))
+    numbers = b",".join(
+        number_of(request_of).body
+        for request_of in (Request(request.at, listed_id(n), request.client) for n in range(first, ends))
+    )
+    more = b"true" if ends < listed else b"false"
+    body = b'{"phone_numbers":[%s],"has_more":%s,"next_cursor":"%d"}' % (numbers, more, ends)
+    return Response(200, {"content-length": str(len(body))}, body)
+
+
+def listed_id(position: int) -> str:
+    return f"listed{position}"
 
 
 def cut_short(response: Response) -> Response:

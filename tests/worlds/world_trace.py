@@ -19,7 +19,10 @@ def story(played: Played) -> str:
     """Describe all of it: the world, each step with its moment in seconds, and the laws that were broken."""
     world = played.world
     lines = [f"world {world.seed}"]
-    lines += [f"  {part}" for part in (world.server, world.client, *world.gets, *world.runs)]
+    lines += [
+        f"  {part}"
+        for part in (world.server, world.client, *world.gets, *world.runs, world.listed or "no listing")
+    ]
     steps = sorted(_steps(played), key=lambda step: step[0])
     lines += [f"{moment:10.4f}  {what}" for moment, what in steps]
     if played.stats:
