@@ -45,7 +45,8 @@ def answers_are_new_enough(evidence: Evidence) -> Iterator[str]:
 def answers_reach_their_callers_at_once(evidence: Evidence) -> Iterator[str]:
     """A single lookup ends with its answer, also if it has joined another, or is answered from memory.
 
-    Not claimed of clients that may answer from memory after a failure.
+    Not claimed of clients that may answer from memory after a failure; nor of a lookup that failed itself
+    while another found its number, which the client remembers by then.
     """
     if _answers_after_failures(evidence):
         return
@@ -53,7 +54,9 @@ def answers_reach_their_callers_at_once(evidence: Evidence) -> Iterator[str]:
     for request in sorted(evidence.log, key=lambda request: request.ended):
         ends[request.phone_number_id, request.at] = request.ended  # the last of those of one moment
     for get in evidence.played.gets:
-        if isinstance(get.outcome, PhoneNumber):
+        sent = evidence.lookup_of(get)
+        has_failed = bool(sent) and sent[-1].outcome != "found"
+        if isinstance(get.outcome, PhoneNumber) and not has_failed:
             answered = ends[get.phone_number_id, _requested(get.outcome)]
             if get.ended > max(get.called, answered) + _EXACT:
                 late = get.ended - answered
