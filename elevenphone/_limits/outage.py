@@ -99,10 +99,10 @@ class OutageGate:
             newest: The number of the newest request.
             subject: The lookup, or `None` for a probe.
             found: Whether the answer was a number, so that its id can serve for probes.
-            final: Whether it ends the lookup; a 429 does not, and teaches nothing about its id.
+            final: Whether it ends the lookup; a 429 does not, and teaches nothing about any id.
         """
         number = permit.number
-        if number > self._newest_answered:
+        if final and number > self._newest_answered:
             self._newest_answered = number
         if subject is not None:
             if found:

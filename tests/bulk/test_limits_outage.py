@@ -303,6 +303,16 @@ def test_without_other_answers_a_probe_decides() -> None:
     assert driver.limits.verdict(lookup, 3, driver.now) == "give up"
 
 
+def test_a_refusal_of_a_later_request_does_not_show_that_the_id_is_bad() -> None:
+    driver = Driver()
+    driver.rounds(1.0)
+    lookup = driver.lookup()
+    permit = driver.start()
+    driver.ask(throttled("concurrency"))
+    driver.end(permit, unavailable(), lookup)
+    assert driver.limits.verdict(lookup, 1, driver.now) == "find out"
+
+
 def test_failures_during_an_outage_do_not_count_against_a_lookup() -> None:
     driver = Driver()
     driver.rounds(1.0)
