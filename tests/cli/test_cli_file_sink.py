@@ -44,7 +44,6 @@ def content(path: Path) -> object:
 
 def order_of(output: Path) -> Order:
     return Order(
-        ids=None,
         source=IdSource(None, None, None),
         target=target_of(str(output), None),
         selection=Selection(),
@@ -53,7 +52,6 @@ def order_of(output: Path) -> Order:
         resume=False,
         force=False,
         quiet=True,
-        verbose=False,
     )
 
 

@@ -26,13 +26,12 @@ from elevenphone import (
 )
 from elevenphone.cli.errors import OutputError, Refusal, may_pass
 from elevenphone.cli.fetch.journal import Header, Journal
-from elevenphone.cli.formats.ids import Survey
 from elevenphone.cli.formats.lines import decode_line, encode_line
 from elevenphone.emulator import Emulator
 
 EMULATOR = Emulator(numbers=60)
 KEY = "sk_a_key_of_some_length"
-HEADER = Header.of("https://api.example", KEY, Survey(60, "digest"))
+HEADER = Header("https://api.example", KEY, 60, "digest")
 OTHER = decode(b'{"provider":"new","phone_number":"+1","label":"\xc2\x9b",\n"phone_number_id":"p","x":1}')
 ERRORS = [
     each
@@ -210,15 +209,15 @@ def test_a_file_that_was_cut_is_resumed_or_refused_and_can_be_started_over(
 @pytest.mark.parametrize(
     ("header", "complaint"),
     [
-        (Header.of("https://other.example", KEY, Survey(60, "digest")), "other.example"),
-        (Header.of("https://api.example", KEY, Survey(61, "digest2")), "60 ids"),
+        (Header("https://other.example", KEY, 60, "digest"), "other.example"),
+        (Header("https://api.example", KEY, 61, "digest2"), "60 ids"),
     ],
 )
 def test_another_run_is_refused(tmp_path: Path, header: Header, complaint: str) -> None:
     keep(tmp_path / "journal", found(0))
     with pytest.raises(Refusal, match=complaint):
         keep(tmp_path / "journal", header=header)
-    assert keep(tmp_path / "journal", header=Header.of("https://api.example", KEY, None)) == [found(0)]
+    assert keep(tmp_path / "journal", header=Header("https://api.example", KEY, None, None)) == [found(0)]
 
 
 def test_files_of_the_run_may_be_replaced_and_no_others(tmp_path: Path) -> None:

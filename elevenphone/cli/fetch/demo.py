@@ -86,7 +86,7 @@ class _Demo:
         file = folder / "ids.txt"
         file.write_text("".join(f"{phone_number_id}\n" for phone_number_id in self._ids), encoding="ascii")
         source = IdSource(file, None, None)
-        header = Header.of("the emulator", self._emulator.api_key, source.survey())
+        header = Header("the emulator", self._emulator.api_key, *source.survey())
         async with (
             self._emulator as emulator,
             PhoneNumberClient(emulator.api_key, base_url=emulator.base_url) as client,

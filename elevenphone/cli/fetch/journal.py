@@ -25,7 +25,6 @@ from elevenphone.cli.errors import Refusal, may_pass
 from elevenphone.cli.fetch.background import BatchWriter
 from elevenphone.cli.fetch.journal_file import SPAN, JournalFile, Row
 from elevenphone.cli.formats.files import unfinished_file
-from elevenphone.cli.formats.ids import Survey
 from elevenphone.cli.formats.lines import decode_line
 from elevenphone.lookups import Lookup
 
@@ -36,19 +35,14 @@ class Header(NamedTuple):
     Attributes:
         server: The address that the ids are asked of.
         key: The API key; the journal holds no more of it than a salted hash.
-        ids: How many ids there are, or `None` where they come through a pipe.
-        digest: Differs for another list of ids, or `None`.
+        ids: How many ids there are; see `Survey`.
+        digest: That of the ids; see `Survey`.
     """
 
     server: str
     key: str
     ids: int | None
     digest: str | None
-
-    @classmethod
-    def of(cls, server: str, key: str, survey: Survey | None) -> Header:
-        """Make the header of a run."""
-        return cls(server, key, *(survey or (None, None)))
 
 
 class ChangedError(Refusal):

@@ -25,7 +25,6 @@ class Order:
     """What to fetch, and where to.
 
     Attributes:
-        ids: File of the ids; `None` for standard input.
         source: The ids.
         target: Where the answers go.
         selection: What is written of each.
@@ -34,10 +33,8 @@ class Order:
         resume: Whether to go on with a journal.
         force: Whether to start over, and overwrite.
         quiet: Whether to show neither progress nor summary.
-        verbose: Whether each attempt is logged to standard error.
     """
 
-    ids: Path | None
     source: IdSource
     target: Target
     selection: Selection
@@ -46,7 +43,6 @@ class Order:
     resume: bool
     force: bool
     quiet: bool
-    verbose: bool
 
     @property
     def summary_file(self) -> Path | None:
@@ -86,7 +82,7 @@ def check_places(order: Order) -> None:
 def files_of(order: Order) -> dict[str, Path | None]:
     """Return the files of a run, by what the user calls them."""
     paths = {
-        "IDS": order.ids,
+        "IDS": order.source.path,
         "OUT": order.target.path,
         "--failures": order.failures,
         "--summary-json": order.summary_file,
