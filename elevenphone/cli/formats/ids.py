@@ -15,7 +15,6 @@ from typing import NamedTuple
 import msgspec
 
 from elevenphone.cli.errors import Refusal
-from elevenphone.cli.text import no_such_column
 
 DEFAULT_COLUMN = "phone_number_id"
 _TABLES = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet"}
@@ -26,6 +25,7 @@ _LONGEST_LINE = 134_217_728
 # Bytes at the start that tell a form.
 _LONGEST_MARK = 4
 _MOST_UNPACKED_BYTES = 1_048_576
+_COLUMNS_NAMED = 10
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 
@@ -147,7 +147,7 @@ class IdSource:
         value = document.get(self._column)
         if value is None:
             if not self._has_column:
-                raise self._wrong(no_such_column(self._column, list(document)))
+                raise self._lacks_column(list(document))
             return ""
         self._has_column = True
         return (msgspec.json.decode(value, type=str | None) or "").strip()
@@ -160,7 +160,7 @@ class IdSource:
             raise self._wrong(f"line 1: {error}") from None
         if delimiter is None:
             separator = "\t" if self._ending == ".tsv" else ","
-            raise self._wrong(no_such_column(self._column, _fields(header, separator)))
+            raise self._lacks_column(_fields(header, separator))
         position = _fields(header, delimiter).index(self._column)
         csv.field_size_limit(_LONGEST_LINE)  # `raw` may be longer than the usual limit
         rows = csv.reader(lines, delimiter=delimiter)
@@ -172,10 +172,13 @@ class IdSource:
             raise self._wrong(f"line {rows.line_num + 1:,}: {error}") from None
 
     def _parquet_ids(self) -> Iterator[str]:
-        from elevenphone.cli.formats.parquet import read_columns  # noqa: PLC0415 - pyarrow is an extra, and slow
+        from elevenphone.cli.formats import parquet  # noqa: PLC0415 - pyarrow is an extra, and slow
 
+        path = self.path or Path()
         try:
-            for (phone_number_id,) in read_columns(self.path or Path(), self._column):
+            if self._column not in (there := parquet.column_names(path)):
+                raise self._lacks_column(there)
+            for (phone_number_id,) in parquet.read_columns(path, self._column):
                 yield phone_number_id or ""
         except (OSError, ValueError) as error:
             raise self._wrong(str(error)) from None
@@ -254,6 +257,12 @@ class IdSource:
 
     def _wrong(self, problem: str) -> InputError:
         return InputError(f"cannot read the ids from {self.name}: {problem}.")
+
+    def _lacks_column(self, there: list[str]) -> InputError:
+        more = len(there) - _COLUMNS_NAMED
+        names = ", ".join(map(repr, there[:_COLUMNS_NAMED])) or "none"
+        rest = f" and {more:,} more" if more > 0 else ""
+        return self._wrong(f"there is no column {self._column!r}, but {names}{rest}: give --column")
 
     def _unreadable(self, error: OSError) -> InputError:
         return self._wrong(error.strerror or str(error))
