@@ -64,7 +64,7 @@ def keep(path: Path, *lookups: Lookup, header: Header = HEADER) -> list[Lookup]:
         before = journal.kept
         assert before == len(standing)
         if lookups:
-            journal.write(list(lookups))
+            journal.keep(list(lookups))
         assert journal.kept == before + len(lookups)
     return standing
 
@@ -161,7 +161,7 @@ def test_answers_that_come_in_any_order_go_out_in_that_of_the_input(tmp_path: Pa
     with closing(opened(tmp_path / "journal")) as journal:
         journal.begin(HEADER)
         for place in range(0, 1_200, 70):
-            journal.write([replace(asked, index=position) for position in positions[place : place + 70]])
+            journal.keep([replace(asked, index=position) for position in positions[place : place + 70]])
         for start in (0, 499, 500, 1_199, 1_200):
             lookups = [decode_line(line) for line in journal.in_order(1_200, start)]
             assert lookups == [replace(asked, index=position) for position in range(start, 1_200)]
@@ -256,7 +256,7 @@ def test_a_second_run_is_refused_until_the_first_is_closed(tmp_path: Path) -> No
     path = tmp_path / "journal"
     with closing(opened(path)) as journal:
         journal.begin(HEADER)
-        journal.write([found(0)])
+        journal.keep([found(0)])
         for start_over in (False, True):
             with pytest.raises(OutputError, match="another run of elevenphone writes it"):
                 opened(path, start_over=start_over)

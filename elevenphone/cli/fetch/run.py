@@ -12,11 +12,10 @@ from typing import NoReturn
 from elevenphone import ClientStats
 from elevenphone.cli.access import Access, ClientSettings
 from elevenphone.cli.errors import ExitCode, OutputError, Refusal, exit_code_of_exception
-from elevenphone.cli.fetch.fetching import Fetching, Sink
-from elevenphone.cli.fetch.file_sink import FileSink
-from elevenphone.cli.fetch.journal import ChangedError, Header, Journal
+from elevenphone.cli.fetch.fetching import Fetching
+from elevenphone.cli.fetch.journal import Header, Journal
 from elevenphone.cli.fetch.order import Order, check_places, files_of, finished, refuse_existing
-from elevenphone.cli.fetch.stream import StreamSink
+from elevenphone.cli.fetch.sinks import FileSink, Sink, StreamSink
 from elevenphone.cli.formats.rows import require
 from elevenphone.cli.shell import run
 from elevenphone.cli.show.results import Tally
@@ -115,15 +114,16 @@ class _Fetch:
         journal = Journal(order.target.journal, order.target.file, start_over=order.force)
         with contextlib.closing(journal):
             self._open(journal, header)
-            with self._saying_what_is_kept(journal), contextlib.closing(FileSink(journal, order)) as sink:
+            with (
+                self._saying_what_is_kept(journal),
+                contextlib.closing(FileSink(journal, order.target, order.selection, order.failures)) as sink,
+            ):
                 try:
                     fetching = self._fetch(sink, survey.size)
                 finally:
                     sink.finish()
                 if not fetching.is_complete:
                     self._end_early(fetching)
-                if journal.count > fetching.count:
-                    raise ChangedError("the input has changed: it has fewer ids than when the run was begun.")
                 sink.complete(fetching.count)
             if not self._tally.passing:
                 journal.remove()
