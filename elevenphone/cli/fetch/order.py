@@ -15,7 +15,7 @@ from elevenphone.cli.errors import Refusal
 from elevenphone.cli.fetch.journal import ChangedError, Journal
 from elevenphone.cli.formats import database
 from elevenphone.cli.formats.columns import Selection
-from elevenphone.cli.formats.files import Target, require_directory
+from elevenphone.cli.formats.files import Target, beside_a_database, require_directory
 from elevenphone.cli.formats.ids import IdSource, InputError
 from elevenphone.cli.formats.rows import without_nul
 
@@ -89,11 +89,9 @@ def files_of(order: Order) -> dict[str, Path | None]:
     }
     if not order.target.is_stream:
         journal = order.target.journal
-        paths |= {"its journal": journal}
-        paths |= {
-            f"its journal's {suffix}": journal.with_name(journal.name + suffix)
-            for suffix in ("-journal", "-wal", "-shm")
-        }
+        paths["its journal"] = journal
+        for beside in beside_a_database(journal):
+            paths[f"its journal's {beside.name.removeprefix(journal.name)}"] = beside
     return paths
 
 
