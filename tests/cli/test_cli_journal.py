@@ -124,6 +124,8 @@ def test_a_failure_that_may_pass_does_not_stand_and_the_last_answer_counts(tmp_p
         assert [decode_line(line) for line in journal.in_order(3)] == [found(0), found(1), found(2)]
         with pytest.raises(Refusal, match="lacks the answer to id 4"):
             list(journal.in_order(4))
+        with pytest.raises(Refusal, match="fewer ids"):
+            list(journal.in_order(2))
     assert [each.name for each in tmp_path.iterdir()] == ["journal"]
 
 
