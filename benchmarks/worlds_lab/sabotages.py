@@ -153,4 +153,42 @@ SABOTAGES = (
         "            lookup.end()\n",
         "            pass\n",
     ),
+    Sabotage(
+        "An id found before that fails leaves none to probe with",
+        "_limits/outage.py",
+        "            if others := [url for url in self.known_good if url != subject.url]:\n"
+        "                self.known_good = deque(others, _KNOWN_GOOD)",
+        "            others = [url for url in self.known_good if url != subject.url]\n"
+        "            self.known_good = deque(others, _KNOWN_GOOD)",
+    ),
+    Sabotage(
+        "An answer from memory never gets too old",
+        "_memory/memory.py",
+        "        if age < self._max_age:\n",
+        "        if age < 1e6:\n",
+    ),
+    Sabotage(
+        "A lookup under way survives that its id is forgotten",
+        "_memory/memory.py",
+        "            self._shared.pop(each, None)\n",
+        "            pass\n",
+    ),
+    Sabotage(
+        "A shared lookup goes on though all its callers have left",
+        "_memory/memory.py",
+        "                lookup.task.cancel()\n                self._let_go(phone_number_id, lookup)\n",
+        "                self._let_go(phone_number_id, lookup)\n",
+    ),
+    Sabotage(
+        "The end of a shared lookup wakes only one caller",
+        "_memory/shared.py",
+        "                waiter.set_result(None)\n",
+        "                waiter.set_result(None)\n                break\n",
+    ),
+    Sabotage(
+        "A caller's deadline does not begin with the shared lookup's first request",
+        "_memory/shared.py",
+        "                    timer.reschedule(slot.started + deadline)\n",
+        "                    pass\n",
+    ),
 )

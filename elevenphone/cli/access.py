@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import click
 
@@ -114,10 +114,25 @@ class Access:
         self._new_client(None, settings)
         if self.ca_file is not None:
             self.tls_context()
+        self.proxy_address()
+
+    def proxy_address(self) -> SplitResult | None:
+        """Find the proxy that requests go through, if they do.
+
+        Raises:
+            click.UsageError: It is not an address.
+        """
         if self.proxy is not None:
-            url = urlsplit(self.proxy)
-            if url.scheme not in {"http", "https"} or not url.hostname:
-                raise click.UsageError("--proxy is not an address such as http://proxy.example:3128.")
+            return _proxy(self.proxy, "--proxy")
+        named = self.proxy_of_environment() if self.trust_env else None
+        return None if named is None else _proxy(named, "the proxy that the environment names")
+
+    def proxy_of_environment(self) -> str | None:
+        """Find the proxy that the environment names, whether it is used or not."""
+        from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - slow
+
+        url = urlsplit(self.address)
+        return None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
 
     @contextlib.asynccontextmanager
     async def client(self, **settings: Unpack[ClientSettings]) -> AsyncGenerator[PhoneNumberClient]:
@@ -197,6 +212,17 @@ class _LogFile(logging.FileHandler):
     def close(self) -> None:
         with contextlib.suppress(OSError):
             super().close()
+
+
+def _proxy(text: str, origin: str) -> SplitResult:
+    try:
+        url = urlsplit(text)
+        is_address = url.scheme in {"http", "https"} and url.hostname and url.port != 0
+    except ValueError:  # half an IPv6 address, or a port that there is not
+        is_address = False
+    if not is_address:
+        raise click.UsageError(f"{origin} is not an address such as http://proxy.example:3128.")
+    return url
 
 
 def _key_of_file(path: Path) -> str:

@@ -105,12 +105,22 @@ def run(shell: Shell) -> ExitCode:
     """Run the command line, and turn whatever it raises into a message and an exit code."""
     try:
         if instruction := shell.environment.get(completion.VARIABLE):
-            return ExitCode(shell_complete(elevenphone, {}, "elevenphone", completion.VARIABLE, instruction))
+            return _complete(instruction)
         code = _run(shell)
         shell.flush()
     except (Exception, KeyboardInterrupt) as error:
         return _ended_by(shell, error)
     return code
+
+
+def _complete(instruction: str) -> ExitCode:
+    try:
+        return ExitCode(shell_complete(elevenphone, {}, "elevenphone", completion.VARIABLE, instruction))
+    except (
+        KeyError,
+        ValueError,
+    ):  # the variable is set, but no shell asks: the words to complete are missing
+        return ExitCode.USAGE
 
 
 def _run(shell: Shell) -> ExitCode:
@@ -151,7 +161,8 @@ def _ended_by(shell: Shell, error: BaseException) -> ExitCode:
             _say(shell, f"{error.strerror}: raise the limit, such as by `ulimit -n 1024`", error)
         case OSError():
             shell.discard_output()
-            _say(shell, f"cannot write: {error.strerror or error}", error)
+            name = "" if error.filename is None else f" '{error.filename}'"
+            _say(shell, f"cannot write{name}: {error.strerror or error}", error)
         case _:
             raise error
     return code

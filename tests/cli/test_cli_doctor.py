@@ -52,6 +52,21 @@ def test_without_a_key_the_host_is_checked_all_the_same(api: Api) -> None:
     assert marks(ended.output) == {"version": "ok", "key": "fail", "host": "ok", "TLS": "ok"}
 
 
+@pytest.mark.parametrize("key", [KEY, ""])
+@pytest.mark.parametrize("address", ["http://[::1", "http://user:secret@host:65536"])
+def test_what_is_not_an_address_is_refused(
+    api: Api, key: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = {**api.variables, "ELEVENLABS_API_KEY": key}
+    monkeypatch.setenv("http_proxy", address)
+    monkeypatch.delenv("no_proxy", raising=False)
+    for arguments in (("--base-url", address), ("--proxy", address), ("--trust-env",)):
+        ended = run("doctor", *arguments, **variables)
+        assert ended.code == 2
+        assert "not an address such as" in ended.errors
+        assert "secret" not in ended.errors
+
+
 @pytest.mark.parametrize(
     ("url", "subject"), [("http://127.0.0.1:1", "host"), ("https://host.invalid", "host"), ("tls", "TLS")]
 )

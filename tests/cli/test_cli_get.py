@@ -273,3 +273,13 @@ def test_closed_streams_are_explained(api: Api) -> None:
 def test_json_on_a_terminal_where_asked_for(api: Api) -> None:
     ended = run_shown("get", "--json", api.ids[0], variables=api.variables)
     assert json.loads(ended.output)["phone_number_id"] == api.ids[0]
+
+
+def test_selected_fields_are_stacked_where_rows_would_cut_the_status(api: Api) -> None:
+    fields = "phone_number,assigned_agent.agent_id"
+    for columns, shown in (
+        (80, "  status                   found\n"),
+        (120, api.ids[0].ljust(36) + "found "),
+    ):
+        ended = run_shown("get", *api.ids[:2], "--select", fields, columns=columns, variables=api.variables)
+        assert shown in ended.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 from contextlib import closing
@@ -26,6 +27,7 @@ from elevenphone import (
 )
 from elevenphone.cli.errors import OutputError, Refusal, may_pass
 from elevenphone.cli.fetch.journal import Header, Journal
+from elevenphone.cli.fetch.journal_file import JournalFile
 from elevenphone.cli.formats.lines import decode_line, encode_line
 from elevenphone.emulator import Emulator
 
@@ -273,6 +275,17 @@ def test_a_journal_that_was_left_before_it_was_begun_is_begun(tmp_path: Path) ->
         assert not journal.has_answers
     assert keep(path, found(0)) == []
     assert keep(path) == [found(0)]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there it is deleted while it is open")
+def test_a_run_that_is_killed_while_its_journal_goes_leaves_no_file_of_it(tmp_path: Path) -> None:
+    file = JournalFile(tmp_path / "journal", tmp_path / "out.csv", replace_damaged=False)
+    with closing(file.connection):
+        file.begin(*"123456")
+        file.is_spent = True
+        file.connection = sqlite3.connect(":memory:")
+        file.close()
+        assert not list(tmp_path.iterdir())
 
 
 def test_a_finished_journal_goes_and_one_of_a_private_output_is_private(tmp_path: Path) -> None:

@@ -141,6 +141,13 @@ def test_a_shell_completes_commands_options_and_files() -> None:
     assert completed("elevenphone fetch ids.txt -o ", 4) == ["file,"]
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_a_completion_that_no_shell_asks_for_is_no_traceback(shell: str) -> None:
+    ended = run_process(_ELEVENPHONE_COMPLETE=f"{shell}_complete", COMP_CWORD="none")
+    assert ended.code
+    assert not ended.errors
+
+
 def test_powershell_completes_commands_options_and_files() -> None:
     def completed(line: str, word: str) -> list[str]:
         variables = {"_ELEVENPHONE_COMPLETE": "powershell_complete", "COMP_LINE": line}

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from cli_helpers import Api, run
+from cli_helpers import Api, run, run_process
 
 from elevenphone.cli.errors import OutputError
 from elevenphone.cli.fetch.journal import Header, Journal
@@ -44,6 +44,8 @@ def contents(folder: Path) -> dict[str, bytes]:
         (("ids.txt", "-o", "out.csv", "--concurrency", "none"), 2, "auto"),
         (("ids.txt", "-o", "out.csv", "--rate", "0"), 2, "rate"),
         (("ids.txt", "-o", "out.csv", "--proxy", "proxy.example:3128"), 2, "http://proxy.example:3128"),
+        (("ids.txt", "-o", "out.csv", "--proxy", "http://[::1"), 2, "http://proxy.example:3128"),
+        (("ids.txt", "-o", "out.csv", "--proxy", "http://proxy:65536"), 2, "http://proxy.example:3128"),
         (("ids.txt", "-o", "out.csv", "--ca-file", "there.csv"), 2, "cannot use --ca-file 'there.csv'"),
         (("ids.txt", "-o", "out.csv", "--log-file", "absent/log"), 4, "cannot write 'absent/log'"),
         (("ids.txt", "-o", "there.csv"), 2, "--force"),
@@ -117,6 +119,29 @@ def test_names_that_a_run_might_have_used_are_left_alone(api: Api, folder: Path)
     assert sorted(contents(folder)) == [
         *("ids.txt", "out.csv", "out.csv.journal.lock", "out.csv.part", "there.csv")
     ]
+
+
+def test_a_file_whose_name_is_too_long_is_named(api: Api, folder: Path) -> None:
+    ended = run_process("fetch", "ids.txt", "-o", f"{'a' * 240}.csv", **api.variables)
+    assert ended.code == 4
+    assert "aaa.csv.journal" in ended.errors
+    assert ended.errors.endswith("': File name too long\n")
+    assert sorted(contents(folder)) == ["ids.txt", "there.csv"]
+
+
+@pytest.mark.parametrize("name", ["out.csv", "failed.jsonl"])
+def test_a_read_only_file_is_not_overwritten_even_with_force(
+    api: Api, folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / name).write_text("mine")
+    # Root may write everywhere.
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK or Path(path).name != name)
+    before = contents(folder)
+    arguments = ("fetch", "ids.txt", "-o", "out.csv", "--failures", "failed.jsonl", "--force")
+    ended = run(*arguments, **api.variables)
+    assert ended.code == 4
+    assert f"cannot write '{name}': it is read-only" in ended.errors
+    assert contents(folder) == before
 
 
 def test_a_summary_goes_into_a_pipe_or_through_a_link(api: Api, folder: Path) -> None:

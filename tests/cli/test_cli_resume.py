@@ -72,6 +72,20 @@ def test_a_signal_keeps_all_and_says_how_to_go_on(
     fetch.assert_whole()
 
 
+def test_any_number_of_signals_still_lets_the_run_say_how_to_go_on(
+    fetch: Fetch, on_loop: dict[str, str]
+) -> None:
+    fetch.variables = {**fetch.variables, **on_loop}
+    process = fetch.start("--rate", "300")
+    fetch.wait_until_kept(10)
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.005)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert f"{fetch.kept():,} answers are kept in 'out.jsonl.journal'" in errors
+
+
 def test_requests_in_flight_are_waited_for_once(fetch: Fetch, on_loop: dict[str, str]) -> None:
     """A server that goes silent delays the end after the first Ctrl-C, and not after the second."""
     with emulator(IDS, slow_bodies=0.2, slow_body_seconds=9) as silent:

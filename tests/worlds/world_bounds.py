@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from world_plan import RETRIED_FAULTS, WAIT_INITIAL, WAIT_MAX, Ids, Run, World
+from world_ids import RETRIED_FAULTS, Ids
+from world_plan import WAIT_INITIAL, WAIT_MAX, Run, World
 
 LONGEST_PAUSE = 60.0
 """Seconds for which one Retry-After may have an effect."""
@@ -92,14 +93,20 @@ def ends_runs_for_time(world: World, deadline: float) -> bool:
 
 
 def all_ids(world: World) -> Iterable[tuple[Ids, float]]:
-    """Yield all ids that are asked for, and the seconds that an attempt for them may take."""
+    """Yield all ids that are asked for, and the seconds that an attempt for them may take.
+
+    The bad ones of another caller come once more, with whoever asks for them again.
+    """
     timeout = world.client.timeout
     for gets in world.gets:
         yield gets.ids, gets.timeout or timeout
+        yield from ((ids, gets.timeout or timeout) for ids in gets.ids.bad_again())
     for run in world.runs:
         yield run.ids, timeout
+        yield from ((ids, timeout) for ids in run.ids.bad_again())
         for number in range(1, run.nested_gathers + 1):
             yield run.nested_ids(number), timeout
+            yield from ((ids, timeout) for ids in run.nested_ids(number).bad_again())
 
 
 def work_takes(world: World) -> float:
@@ -134,10 +141,11 @@ def callers_own_time(world: World, run: Run) -> float:
     nested = run.nested_gathers * (4 * slowest_answer(world) + 1.0)
     if run.nested_gathers and chance_of_failing(world):
         nested += run.nested_gathers * run.nested_ids(1).size * chance_of_failing(world) * WAIT_MAX
-    if run.nested_gathers and run.nested_ids(1).bad:
-        attempts = most_attempts(world)
-        takes = attempt_takes(world, run.nested_ids(1), world.client.timeout)
-        nested += run.nested_gathers * (attempts * takes + waits(attempts))
+    if run.nested_gathers:
+        attempts, ids = most_attempts(world), run.nested_ids(1)
+        for bad in (each for each in (ids, *ids.bad_again()) if each.bad):
+            takes = attempt_takes(world, bad, world.client.timeout)
+            nested += run.nested_gathers * (attempts * takes + waits(attempts))
     return run.source.waits(run.ids.size) + run.pause * run.ids.size + nested
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 import msgspec
 import virtual_time
 from world_plan import ClientPlan, Gets, Run, Source
+from world_server import CALLER
 
 from elevenphone import Lookup, PhoneNumber, PhoneNumberClient
 
@@ -25,12 +26,13 @@ class GetReport(msgspec.Struct):
     """One single lookup.
 
     Attributes:
-        name: Of the caller.
+        name: Of the caller, and its number.
         phone_number_id: What was asked for.
         timeout: Seconds for an attempt.
         deadline: Seconds for all.
         called: When it began, in seconds since the start.
         ended: When it ended; -1: it did not.
+        fresh: Whether it accepts no answer from memory.
         cancelled: Whether its caller has cancelled it.
         outcome: The number, or what was raised.
     """
@@ -40,6 +42,7 @@ class GetReport(msgspec.Struct):
     timeout: float
     deadline: float
     called: float
+    fresh: bool = False
     ended: float = -1.0
     cancelled: bool = False
     outcome: PhoneNumber | BaseException | None = None
@@ -83,7 +86,7 @@ async def play_gets(
     async with asyncio.TaskGroup() as group:
         for n, phone_number_id in enumerate(plan.ids.listed()):
             timeout, deadline = plan.timeout or settings.timeout, plan.deadline or settings.deadline
-            report = GetReport(plan.name, phone_number_id, timeout, deadline, now())
+            report = GetReport(f"{plan.name}/{n}", phone_number_id, timeout, deadline, now(), n in plan.fresh)
             reports.append(report)
             task = group.create_task(_get(client, report))
             after = plan.cancelled[n] if n < len(plan.cancelled) else None
@@ -94,9 +97,10 @@ async def play_gets(
 
 async def _get(client: PhoneNumberClient, report: GetReport) -> None:
     report.called = now()
+    CALLER.set(report.name)
     try:
         report.outcome = await client.get(
-            report.phone_number_id, timeout=report.timeout, deadline=report.deadline
+            report.phone_number_id, timeout=report.timeout, deadline=report.deadline, fresh=report.fresh
         )
     except Exception as error:
         report.outcome = error
@@ -135,6 +139,7 @@ async def play_run(plan: Run, client: PhoneNumberClient, reports: list[RunReport
 async def _run(plan: Run, client: PhoneNumberClient, reports: list[RunReport]) -> None:
     report = RunReport(plan, plan.ids.listed(), now(), lookups=[])
     reports.append(report)
+    outer = CALLER.set(plan.name)
     try:
         if plan.kind == "gather":
             report.lookups = await client.gather(source_of(plan.source, report.ids), deadline=plan.deadline)
@@ -147,6 +152,7 @@ async def _run(plan: Run, client: PhoneNumberClient, reports: list[RunReport]) -
     except Exception as error:
         report.error = error
     finally:
+        CALLER.reset(outer)
         report.ended = now()
 
 

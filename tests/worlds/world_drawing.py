@@ -6,15 +6,15 @@ import math
 import random
 
 from world_bounds import slowest_answer
+from world_drawing_again import asking_again
+from world_ids import Fault, Ids
 from world_plan import (
     WITHOUT_BOUND,
     AccountError,
     AccountFault,
     ChanceFault,
     ClientPlan,
-    Fault,
     Gets,
-    Ids,
     Latency,
     Outage,
     RetryAfter,
@@ -67,7 +67,7 @@ class _Drawing:
         gets = tuple(self._gets(f"g{n}") for n in range(chance.choice((0, 1, 1, 2))))
         busy = max((run.starts for run in runs), default=0.0) + self._between(0.01, 20.0)
         world = World(self._seed, server, client, gets, runs, twins)
-        world = self._patient(world)
+        world = asking_again(self._patient(world))
         if self._calm or twins:
             return world
         return world._replace(

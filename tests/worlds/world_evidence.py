@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import takewhile
 
 from world_bounds import LONGEST_PAUSE, LONGEST_PAUSE_ALONE, waits
-from world_callers import RunReport
-from world_plan import WAIT_MAX, Outage, World, fault_of
+from world_callers import GetReport, RunReport
+from world_ids import INVALID_IDS, fault_of
+from world_plan import WAIT_MAX, Outage, World
 from world_playing import Played
 from world_server import Request
 
@@ -23,17 +25,25 @@ class Evidence:
     Attributes:
         played: What happened.
         world: The world.
-        requests: The requests for each id, in order; those of the peace afterwards left out.
-        log: All of these.
+        requests: The attempts of each lookup, by the name of its caller and its id, in order.
+        probes: The requests that were no attempts.
+        log: All requests; those of the peace afterwards left out.
+        singles: The names of all single lookups.
     """
 
     def __init__(self, played: Played) -> None:
         self.played = played
         self.world: World = played.world
         self.log = played.server.log[: played.in_peace]
-        self.requests: dict[str, list[Request]] = defaultdict(list)
+        self.requests: dict[tuple[str, str], list[Request]] = defaultdict(list)
+        self.probes = [request for request in self.log if request.probe]
         for request in self.log:
-            self.requests[request.phone_number_id].append(request)
+            if not request.probe:
+                self.requests[request.caller, request.phone_number_id].append(request)
+        self.singles = {get.name for get in played.gets}
+        self._gets_of_id: dict[str, list[GetReport]] = defaultdict(list)
+        for get in sorted(played.gets, key=lambda get: get.called):
+            self._gets_of_id[get.phone_number_id].append(get)
 
     def complete_runs(self) -> Iterator[RunReport]:
         """Yield the runs that ended as planned: with all of their lookups."""
@@ -56,36 +66,43 @@ class Evidence:
             or not self.is_finished
         )
 
-    def was_found_before(self, request: Request) -> bool:
-        """Tell whether a request asked for an id that had been found: a probe."""
-        return any(
-            earlier.outcome == "found" and earlier.ended <= request.at
-            for earlier in self.requests[request.phone_number_id]
-        )
+    def attempts_of(self, get: GetReport) -> list[Request]:
+        """Return the requests of a single lookup."""
+        return self.requests[get.name, get.phone_number_id]
+
+    def lookup_of(self, get: GetReport) -> list[Request]:
+        """Return the requests of a single lookup, or of the one that it has joined.
+
+        That is the latest one for its id that was not over when it was called, as far as the log shows
+        it.
+        """
+        own, cache = self.attempts_of(get), self.world.client.cache
+        if own or cache is None or get.fresh or get.timeout != self.world.client.timeout:
+            return own
+        latest = own
+        for other in self._gets_of_id[get.phone_number_id]:
+            sent = self.attempts_of(other)
+            if other.called > get.called or other.fresh or other.timeout != get.timeout or not sent:
+                continue
+            if sent[-1].ended > get.called or other.ended >= get.called:
+                latest = sent
+        return latest
+
+    def attempts(self, run: RunReport, lookup: Lookup) -> list[Request]:
+        """Return the requests of a lookup of a run."""
+        return self.requests[run.plan.name, lookup.phone_number_id]
 
     def turns_of_probes(self, deadline: float) -> Iterator[tuple[float, float]]:
         """Yield when each probe of the first client began, and when the last before its deadline ended."""
-        probes = [request for request in self.log if request.client == 0 and self.was_found_before(request)]
+        probes = [request for request in self.probes if request.client == 0]
         for first in probes:
             yield first.at, max(probe.ended for probe in probes if probe.at < first.at + deadline)
 
     def unlucky_probes(self, client: int) -> int:
         """Count the probes of a client that failed by chance."""
         return sum(
-            request.client == client
-            and request.outcome in ("by chance", "cut")
-            and self.was_found_before(request)
-            for request in self.log
+            request.client == client and request.outcome in ("by chance", "cut") for request in self.probes
         )
-
-    def sent_until_found(self, phone_number_id: str) -> int:
-        """Count the requests for an id up to the first that found it; what comes later are probes."""
-        sent = 0
-        for request in self.requests.get(phone_number_id, ()):
-            sent += 1
-            if request.outcome == "found":
-                break
-        return sent
 
     def in_outage(self, request: Request) -> bool:
         """Tell whether a request had to do with an outage."""
@@ -103,15 +120,14 @@ class Evidence:
         """Return the seconds after which a request in an outage fails."""
         return self.world.client.timeout if outage.hides_answers else 0.01
 
-    def failures(self, phone_number_id: str) -> int:
-        """Count the failures of an id that count as its own.
+    def failures(self, requests: list[Request]) -> int:
+        """Count the failures of a lookup's requests that count as its id's own.
 
         Those in an outage do, if it was too short to differ from bad luck; connections that
         were refused never do. If a probe after the last attempt, after the wait that the server has asked
         for, and after single lookups that took all slots, could not fail before the outage ended, nobody
         can tell any more.
         """
-        requests = self.requests[phone_number_id]
         if not requests:
             return 0
         last = requests[-1]
@@ -204,38 +220,40 @@ class Evidence:
         for get in sorted(self.played.gets, key=lambda get: get.called):
             if get.called <= until:
                 until = max(until, get.ended)
-        singles = {get.phone_number_id for get in self.played.gets}
         return begins < ends <= until and not any(
             request.client == 0
             and begins < request.at < ends
-            and (request.phone_number_id not in singles or self.was_found_before(request))
+            and (request.caller not in self.singles or request.probe)
             for request in self.log
         )
 
-    def was_crowded_out(self, phone_number_id: str, deadline: float) -> bool:
-        """Tell whether the other client left no place for this id until its deadline.
+    def was_crowded_out(self, requests: list[Request], seconds: float) -> bool:
+        """Tell whether for so long the other client left no place for these requests.
 
         A client that adapts gives places up, but one with a fixed number in flight begins the next
         request in the moment in which one ends. Requests in an outage are left out.
         """
-        requests = self.requests[phone_number_id]
         asked = [request for request in requests if not self.in_outage(request)]
         if self.world.client.concurrency is None or not asked:
             return False
         longest_wait = WAIT_MAX + LONGEST_PAUSE_ALONE
-        return requests[-1].ended + longest_wait >= requests[0].at + deadline and all(
+        return requests[-1].ended + longest_wait >= requests[0].at + seconds and all(
             request.outcome == "refused" and self._worked_for_others(request) for request in asked
         )
 
+    def refused_at_the_end(self, run: RunReport) -> list[Request]:
+        """Return the requests of the client of a run after the last that was not refused, up to its end."""
+        sent = [r for r in self.log if r.client == run.plan.client and r.at <= run.ended]
+        return list(takewhile(lambda request: request.outcome == "refused", reversed(sent)))[::-1]
+
     def _worked_for_others(self, request: Request) -> bool:
-        """Tell whether the server worked on as many requests of other clients as it could at once."""
-        others = sum(
+        """Tell whether the server worked on requests of another client when it refused this one."""
+        return any(
             other.client != request.client
             and other.outcome != "refused"
             and other.at <= request.at < other.ended
             for other in self.log
         )
-        return others >= self.world.server.limit_at(request.at)
 
     def answered_before(self, client: int, moment: float) -> bool:
         """Tell whether this client had found a number by then."""
@@ -250,11 +268,11 @@ def lost(run: RunReport) -> Iterator[tuple[Lookup, ElevenPhoneError]]:
     seen: set[str] = set()
     for lookup in run.lookups:
         phone_number_id = lookup.phone_number_id
-        if isinstance(lookup, Failed) and phone_number_id not in seen and is_good(run, phone_number_id):
+        if isinstance(lookup, Failed) and phone_number_id not in seen and is_good(phone_number_id):
             seen.add(phone_number_id)
             yield lookup, lookup.error
 
 
-def is_good(run: RunReport, phone_number_id: str) -> bool:
+def is_good(phone_number_id: str) -> bool:
     """Tell whether nothing is wrong with an id."""
-    return phone_number_id.startswith(run.plan.ids.prefix) and not fault_of(phone_number_id)
+    return phone_number_id not in INVALID_IDS and not fault_of(phone_number_id)

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from world_evidence import Evidence
 from world_laws_of_answers import LAWS_OF_ANSWERS
+from world_laws_of_memory import LAWS_OF_MEMORY
 from world_laws_of_requests import LAWS_OF_REQUESTS
 from world_laws_of_time import LAWS_OF_TIME
 from world_playing import Played
 
-LAWS = LAWS_OF_TIME + LAWS_OF_ANSWERS + LAWS_OF_REQUESTS
+LAWS = LAWS_OF_TIME + LAWS_OF_ANSWERS + LAWS_OF_MEMORY + LAWS_OF_REQUESTS
 _SHOWN = 3
 
 

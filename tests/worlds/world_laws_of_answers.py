@@ -11,8 +11,10 @@ from typing import Literal, cast
 from world_bounds import LONGEST_PAUSE, LONGEST_PAUSE_ALONE, chance_of_failing, ends_runs_for_time
 from world_callers import ConsumerError, GetReport, RunReport, SourceError
 from world_evidence import Evidence, is_good, lost
-from world_plan import INVALID_IDS, WAIT_INITIAL, WAIT_MAX, fault_of
+from world_ids import INVALID_IDS, fault_of
+from world_plan import WAIT_INITIAL, WAIT_MAX
 from world_playing import GroupError
+from world_server import Request
 
 from elevenphone import (
     ConfigurationError,
@@ -142,7 +144,8 @@ def good_ids_are_found(evidence: Evidence) -> Iterator[str]:
     - singles: from its last attempt to its deadline single lookups, which come first, took all slots.
       If its slots went to probes, the deadline began with the first of them;
     - crowded: the other client, with a fixed number in flight, took all places at the server whenever
-      this client asked for the id, until its deadline;
+      this client asked for the id, until its deadline, or whenever it asked for any for so long
+      that the run ended;
     - unknown: the attempts failed in outages before anything was found: there is no id to probe with
       that is known to be good;
     - chance: so many requests for this id failed as its policy allows. Not counted are those
@@ -154,7 +157,9 @@ def good_ids_are_found(evidence: Evidence) -> Iterator[str]:
         for lookup, error in lost(run):
             if _reason_of_loss(evidence, run, lookup, error) is not None:
                 continue
-            log = [(round(r.at, 2), r.outcome) for r in evidence.requests[lookup.phone_number_id]][:6]
+            log = [
+                (round(r.at, 2), r.outcome) for r in evidence.requests[run.plan.name, lookup.phone_number_id]
+            ][:6]
             yield f"{run.plan.name}: {lookup.phone_number_id} is lost: {error!r} after {log}"
 
 
@@ -165,7 +170,7 @@ def _reason_of_loss(
     world, deadline, client = evidence.world, run.plan.deadline, run.plan.client
     if _was_closed(evidence, run) and isinstance(error, ConfigurationError):
         return "lasting"
-    log = evidence.requests[lookup.phone_number_id]
+    log = evidence.attempts(run, lookup)
     throttles_from = world.server.throttles_from
     throttled = throttles_from is not None and (log[-1].ended if log else run.ended) >= throttles_from
     if throttled or _is_the_accounts(evidence, error):
@@ -182,18 +187,21 @@ def _reason_of_loss(
             begins = max(last, evidence.asked_to_wait_until(client, last)) + WAIT_MAX
             if evidence.singles_come_first(begins, first + deadline):
                 return "singles"
-    if deadline is not None and evidence.was_crowded_out(lookup.phone_number_id, deadline):
+    if deadline is not None and (
+        evidence.was_crowded_out(log, deadline)
+        or evidence.was_crowded_out(evidence.refused_at_the_end(run), 0.9 * deadline)
+    ):
         return "crowded"
-    if log and _nothing_was_known(evidence, run, lookup.phone_number_id):
+    if log and _nothing_was_known(evidence, run, log):
         return "unknown"
-    if log and evidence.failures(lookup.phone_number_id) >= world.client.attempts:
+    if log and evidence.failures(log) >= world.client.attempts:
         return "chance"
     return "lasting" if log and world.client.attempts == 1 else None
 
 
-def _nothing_was_known(evidence: Evidence, run: RunReport, phone_number_id: str) -> bool:
-    """Tell whether its attempts failed in outages that began before anything was found."""
-    failed = [request for request in evidence.requests[phone_number_id] if request.outcome != "refused"]
+def _nothing_was_known(evidence: Evidence, run: RunReport, log: list[Request]) -> bool:
+    """Tell whether a lookup's attempts failed in outages that began before anything was found."""
+    failed = [request for request in log if request.outcome != "refused"]
     return (
         len(failed) >= evidence.world.client.attempts
         and any(outage.shows != "refused" for outage in evidence.world.server.outages)
@@ -241,7 +249,7 @@ def gets_are_found(evidence: Evidence) -> Iterator[str]:
     deadline has passed; the server refuses everybody; it asked for more than 60 s; the retries of all
     single lookups together are used up (500 tokens, 5 each).
     """
-    retries = sum(max(0, len(evidence.requests[get.phone_number_id]) - 1) for get in evidence.played.gets)
+    retries = sum(max(0, len(evidence.attempts_of(get)) - 1) for get in evidence.played.gets)
     retries += sum(  # each of these may have waited for one
         get.cancelled or isinstance(get.outcome, DeadlineExceededError) for get in evidence.played.gets
     )
@@ -252,7 +260,7 @@ def gets_are_found(evidence: Evidence) -> Iterator[str]:
         if isinstance(error, InvalidPhoneNumberIdError) and get.phone_number_id in INVALID_IDS:
             continue
         if not _get_may_fail(evidence, get, error, retries):
-            log = [(round(r.at, 2), r.outcome) for r in evidence.requests[get.phone_number_id]]
+            log = [(round(r.at, 2), r.outcome) for r in evidence.lookup_of(get)]
             yield f"{get.name}: get({get.phone_number_id}) called at {get.called:.2f}: {error!r} after {log}"
 
 
@@ -263,7 +271,7 @@ def _get_may_fail(evidence: Evidence, get: GetReport, error: ElevenPhoneError, r
     throttles_from = world.server.throttles_from
     if _is_the_accounts(evidence, error) or (throttles_from is not None and get.ended >= throttles_from):
         return True
-    log = evidence.requests[get.phone_number_id]
+    log = evidence.lookup_of(get)
     if not log:
         return evidence.asked_to_wait_beyond(0, get.ended + get.deadline)
     if len(log) >= world.client.attempts or retries >= 100:
@@ -272,7 +280,7 @@ def _get_may_fail(evidence: Evidence, get: GetReport, error: ElevenPhoneError, r
     wait = asked + WAIT_INITIAL if asked else min(WAIT_MAX, WAIT_INITIAL * 2.0 ** (len(log) - 1))
     if log[-1].outcome == "refused":
         wait = max(wait, LONGEST_PAUSE_ALONE)
-    expires = log[0].at + get.deadline
+    expires = max(get.called, log[0].at) + get.deadline
     return (
         asked > LONGEST_PAUSE
         or get.ended + wait >= expires - _EXACT
@@ -291,13 +299,13 @@ def errors_tell_what_is_wrong(evidence: Evidence) -> Iterator[str]:
         return
     for run in evidence.played.runs:
         for lookup in run.lookups:
-            wrong = _wrong_error(lookup, is_good(run, lookup.phone_number_id))
+            wrong = _wrong_error(lookup)
             if wrong:
                 yield f"{run.plan.name}: {lookup.phone_number_id[:40]!r} ended with {wrong}"
 
 
-def _wrong_error(lookup: Lookup, good: bool) -> str | None:
-    if good:
+def _wrong_error(lookup: Lookup) -> str | None:
+    if is_good(lookup.phone_number_id):
         return None
     fault = "" if lookup.phone_number_id in INVALID_IDS else fault_of(lookup.phone_number_id)
     if isinstance(lookup, Found):

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 from world_bounds import most_attempts
 from world_evidence import Evidence
-from world_plan import fault_of
+from world_ids import fault_of
 
-from elevenphone import Found, Lookup
+from elevenphone import DeadlineExceededError, Found, Lookup
 
 _EXACT = 1e-6
 _AT_ONCE, _ENOUGH = 0.001, 20
@@ -35,16 +35,14 @@ def requests_for_an_id_are_bounded(evidence: Evidence) -> Iterator[str]:
     world = evidence.world
     bulk = most_attempts(world)
     for get in evidence.played.gets:
-        sent = evidence.sent_until_found(get.phone_number_id)
+        sent = len(evidence.attempts_of(get))
         if sent > world.client.attempts:
             yield f"{get.name}: {sent} requests for {get.phone_number_id}"
     for run in evidence.played.runs:
-        again = 2 if run.plan.kind != "gather" and len(run.ids) > 1_000 and run.plan.ids.equal else 1
+        again = 2 if run.plan.kind != "gather" and len(run.ids) > 1_000 and run.plan.ids.has_equal else 1
         for phone_number_id in dict.fromkeys(run.ids):
             sent = 0
-            for request in evidence.requests.get(phone_number_id, ()):
-                if request.outcome == "found":
-                    break
+            for request in evidence.requests.get((run.plan.name, phone_number_id), ()):
                 sent += request.outcome not in ("refused", "account") and not evidence.in_outage(request)
             if sent > bulk * again:
                 bound = bulk * again + world.client.attempts * evidence.unlucky_probes(run.plan.client)
@@ -112,12 +110,7 @@ def an_account_error_ends_a_run(evidence: Evidence) -> Iterator[str]:
         return
     proof = 3 if account.kind == "403" else 1
     for run in evidence.played.runs:
-        own = [
-            request
-            for phone_number_id in set(run.ids)
-            for request in evidence.requests.get(phone_number_id, ())
-        ]
-        own = [request for request in own if not evidence.was_found_before(request)]
+        own = [request for request in evidence.log if request.caller == run.plan.name and not request.probe]
         in_a_row, ended_at = 0, float("inf")
         for request in sorted(own, key=lambda request: request.ended):
             if request.outcome in ("account", "found"):
@@ -138,7 +131,6 @@ def an_outage_is_not_hammered(evidence: Evidence) -> Iterator[str]:
     """
     usual = evidence.world.server.failing + evidence.world.server.cut
     enough = math.log(_CHANCE_OF_A_STREAK) / math.log(max(usual, _USUAL_AT_LEAST))
-    singles = {get.phone_number_id for get in evidence.played.gets}
     silence = 1.2 * evidence.world.client.timeout
     for outage in evidence.world.server.outages:
         unnoticed = 5.0 + (silence if outage.hides_answers else 0.0)
@@ -148,7 +140,7 @@ def an_outage_is_not_hammered(evidence: Evidence) -> Iterator[str]:
                 for request in evidence.log
                 if request.client == client
                 and outage.begins <= request.at < outage.ends
-                and request.phone_number_id not in singles
+                and (request.caller not in evidence.singles or request.probe)
             ]
             if usual > _USUAL_AT_LEAST and len({r.phone_number_id for r in requests}) < enough:
                 continue
@@ -165,20 +157,24 @@ def stats_add_up(evidence: Evidence) -> Iterator[str]:
 
     What was found and failed is exact where each id was asked for once and nothing was cut off;
     else the callers have seen a part of it. An id that was never sent may or may not be counted as
-    failed. Probes are requests and no lookup's.
+    failed. Probes are requests and no lookup's. A client that remembers answers may still ask for one in
+    the background; of the callers that shared a lookup none knows how many others did.
     """
     for number, stats in enumerate(evidence.played.stats):
         log = [request for request in evidence.log if request.client == number]
+        in_background = [request for request in log if request.ended > evidence.played.ended]
         if stats.requests != len(log):
             yield f"client {number} counts {stats.requests} requests, the server {len(log)}"
-        if stats.in_flight:
+        if stats.in_flight != len(in_background):
             yield f"client {number}: {stats.in_flight} in flight when all is done"
         quota = evidence.world.server.account is not None and evidence.world.server.account.kind == "quota"
         refused = [r for r in log if r.outcome == "refused" or (quota and r.outcome == "account")]
+        if in_background:
+            continue
         if not evidence.was_cut_off() and stats.throttled != len(refused):
             yield f"client {number} counts {stats.throttled} throttled, the server {len(refused)}"
         if not evidence.was_cut_off() and stats.retries > len(log) - len(
-            {request.phone_number_id for request in log}
+            {(request.caller, request.phone_number_id) for request in log if not request.probe}
         ):
             yield f"client {number} counts {stats.retries} retries of {len(log)} requests"
         if not evidence.was_cut_off():
@@ -186,10 +182,16 @@ def stats_add_up(evidence: Evidence) -> Iterator[str]:
 
 
 def _counts(evidence: Evidence, number: int, found: int, failed: int) -> Iterator[str]:
+    if evidence.world.client.cache is not None:
+        sent = sum(r.client == number and r.outcome == "found" and not r.probe for r in evidence.log)
+        late = sum(isinstance(get.outcome, DeadlineExceededError) for get in evidence.played.gets)
+        if not sent - late <= found <= sent:
+            yield f"client {number} counts {found} found, the server {sent}"
+        return
     seen: dict[tuple[str, str], Lookup] = {}
     for run in evidence.played.runs:
         if run.plan.client == number:
-            if run.plan.kind != "gather" and run.plan.ids.equal and len(run.ids) > 1_000:
+            if run.plan.kind != "gather" and run.plan.ids.has_equal and len(run.ids) > 1_000:
                 return
             seen.update({(run.plan.name, lookup.phone_number_id): lookup for lookup in run.lookups})
     singles = [get.outcome for get in evidence.played.gets if number == 0]
@@ -207,14 +209,13 @@ def _counts(evidence: Evidence, number: int, found: int, failed: int) -> Iterato
 def attempts_are_those_sent(evidence: Evidence) -> Iterator[str]:
     """A lookup counts as many attempts as requests were sent for its id until it ended.
 
-    Left out are ids that a long stream may have asked for twice. An id that was found may have been
-    a probe later.
+    Left out are ids that a long stream may have asked for twice. Probes are nobody's attempts.
     """
     for run in evidence.complete_runs():
-        if run.plan.kind != "gather" and run.plan.ids.equal and len(run.ids) > 1_000:
+        if run.plan.kind != "gather" and run.plan.ids.has_equal and len(run.ids) > 1_000:
             continue
         for lookup in run.lookups:
-            sent = evidence.sent_until_found(lookup.phone_number_id)
+            sent = len(evidence.attempts(run, lookup))
             if lookup.attempts != sent and not (fault_of(lookup.phone_number_id) and not sent):
                 yield f"{run.plan.name}: {lookup.phone_number_id} has {lookup.attempts} attempts of {sent}"
 

@@ -8,7 +8,8 @@ from statistics import fmean
 
 from world_bounds import all_ids, chance_of_failing, last_lookup_takes, run_takes, slots, slowest_answer
 from world_evidence import Evidence
-from world_plan import RETRIED_FAULTS, WAIT_MAX
+from world_ids import RETRIED_FAULTS
+from world_plan import WAIT_MAX
 from world_playing import PEACE_IDS
 from world_server import HEALTHY_LATENCY, HEALTHY_LIMIT
 
@@ -93,11 +94,10 @@ def twins_end_together(evidence: Evidence) -> Iterator[str]:
     tail += sum(gets.ids.size for gets in world.gets) * (slowest_answer(world) / slots(world) + 1 / rate)
     if second.ended > 2 * first.ended + tail:
         yield f"two equal runs took {first.ended:.2f} s and {second.ended:.2f} s"
-    ids = set(second.ids)
-    sent = [request for request in evidence.log if request.phone_number_id in ids]
+    sent = [request for request in evidence.log if request.caller == second.plan.name]
     before = [request for request in sent if request.at < first.ended]
     slowest = max((min(request.ended, first.ended) - request.at for request in before), default=0.0)
-    if len(ids) >= 20 and len(before) < len(sent) / 3 and slowest < first.ended / 3:
+    if len(set(second.ids)) >= 20 and len(before) < len(sent) / 3 and slowest < first.ended / 3:
         yield f"when {first.plan.name} ended, its twin had sent {len(before)} of {len(sent)} requests"
 
 
@@ -107,26 +107,26 @@ def a_get_waits_behind_no_bulk(evidence: Evidence) -> Iterator[str]:
     Of the moments in which it was called and sent this claims nothing: what happens in the same
     moment has no order. Later attempts wait first, so from outside nobody sees when one is due.
     """
-    singles = {get.phone_number_id for get in evidence.played.gets}
-    bulk = [r.at for r in evidence.log if r.client == 0 and r.phone_number_id not in singles]
+    bulk = [r.at for r in evidence.log if r.client == 0 and r.caller not in evidence.singles]
     for get in evidence.played.gets:
-        sent = evidence.requests[get.phone_number_id]
-        until = sent[0].at if sent else get.ended
+        sent = evidence.lookup_of(get)
+        until = min(sent[0].at, get.ended) if sent else get.ended
         overtaken = sum(get.called + _EXACT < at < until - _EXACT for at in bulk)
         if overtaken:
             yield f"{overtaken} bulk requests went before get({get.phone_number_id}) of {get.called:.3f}"
 
 
 def gets_end_by_their_deadline(evidence: Evidence) -> Iterator[str]:
-    """A single lookup ends by its deadline, counted from its first request.
+    """A single lookup ends by its deadline, counted from its first request, or from when it joined another.
 
     One timer looks at all lookups under way, and rests for a microsecond for each of them before it
     looks again, so an end may be later by that.
     """
     for get in evidence.played.gets:
-        sent = evidence.requests[get.phone_number_id]
-        if sent and get.ended > sent[0].at + get.deadline + _TIMER_RESTS:
-            yield f"get({get.phone_number_id}) ended {get.ended - sent[0].at:.3f} s after its first request"
+        sent = evidence.lookup_of(get)
+        begun = max(get.called, sent[0].at) if sent else get.ended
+        if get.ended > begun + get.deadline + _TIMER_RESTS:
+            yield f"get({get.phone_number_id}) ended {get.ended - begun:.3f} s after its first request"
 
 
 def peace_returns(evidence: Evidence) -> Iterator[str]:

@@ -6,8 +6,9 @@ import math
 import random
 from typing import Literal, NamedTuple, TypeAlias
 
-Fault: TypeAlias = Literal["500", "dropped", "silent", "html", "404", "wrong type"]
-"""How an id always fails: a 500, a broken connection, no answer, or an answer that is no number."""
+from world_ids import Ids
+
+from elevenphone import Cache
 
 ChanceFault: TypeAlias = Literal["503", "500", "dropped"]
 AccountFault: TypeAlias = Literal["401", "402", "403", "quota"]
@@ -25,8 +26,6 @@ SourceKind: TypeAlias = Literal[
     "failing task group",
 ]
 
-RETRIED_FAULTS = frozenset({"500", "dropped", "silent"})
-INVALID_IDS = ("", "..", "line\nbreak", "x" * 10_000)
 BULK_DEADLINE = 300.0
 WITHOUT_BOUND = 10_000
 """Places in a queue that never gets full."""
@@ -137,53 +136,6 @@ class ServerPlan(NamedTuple):
         return min((limit for _, limit in self.limits), default=math.inf)
 
 
-class Ids(NamedTuple):
-    """The ids of one caller, which no other uses.
-
-    An id that always fails says so itself, after a dot: the server reads it there.
-
-    Attributes:
-        prefix: What they begin with.
-        size: How many positions.
-        equal: The share of positions that repeat an earlier id.
-        invalid: The share of positions with an id that cannot be one.
-        fault: How the bad ones fail.
-        bad: Where the bad ones are.
-    """
-
-    prefix: str
-    size: int
-    equal: float = 0.0
-    invalid: float = 0.0
-    fault: Fault = "500"
-    bad: frozenset[int] = frozenset()
-
-    def listed(self) -> list[str]:
-        chance = random.Random(self.size)
-        ids: list[str] = []
-        for n in range(self.size):
-            if ids and chance.random() < self.equal:
-                ids.append(ids[chance.randrange(len(ids))])
-            elif chance.random() < self.invalid:
-                ids.append(INVALID_IDS[chance.randrange(len(INVALID_IDS))])
-            else:
-                ids.append(f"{self.prefix}{n}" + f".{self.fault}" * (n in self.bad))
-        return ids
-
-    def __repr__(self) -> str:
-        bad = sorted(self.bad)
-        where = f", {len(bad)} of them always {self.fault!r}: {bad[:3]} to {bad[-1]}" if bad else ""
-        mixed = f", equal={self.equal:.2g}" * bool(self.equal) + f", invalid={self.invalid:.2g}" * bool(
-            self.invalid
-        )
-        return f"Ids({self.size} {self.prefix!r}{mixed}{where})"
-
-
-def fault_of(phone_number_id: str) -> str:
-    """Say how this id always fails; empty: it does not."""
-    return phone_number_id.partition(".")[2]
-
-
 class Source(NamedTuple):
     """How the ids come.
 
@@ -223,6 +175,7 @@ class Gets(NamedTuple):
         timeout: Seconds for an attempt; `None`: the client's.
         deadline: Seconds for a lookup; `None`: the client's.
         cancelled: Seconds after which each of them is cancelled, where it is.
+        fresh: The positions of those that accept no answer from memory.
     """
 
     name: str
@@ -232,6 +185,7 @@ class Gets(NamedTuple):
     timeout: float | None = None
     deadline: float | None = None
     cancelled: tuple[float | None, ...] = ()
+    fresh: frozenset[int] = frozenset()
 
 
 class Run(NamedTuple):
@@ -283,6 +237,7 @@ class ClientPlan(NamedTuple):
     attempts: int = 3
     concurrency: int | None = None
     rate: float | None = None
+    cache: Cache | None = None
 
 
 class World(NamedTuple):
@@ -297,6 +252,7 @@ class World(NamedTuple):
         twins: Whether the first two runs are alike and start together.
         closes_at: When the first client is closed, while it is used.
         group_fails_at: When a task fails that is in one group with all callers.
+        forgets: When the first client forgets an id, or all ids if `None`.
     """
 
     seed: int
@@ -307,3 +263,4 @@ class World(NamedTuple):
     twins: bool = False
     closes_at: float | None = None
     group_fails_at: float | None = None
+    forgets: tuple[tuple[float, str | None], ...] = ()

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import virtual_time
+from msgspec import UNSET
 from world_bounds import horizon_of
 from world_callers import GetReport, RunReport, now, play_gets, play_run, sleep_until
 from world_plan import World
@@ -113,15 +114,17 @@ async def _live(played: Played) -> None:
 
 
 def _client(played: Played, number: int) -> PhoneNumberClient:
-    plan = played.world.client
-    return PhoneNumberClient(
-        transport=played.server.connect(number),
+    plan, connection = played.world.client, played.server.connect(number)
+    connection.client = PhoneNumberClient(
+        transport=connection,
         timeout=plan.timeout,
         deadline=plan.deadline,
         retry=RetryPolicy(attempts=plan.attempts),
         concurrency=plan.concurrency,
         rate=plan.rate,
+        cache=plan.cache,
     )
+    return connection.client
 
 
 async def _call(played: Played, clients: list[PhoneNumberClient]) -> None:
@@ -134,6 +137,8 @@ async def _call(played: Played, clients: list[PhoneNumberClient]) -> None:
         async with asyncio.TaskGroup() as group:
             for caller in _callers(played, clients):
                 group.create_task(caller)
+            if world.forgets:
+                group.create_task(_forget(clients[0], world))
             if world.group_fails_at is not None:
                 group.create_task(_fail(world.group_fails_at, played))
     except BaseExceptionGroup as error:
@@ -157,6 +162,12 @@ async def _fail(at: float, played: Played) -> None:
     for get in played.gets:
         get.cancelled = get.cancelled or get.ended < 0
     raise GroupError
+
+
+async def _forget(client: PhoneNumberClient, world: World) -> None:
+    for at, phone_number_id in world.forgets:
+        await sleep_until(at)
+        client.forget(UNSET if phone_number_id is None else phone_number_id)
 
 
 async def _close(played: Played, client: PhoneNumberClient, at: float) -> None:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
+from contextvars import ContextVar
 from typing import Literal, TypeAlias
 
 import msgspec
 import virtual_time
 from stub_transport import answer, refused
-from world_plan import Latency, ServerPlan, fault_of
+from world_ids import fault_of
+from world_plan import Latency, ServerPlan
 
-from elevenphone import ConnectionFailedError, Response
+from elevenphone import ConnectionFailedError, PhoneNumberClient, Response
 
 Outcome: TypeAlias = Literal[
     "under way", "found", "refused", "by chance", "cut", "away", "account", "bad", "abandoned"
 ]
 """What became of a request; "abandoned" by the client, and "bad" because its id is."""
+
+CALLER: ContextVar[str] = ContextVar("CALLER", default="")
+"""For whom a task sends requests: the name of a run or of a single lookup."""
 
 MOST_REQUESTS = 100_000
 _AT_ONCE = 0.001
@@ -33,6 +38,8 @@ class Request(msgspec.Struct, gc=False):
         at: When it came, in seconds since the start.
         phone_number_id: What it asked for.
         client: Which client sent it.
+        caller: For whom.
+        probe: Whether it asked whether the server is up, and was no attempt of a lookup.
         outcome: What became of it.
         ended: When.
         retry_after: Seconds that its answer asked to wait.
@@ -42,6 +49,8 @@ class Request(msgspec.Struct, gc=False):
     at: float
     phone_number_id: str
     client: int
+    caller: str = ""
+    probe: bool = False
     outcome: Outcome = "under way"
     ended: float = -1.0
     retry_after: float | None = None
@@ -82,8 +91,8 @@ class WorldServer:
     def now(self) -> float:
         return asyncio.get_running_loop().time() - virtual_time.START
 
-    async def handle(self, phone_number_id: str, client: int) -> Response:
-        request = Request(self.now(), phone_number_id, client)
+    async def handle(self, phone_number_id: str, client: int, *, probe: bool = False) -> Response:
+        request = Request(self.now(), phone_number_id, client, CALLER.get(), probe)
         self.log.append(request)
         if len(self.log) > MOST_REQUESTS:
             raise TooManyRequestsError(f"more than {MOST_REQUESTS:,} requests")
@@ -161,9 +170,9 @@ class WorldServer:
             return await self._be_bad(fault, request)
         if chance < plan.failing + plan.cut:
             request.outcome = "cut"
-            return cut_short(number_of(request.phone_number_id))
+            return cut_short(number_of(request))
         request.outcome = "found"
-        return number_of(request.phone_number_id)
+        return number_of(request)
 
     async def _be_bad(self, fault: str, request: Request) -> Response:
         if fault == "silent":
@@ -220,24 +229,35 @@ class WorldServer:
 
 
 class Connection:
-    """What a client takes for its transport."""
+    """What a client takes for its transport.
+
+    Attributes:
+        client: The client: it counts a probe just before it sends it.
+    """
+
+    client: PhoneNumberClient
 
     def __init__(self, server: WorldServer, client: int) -> None:
         self.requests = 0
         self.connections_opened = 0
         self._server = server
         self._client = client
+        self._probes = 0
 
     async def send(self, url: str) -> Response:
         self.requests += 1
-        return await self._server.handle(url.rpartition("/")[2].replace("%20", " "), self._client)
+        before, self._probes = self._probes, self.client.stats.probes
+        phone_number_id = url.rpartition("/")[2].replace("%20", " ")
+        return await self._server.handle(phone_number_id, self._client, probe=self._probes > before)
 
     async def aclose(self) -> None:
         pass
 
 
-def number_of(phone_number_id: str) -> Response:
-    fields = f'"provider":"twilio","phone_number":"+1","label":"","phone_number_id":"{phone_number_id}"'
+def number_of(request: Request) -> Response:
+    """Answer with the number, whose label is the moment at which the request came."""
+    fields = f'"provider":"twilio","phone_number":"+1","label":"{request.at!r}"'
+    fields += f',"phone_number_id":"{request.phone_number_id}"'
     body = f"{{{fields}}}".encode()
     return Response(200, {"content-length": str(len(body))}, body)
 

@@ -44,6 +44,8 @@ def _steps(played: Played) -> Iterator[_Step]:
         yield world.closes_at, "** the client is closed"
     if world.group_fails_at is not None:
         yield world.group_fails_at, "** the group of all callers fails"
+    for at, phone_number_id in world.forgets:
+        yield at, f"** client 0 forgets {phone_number_id or 'all'}"
     for request in played.server.log[: played.in_peace]:
         yield from _of_request(request)
     for run in played.runs:
@@ -53,7 +55,8 @@ def _steps(played: Played) -> Iterator[_Step]:
 
 
 def _of_request(request: Request) -> Iterator[_Step]:
-    who = f"client {request.client}: {request.phone_number_id[:40]!r}"
+    who = f"client {request.client}, {request.caller}: {request.phone_number_id[:40]!r}"
+    who += ", a probe" * request.probe
     if request.ended == request.at:
         yield request.at, f"   -> {who} {request.outcome}"
         return
@@ -74,7 +77,7 @@ def _of_run(run: RunReport) -> Iterator[_Step]:
 
 
 def _of_get(get: GetReport) -> Iterator[_Step]:
-    yield get.called, f"{get.name}: get({get.phone_number_id[:40]!r})"
+    yield get.called, f"{get.name}: get({get.phone_number_id[:40]!r})" + ", fresh" * get.fresh
     if get.ended >= 0:
         outcome = repr(get.outcome) if isinstance(get.outcome, BaseException) else "found"
         yield get.ended, f"{get.name}: get({get.phone_number_id[:40]!r}) ended: {outcome}"

@@ -81,10 +81,9 @@ class _Doctor:
         self._tell(_Finding("ok", "version", _versions()))
         if has_key := self._has_key():
             self._access.check()
-        url = urlsplit(self._access.address)
-        named = _proxy_of_environment(url)
-        proxy = self._access.proxy or (named if self._access.trust_env else None)
-        reached = await (self._reach_proxy(urlsplit(proxy)) if proxy else self._reach(url, named))
+        url = _split(self._access.address)
+        proxy = self._access.proxy_address()
+        reached = await (self._reach(url) if proxy is None else self._reach_proxy(proxy))
         if reached and has_key:
             await self._look_up(phone_number_id)
 
@@ -124,9 +123,9 @@ class _Doctor:
     async def _reach_proxy(self, proxy: SplitResult) -> bool:
         return await self._connect("proxy", proxy, "Check --proxy, or HTTPS_PROXY and NO_PROXY.")
 
-    async def _reach(self, url: SplitResult, proxy_of_environment: str | None) -> bool:
+    async def _reach(self, url: SplitResult) -> bool:
         network = "Check the network, and --region, --base-url or ELEVENLABS_BASE_URL."
-        if proxy_of_environment:
+        if self._access.proxy_of_environment():
             network += " The environment names a proxy: --trust-env uses it."
         if not await self._connect("host", url, network):
             return False
@@ -192,10 +191,14 @@ def _versions() -> str:
     )
 
 
-def _proxy_of_environment(url: SplitResult) -> str | None:
-    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - slow
-
-    return None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
+def _split(address: str) -> SplitResult:
+    """Take an address apart, which no client has checked if there is no key."""
+    try:
+        url = urlsplit(address)
+        _ = url.port
+    except ValueError:
+        raise click.UsageError("the base URL is not an address such as https://api.elevenlabs.io.") from None
+    return url
 
 
 def _peer(writer: asyncio.StreamWriter) -> str:

@@ -124,7 +124,9 @@ class Fetching:
             with contextlib.suppress(NotImplementedError):
                 for number, handler in before.items():
                     loop.remove_signal_handler(number)
-                    signal.signal(number, handler)
+                    # What is left of an interrupted run is to keep the last answers, and to say how to go on.
+                    is_brief = self.left_at_once or (self.interrupted and not self._sink.may_block)
+                    signal.signal(number, signal.SIG_IGN if is_brief else handler)
 
     def stop(self) -> None:
         """Start no more, and end when the requests in flight have ended."""

@@ -190,6 +190,8 @@ class JournalFile:
         with contextlib.suppress(sqlite3.Error):
             # Deleted while it is locked, so that no other run can have opened it in between.
             if self.is_spent and os.name == "posix":
+                # SQLite's own file first: alone, it would stay for ever.
+                self.path.with_name(f"{self.path.name}-journal").unlink(missing_ok=True)
                 self.path.unlink(missing_ok=True)
             self.connection.close()
             if self.is_spent:

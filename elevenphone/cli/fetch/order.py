@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from elevenphone._records import encodable
-from elevenphone.cli.errors import Refusal
+from elevenphone.cli.errors import OutputError, Refusal
 from elevenphone.cli.fetch.journal import ChangedError, Journal
 from elevenphone.cli.formats import database
 from elevenphone.cli.formats.columns import Selection
@@ -77,6 +78,9 @@ def check_places(order: Order) -> None:
             raise Refusal(f"'{order.failures}' is not a file: --failures needs one.")
         if order.failures.exists() and not (order.force or (order.resume and not target.is_stream)):
             raise Refusal(f"'{order.failures}' exists: give --force to overwrite it.")
+    for path in () if target.is_stream else order.outputs:
+        if path.exists() and not os.access(path, os.W_OK):
+            raise OutputError(f"'{path}'", "it is read-only")
 
 
 def files_of(order: Order) -> dict[str, Path | None]:

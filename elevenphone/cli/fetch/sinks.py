@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Generator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, ClassVar, NamedTuple, Self
 
 from elevenphone.cli.errors import OutputError
 from elevenphone.cli.fetch.background import in_background
@@ -29,7 +29,13 @@ _MOST_EARLY = 2_000
 
 
 class Sink(ABC):
-    """Takes answers, and writes them in batches."""
+    """Takes answers, and writes them in batches.
+
+    Attributes:
+        may_block: Whether writing may take for ever, as it does into a pipe that nobody reads.
+    """
+
+    may_block: ClassVar = False
 
     def __init__(self) -> None:
         self._waiting: deque[Lookup] = deque()
@@ -227,6 +233,8 @@ class StreamSink(Sink):
     Raises:
         OutputError: One of them cannot be opened.
     """
+
+    may_block: ClassVar = True
 
     def __init__(self, shell: Shell, target: Target, selection: Selection, failures: Path | None) -> None:
         super().__init__()

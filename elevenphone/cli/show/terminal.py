@@ -210,7 +210,10 @@ def row_printer(shell: Shell, selection: Selection) -> Callable[[Lookup], None]:
     columns = Columns(names, FLAG_WORDS, of_json=str)
     table = RowTable(
         console,
-        [Column(name, max(len(name), 8), _WHOLE.get(name, _WIDEST), name in _WHOLE) for name in names],
+        [
+            Column(name, max(len(name), _WHOLE.get(name, 8)), _WHOLE.get(name, _WIDEST), name in _WHOLE)
+            for name in names
+        ],
         keep_all=True,
     )
 
