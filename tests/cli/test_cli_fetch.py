@@ -105,6 +105,9 @@ def test_a_finished_run_of_each_format_repeats_its_code_for_the_same_ids_alone(
     assert fetch(ids, "-o", output, "--resume", api=api).code == code == 5
     narrower = fetch(ids, "-o", output, "--resume", "--select", "label", api=api)
     assert (narrower.code, "has other columns: --force starts over" in narrower.errors) == (2, True)
+    for format_ in {"jsonl", "csv", "db"} - {ending}:
+        refused = fetch(ids, "-o", output, "--resume", "--format", format_, api=api)
+        assert (refused.code, "--force" in refused.errors) == (2, True)
     selected = tmp_path / f"selected.{ending}"
     for _ in range(2):
         assert fetch(ids, "-o", selected, "--resume", "--select", "label", api=api).code == 5
@@ -183,6 +186,21 @@ def test_a_used_up_quota_has_its_own_code_and_words(tmp_path: Path) -> None:
         ended = fetch(written(tmp_path / "ids.txt", api.ids), "-o", tmp_path / "out.csv", api=api)
     assert ended.code == 6
     assert "no retry helps" in ended.errors
+
+
+@pytest.mark.parametrize(("source", "is_piped"), [("ids.txt", False), ("-", True)])
+def test_the_command_to_go_on_asks_for_the_same_ids_where_they_were_piped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, is_piped: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with emulator(quota=5) as api:
+        given = "\n".join(api.ids)
+        Path("ids.txt").write_text(given, encoding="utf-8")
+        arguments = ("fetch", source, "-o", "out.jsonl", "--summary-json", "-")
+        ended = run(*arguments, given=given, **api.variables)
+    assert ended.code == 6
+    assert f"elevenphone {' '.join(arguments)} --resume" in ended.errors
+    assert ("(with the same ids)" in ended.errors) == is_piped
 
 
 def test_an_empty_id_is_named_by_its_row(api: Api) -> None:

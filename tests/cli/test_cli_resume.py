@@ -47,13 +47,14 @@ def test_killed_four_times_each_input_is_there_once(fetch: Fetch) -> None:
     fetch.assert_whole()
 
 
-def test_starting_over_after_a_kill_leaves_no_unfinished_file(fetch: Fetch) -> None:
-    process = fetch.start("--rate", "300")
+@pytest.mark.parametrize("option", ["--force", "--resume"])
+def test_no_unfinished_file_is_left_after_a_kill(fetch: Fetch, option: str) -> None:
+    process = fetch.start("--rate", "300", "--failures", "failed.jsonl")
     fetch.wait_until_kept(1)
     process.kill()
     process.communicate()
-    assert len(list(fetch.folder.glob("out.jsonl.*.part"))) == 1
-    code, errors = fetch.run("--force")
+    assert len(list(fetch.folder.glob("*.part"))) == 2
+    code, errors = fetch.run(option)  # without the other file
     assert code == 0, errors
     fetch.assert_whole()
 

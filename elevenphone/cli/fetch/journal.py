@@ -8,6 +8,7 @@ a checksum over its positions and answers.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import sqlite3
@@ -111,9 +112,7 @@ class Journal:
             made: Files that the run makes.
             may_replace: Those of them that may be there already, and are replaced.
         """
-        for path in made:
-            if self.mark.isalnum():  # of a run that was killed
-                unfinished_file(path, self.mark).unlink(missing_ok=True)
+        self._delete_unfinished(made)
         self.mark = secrets.token_hex(4)
         self._ours = set(map(self._name, may_replace))
         begun = header._replace(key=_hash(header.key, self.mark))
@@ -245,7 +244,16 @@ class Journal:
 
     def remove(self) -> None:
         """Delete the journal when it is closed: every answer is in the output."""
+        self._delete_unfinished()
         self._file.is_spent = True
+
+    def _delete_unfinished(self, made: Iterable[Path] = ()) -> None:
+        """Delete the unfinished files of a run that was killed, those that are not made again too."""
+        if self.mark.isalnum():
+            for folder in {unfinished_file(path, self.mark).parent for path in (self.path, *made)}:
+                for part in folder.glob(f"*.{self.mark}.part"):
+                    with contextlib.suppress(OSError):
+                        part.unlink()
 
     def close(self) -> None:
         """Release it."""

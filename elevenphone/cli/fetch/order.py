@@ -155,8 +155,10 @@ def _selected(target: Target) -> tuple[str, ...] | None:
 
         names = parquet.column_names(target.file)
     else:
-        with target.file.open(encoding="utf-8") as file:
+        with target.file.open(encoding="utf-8", errors="replace") as file:
             first = file.readline()
+        if (first[0] == "{") != (target.format == "jsonl"):
+            raise Refusal(f"'{target.path}' is finished, and is not {target.format}: --force starts over.")
         names = (
             list(msgspec.json.decode(first, type=dict[str, msgspec.Raw]))
             if first[0] == "{"
