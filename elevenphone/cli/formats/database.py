@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 from elevenphone.cli.formats.columns import TYPES, Columns, Selection
 from elevenphone.lookups import Lookup
 
-# Rows of a statement. For each statement the thread gives the interpreter away and has to get it back, which
-# takes as long as to write a row. Older SQLites take 999 values.
-_ROWS = 20
+_ROWS = 200
 # SQLite stores it as NULL. The sqlite3 module takes far longer to pass a None or a flag than a number.
 _NULL = float("nan")
 _FLAGS: dict[object, object] = {True: 1, False: 0}
@@ -25,7 +23,7 @@ class DatabaseRows:
     def __init__(self, path: str, selection: Selection) -> None:
         names = selection.names
         self._columns = Columns(names, _FLAGS, of_json=str, lacking=_NULL, with_raw=True)
-        self._waiting: list[object] = []
+        self._waiting: list[tuple[object, ...]] = []
         # The whole path: some SQLites take a name that begins with `file:` for an address.
         self._connection = sqlite3.connect(
             Path(path).absolute(), isolation_level=None, check_same_thread=False
@@ -38,33 +36,26 @@ class DatabaseRows:
         table = "numbers" if selection.of_numbers else "lookups"
         columns = ", ".join(f'"{name}" {_SQL_TYPES.get(TYPES[name], "TEXT")}' for name in names)
         self._connection.execute(f'CREATE TABLE "{table}" ({columns})')
-        self._insert = f'INSERT INTO "{table}" VALUES '  # noqa: S608 - names of our own
-        self._row = f"({', '.join('?' * len(names))})"
-        self._most_waiting = _ROWS * len(names)
+        self._insert = f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(names))})'  # noqa: S608 - names of our own
 
     def add(self, lookup: Lookup, line: bytes | None = None) -> None:
         """Write one row, with others."""
-        self._waiting += self._columns.values(lookup, line)
-        if len(self._waiting) == self._most_waiting:
+        self._waiting.append(self._columns.values(lookup, line))
+        if len(self._waiting) >= _ROWS:
             self._write()
 
     def close(self) -> None:
         """Write the rest."""
         with closing(self._connection):
-            if self._waiting:
-                self._write()
-            self._execute("COMMIT")
+            self._write("COMMIT")
 
-    def _write(self) -> None:
-        rows = [self._row] * (_ROWS * len(self._waiting) // self._most_waiting)
-        self._execute(self._insert + ", ".join(rows), self._waiting)
-        self._waiting.clear()
-
-    def _execute(self, statement: str, values: Sequence[object] = ()) -> None:
+    def _write(self, then: str = "") -> None:
         try:
-            self._connection.execute(statement, values)
+            self._connection.executemany(self._insert, self._waiting)
+            self._connection.execute(then)
         except sqlite3.Error as error:
             raise OSError(str(error)) from None
+        self._waiting.clear()
 
 
 def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:
