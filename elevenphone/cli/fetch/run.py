@@ -250,4 +250,4 @@ class _Fetch:
     def _resume_command(self) -> str:
         given = [argument for argument in self._shell.arguments if argument not in ("--force", "--resume")]
         command = shlex.join(["elevenphone", *map(without_password, given), "--resume"])
-        return f"{command}   (with the same ids)" if self._order.ids is None else command
+        return f"{command}   (with the same ids)" if self._order.source.path is None else command
