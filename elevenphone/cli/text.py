@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
 
 # C0 and C1 controls, line and paragraph separators, marks that change the writing direction, lone surrogates.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _ENCODED_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _PASSWORD = re.compile("(://[^/@:]*:)[^/]*(@)")
-_COLUMNS_NAMED = 10
 
 
 def printable(text: str) -> str:
@@ -43,11 +41,3 @@ def wrapped(text: str, width: int) -> str:
         else textwrap.fill(line, max(width, 20), break_long_words=False, break_on_hyphens=False)
         for line in text.split("\n")
     )
-
-
-def no_such_column(column: str, there: Sequence[str]) -> str:
-    """Say that a table lacks a column, and which it has."""
-    more = len(there) - _COLUMNS_NAMED
-    names = ", ".join(map(repr, there[:_COLUMNS_NAMED])) or "none"
-    rest = f" and {more:,} more" if more > 0 else ""
-    return f"there is no column {column!r}, but {names}{rest}: give --column"

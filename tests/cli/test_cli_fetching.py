@@ -12,7 +12,7 @@ import pytest
 from elevenphone import ClientStats, PhoneNumberClient, RetryPolicy
 from elevenphone.cli.fetch import fetching
 from elevenphone.cli.fetch.fetching import Fetching
-from elevenphone.cli.fetch.stream import StreamSink
+from elevenphone.cli.fetch.sinks import StreamSink
 from elevenphone.cli.formats.columns import Selection
 from elevenphone.cli.formats.files import Target
 from elevenphone.cli.formats.ids import IdSource

@@ -12,13 +12,11 @@ from random import Random
 import pytest
 
 from elevenphone.cli.errors import OutputError
-from elevenphone.cli.fetch import file_sink
-from elevenphone.cli.fetch.file_sink import FileSink
+from elevenphone.cli.fetch import sinks
 from elevenphone.cli.fetch.journal import Header, Journal
-from elevenphone.cli.fetch.order import Order
+from elevenphone.cli.fetch.sinks import FileSink
 from elevenphone.cli.formats.columns import Selection
 from elevenphone.cli.formats.files import target_of
-from elevenphone.cli.formats.ids import IdSource
 from elevenphone.emulator import Emulator
 from elevenphone.errors import NotFoundError
 from elevenphone.lookups import Failed, Found, Lookup
@@ -42,27 +40,13 @@ def content(path: Path) -> object:
         return database.execute("SELECT * FROM lookups ORDER BY rowid").fetchall()
 
 
-def order_of(output: Path) -> Order:
-    return Order(
-        ids=None,
-        source=IdSource(None, None, None),
-        target=target_of(str(output), None),
-        selection=Selection(),
-        failures=output.with_suffix(".failed"),
-        summary=None,
-        resume=False,
-        force=False,
-        quiet=True,
-        verbose=False,
-    )
-
-
 def written(output: Path, lookups: list[Lookup]) -> tuple[object, bytes]:
     """Write lookups as they come, forty at a time, and return what is in the files."""
-    order = order_of(output)
-    with closing(Journal(order.target.journal, output)) as journal:
+    target = target_of(str(output), None)
+    failures = output.with_suffix(".failed")
+    with closing(Journal(target.journal, output)) as journal:
         journal.begin(Header("server", "key", len(lookups), None))
-        with closing(FileSink(journal, order)) as sink:
+        with closing(FileSink(journal, target, Selection(), failures)) as sink:
             for place, lookup in enumerate(lookups):
                 sink.add(lookup)
                 if place % 40 == 0:
@@ -70,9 +54,8 @@ def written(output: Path, lookups: list[Lookup]) -> tuple[object, bytes]:
             sink.finish()
             sink.complete(len(lookups))
         journal.remove()
-    assert {each.name for each in output.parent.iterdir()} == {output.name, f"{output.stem}.failed"}
-    assert order.failures is not None
-    return content(output), order.failures.read_bytes()
+    assert {each.name for each in output.parent.iterdir()} == {output.name, failures.name}
+    return content(output), failures.read_bytes()
 
 
 @pytest.fixture(params=["jsonl", "csv", "db", "parquet"])
@@ -96,7 +79,7 @@ def expected(output: Path) -> tuple[object, bytes]:
 def test_answers_in_any_order_make_the_same_files(
     output: Path, expected: tuple[object, bytes], most_early: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_sink, "_MOST_EARLY", most_early)
+    monkeypatch.setattr(sinks, "_MOST_EARLY", most_early)
     random = Random(18)
     nearly_in_order = sorted(LOOKUPS, key=lambda lookup: lookup.index + 30 * random.random())
     assert written(output, nearly_in_order) == expected

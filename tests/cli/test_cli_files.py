@@ -9,11 +9,17 @@ import threading
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from elevenphone.cli.errors import OutputError, Refusal
-from elevenphone.cli.fetch.background import BackgroundIds, BatchWriter, in_background
+from elevenphone.cli.fetch.background import BackgroundIds, in_background
+from elevenphone.cli.fetch.sinks import Sink
 from elevenphone.cli.formats.files import is_stream, whole_file
 from elevenphone.cli.formats.ids import IdSource
+from elevenphone.errors import NotFoundError
+from elevenphone.lookups import Failed, Lookup
+
+LOOKUP = Failed(0, "phnum_x", 1, 0.25, NotFoundError(404, None, "unknown"))
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -76,16 +82,16 @@ def test_a_path_that_cannot_be_looked_at_is_taken_for_a_file(
 def test_lines_of_several_threads_do_not_mingle(tmp_path: Path) -> None:
     with (tmp_path / "out").open("wb", buffering=0) as file:
 
-        class Lines(BatchWriter[bytes]):
-            def write(self, batch: list[bytes]) -> None:
-                for line in batch:
-                    file.write(line)
+        class Lines(Sink):
+            def write(self, batch: list[Lookup]) -> None:
+                for lookup in batch:
+                    file.write(b"%d\n" % lookup.index * 100)
 
         writer = Lines()
 
         def write(number: int) -> None:
             for _ in range(200):
-                writer.add(b"%d\n" % number * 100)
+                writer.add(replace(LOOKUP, index=number))
                 writer.finish()
 
         threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
@@ -101,13 +107,13 @@ def test_lines_of_several_threads_do_not_mingle(tmp_path: Path) -> None:
 async def test_the_error_of_a_write_is_not_lost_with_who_awaited_it() -> None:
     released = threading.Event()
 
-    class FullDisk(BatchWriter[int]):
-        def write(self, batch: list[int]) -> None:  # noqa: ARG002 - none can be written
+    class FullDisk(Sink):
+        def write(self, batch: list[Lookup]) -> None:  # noqa: ARG002 - none can be written
             released.wait(10)
             raise OutputError("out", "No space left on device")
 
     writer = FullDisk()
-    writer.add(1)
+    writer.add(LOOKUP)
     writing = asyncio.create_task(writer.flush())
     await asyncio.sleep(0)
     writing.cancel()

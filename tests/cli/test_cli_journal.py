@@ -28,13 +28,12 @@ from elevenphone import (
 from elevenphone.cli.errors import OutputError, Refusal, may_pass
 from elevenphone.cli.fetch.journal import Header, Journal
 from elevenphone.cli.fetch.journal_file import JournalFile
-from elevenphone.cli.formats.ids import Survey
 from elevenphone.cli.formats.lines import decode_line, encode_line
 from elevenphone.emulator import Emulator
 
 EMULATOR = Emulator(numbers=60)
 KEY = "sk_a_key_of_some_length"
-HEADER = Header.of("https://api.example", KEY, Survey(60, "digest"))
+HEADER = Header("https://api.example", KEY, 60, "digest")
 OTHER = decode(b'{"provider":"new","phone_number":"+1","label":"\xc2\x9b",\n"phone_number_id":"p","x":1}')
 ERRORS = [
     each
@@ -67,7 +66,7 @@ def keep(path: Path, *lookups: Lookup, header: Header = HEADER) -> list[Lookup]:
         before = journal.kept
         assert before == len(standing)
         if lookups:
-            journal.write(list(lookups))
+            journal.keep(list(lookups))
         assert journal.kept == before + len(lookups)
     return standing
 
@@ -127,6 +126,8 @@ def test_a_failure_that_may_pass_does_not_stand_and_the_last_answer_counts(tmp_p
         assert [decode_line(line) for line in journal.in_order(3)] == [found(0), found(1), found(2)]
         with pytest.raises(Refusal, match="lacks the answer to id 4"):
             list(journal.in_order(4))
+        with pytest.raises(Refusal, match="fewer ids"):
+            list(journal.in_order(2))
     assert [each.name for each in tmp_path.iterdir()] == ["journal"]
 
 
@@ -164,7 +165,7 @@ def test_answers_that_come_in_any_order_go_out_in_that_of_the_input(tmp_path: Pa
     with closing(opened(tmp_path / "journal")) as journal:
         journal.begin(HEADER)
         for place in range(0, 1_200, 70):
-            journal.write([replace(asked, index=position) for position in positions[place : place + 70]])
+            journal.keep([replace(asked, index=position) for position in positions[place : place + 70]])
         for start in (0, 499, 500, 1_199, 1_200):
             lookups = [decode_line(line) for line in journal.in_order(1_200, start)]
             assert lookups == [replace(asked, index=position) for position in range(start, 1_200)]
@@ -212,15 +213,15 @@ def test_a_file_that_was_cut_is_resumed_or_refused_and_can_be_started_over(
 @pytest.mark.parametrize(
     ("header", "complaint"),
     [
-        (Header.of("https://other.example", KEY, Survey(60, "digest")), "other.example"),
-        (Header.of("https://api.example", KEY, Survey(61, "digest2")), "60 ids"),
+        (Header("https://other.example", KEY, 60, "digest"), "other.example"),
+        (Header("https://api.example", KEY, 61, "digest2"), "60 ids"),
     ],
 )
 def test_another_run_is_refused(tmp_path: Path, header: Header, complaint: str) -> None:
     keep(tmp_path / "journal", found(0))
     with pytest.raises(Refusal, match=complaint):
         keep(tmp_path / "journal", header=header)
-    assert keep(tmp_path / "journal", header=Header.of("https://api.example", KEY, None)) == [found(0)]
+    assert keep(tmp_path / "journal", header=Header("https://api.example", KEY, None, None)) == [found(0)]
 
 
 def test_files_of_the_run_may_be_replaced_and_no_others(tmp_path: Path) -> None:
@@ -259,7 +260,7 @@ def test_a_second_run_is_refused_until_the_first_is_closed(tmp_path: Path) -> No
     path = tmp_path / "journal"
     with closing(opened(path)) as journal:
         journal.begin(HEADER)
-        journal.write([found(0)])
+        journal.keep([found(0)])
         for start_over in (False, True):
             with pytest.raises(OutputError, match="another run of elevenphone writes it"):
                 opened(path, start_over=start_over)

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from elevenphone import Failed, Found, PhoneNumberClient, ServerError, TwilioPhoneNumber
+from elevenphone import Failed, Found, Lookup, PhoneNumberClient, ServerError, TwilioPhoneNumber
 from elevenphone.cli.access import Access
 from elevenphone.cli.errors import OutputError, Refusal
 from elevenphone.cli.fetch.journal import Header, Journal
@@ -24,6 +24,11 @@ HEADER = Header("https://api.example", "sk_a_key_of_some_length", 3, "digest")
 _SHORTEST_SECRET = 12
 _folder = tempfile.TemporaryDirectory()
 FOLDER = Path(_folder.name)
+_NUMBER = TwilioPhoneNumber(phone_number="+12125550100", label="", phone_number_id="phnum_1")
+_ANSWERS: list[Lookup] = [
+    Found(0, "phnum_1", 1, 0.1, _NUMBER),
+    Failed(1, "phnum_2", 2, 0.5, ServerError(503, message="No.")),
+]
 
 
 def read_ids(data: bytes) -> None:
@@ -73,8 +78,8 @@ def read_journal(data: bytes) -> None:
         else:
             for lookup in journal.resume(HEADER):
                 assert journal.has(lookup.index, lookup.phone_number_id)
-                assert 0 <= lookup.index < journal.count
-        journal.finish()
+                assert lookup.index >= 0
+        journal.keep(_ANSWERS)
     except (Refusal, OutputError):
         pass
     finally:
@@ -122,10 +127,7 @@ def _journal_seed() -> bytes:
     path = FOLDER / "seed.journal"
     journal = Journal(path, path.with_name("out"), start_over=True)
     journal.begin(HEADER)
-    number = TwilioPhoneNumber(phone_number="+12125550100", label="", phone_number_id="phnum_1")
-    journal.add(Found(0, "phnum_1", 1, 0.1, number))
-    journal.add(Failed(1, "phnum_2", 2, 0.5, ServerError(503, message="No.")))
-    journal.finish()
+    journal.keep(_ANSWERS)
     journal.close()
     return path.read_bytes()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from elevenphone import InvalidPhoneNumberIdError
 from elevenphone.cli.access import Access
 from elevenphone.cli.commands import (
     access_options,
@@ -15,13 +17,19 @@ from elevenphone.cli.commands import (
     output_option,
     select_option,
 )
+from elevenphone.cli.errors import ExitCode, telephone_number_error
+from elevenphone.cli.shell import Shell
+from elevenphone.cli.text import counted
 
 if TYPE_CHECKING:
+    from elevenphone.cli.formats.ids import IdSource
     from elevenphone.cli.formats.rows import Format
 
 
 # So many requests at once have no use, and Python reads no longer numbers.
 _MOST_DIGITS = 9
+_MOST_REMARKS = 10
+_USUAL_ID = re.compile(r"phnum_[A-Za-z0-9]+|[A-Za-z0-9_-]{16,64}")
 
 
 class _ConcurrencyType(click.ParamType[int | None]):
@@ -114,13 +122,9 @@ def command(
             raise click.UsageError(f"{name} is empty: it is the path of a file, or `-`.")
     from elevenphone.cli.formats.ids import IdSource  # noqa: PLC0415 - imported when it runs
 
-    shell = access.shell
-    file = None if ids == "-" else Path(ids)
-    source = IdSource(file, shell.stdin, column)
+    source = IdSource(None if ids == "-" else Path(ids), access.shell.stdin, column)
     if dry_run:
-        from elevenphone.cli.fetch.dry_run import run_dry  # noqa: PLC0415 - as above
-
-        return run_dry(shell, source)
+        return _run_dry(access.shell, source)
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output'.")
     if resume and force:
@@ -131,7 +135,6 @@ def command(
     from elevenphone.cli.formats.files import target_of  # noqa: PLC0415 - as above
 
     order = Order(
-        ids=file,
         source=source,
         target=target_of(output, format_),
         selection=selection_of(select, no_agent=no_agent),
@@ -140,6 +143,47 @@ def command(
         resume=resume,
         force=force,
         quiet=quiet,
-        verbose=access.verbose,
     )
     return run_fetch(access, {"concurrency": concurrency, "rate": rate}, order)
+
+
+def _run_dry(shell: Shell, source: IdSource) -> ExitCode:
+    """Read all ids, and say what they are; the code is 2 where some cannot be ids, else 0."""
+    count = refused = remarkable = 0
+    remarks: list[str] = []
+    different: set[str] = set()
+    for phone_number_id in source.ids():
+        count += 1
+        different.add(phone_number_id)
+        if _USUAL_ID.fullmatch(phone_number_id):
+            continue
+        problem = _problem(phone_number_id)
+        refused += problem is not None
+        remarkable += 1
+        if len(remarks) < _MOST_REMARKS:
+            remarks.append(_remark(count, phone_number_id, problem))
+    repeated = count - len(different)
+    more = f", {repeated:,} of them repeated" if repeated else ""
+    shell.print(f"{counted(count, 'id')} in {source.name}{more}")
+    if remarkable > len(remarks):
+        remarks.append(f"and {remarkable - len(remarks):,} more")
+    for remark in remarks:
+        shell.say(f"elevenphone: {remark}")
+    return ExitCode.USAGE if refused else ExitCode.ALL_FOUND
+
+
+def _remark(position: int, phone_number_id: str, problem: InvalidPhoneNumberIdError | None) -> str:
+    if not phone_number_id:
+        return f"row {position:,}: empty id"
+    return f"id {position:,}: {problem or f'{phone_number_id!r} does not look like an id'}"
+
+
+def _problem(phone_number_id: str) -> InvalidPhoneNumberIdError | None:
+    """Say why `fetch` would not send an id, if it would not."""
+    from elevenphone._protocol.requests import path_segment  # noqa: PLC0415 - imported when it runs
+
+    try:
+        path_segment(phone_number_id)
+    except InvalidPhoneNumberIdError as error:
+        return error
+    return telephone_number_error(phone_number_id)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import ClassVar, Generic, TypeVar
 
 from elevenphone.cli.formats.ids import IdSource
 
@@ -16,9 +13,6 @@ from elevenphone.cli.formats.ids import IdSource
 _PIECES_AHEAD = 2
 # For input that is not read in pieces, such as Parquet.
 _LARGEST_BATCH = 5_000
-# Items that wait to be written; whoever makes more has to wait too. A lookup takes a few KB.
-_MOST_WAITING = 2_500
-_T = TypeVar("_T")
 
 
 async def in_background(function: Callable[[], None]) -> None:
@@ -54,55 +48,6 @@ async def in_background(function: Callable[[], None]) -> None:
     await done
 
 
-class BatchWriter(ABC, Generic[_T]):
-    """Writes what it is given in batches, into a file."""
-
-    may_block: ClassVar = False
-
-    def __init__(self) -> None:
-        self._waiting: deque[_T] = deque()
-        self._writing = threading.Lock()
-        self._error: Exception | None = None
-
-    @abstractmethod
-    def write(self, batch: list[_T]) -> None:
-        """Write a batch; may be called from any thread, but only from one at a time."""
-
-    @property
-    def is_full(self) -> bool:
-        """Whether so much waits that it should be written first."""
-        return len(self._waiting) >= _MOST_WAITING
-
-    def add(self, item: _T, /) -> None:
-        """Let an item wait for the next batch."""
-        self._waiting.append(item)
-
-    async def flush(self) -> None:
-        """Write what waits, in a thread; see `finish`."""
-        if self._waiting:
-            await in_background(self.finish)
-
-    def finish(self) -> None:
-        """Write what waits, after what another thread is writing.
-
-        Raises:
-            OutputError: It cannot be written, or an earlier batch could not be.
-        """
-        with self._writing:
-            # Whoever awaited the earlier batch may have been cancelled before its error came.
-            if self._error is not None:
-                raise self._error
-            batch: list[_T] = []
-            while self._waiting:
-                batch.append(self._waiting.popleft())
-            if batch:
-                try:
-                    self.write(batch)
-                except Exception as error:
-                    self._error = error
-                    raise
-
-
 class BackgroundIds:
     """Ids read in a thread of their own, for one pass within an event loop.
 
@@ -112,17 +57,18 @@ class BackgroundIds:
 
     def __init__(self, source: IdSource) -> None:
         self.ended = False
+        self._source = source
         self._loop = asyncio.get_running_loop()
-        self._batches: deque[list[str] | Exception | None] = deque()
-        self._changed = asyncio.Event()
+        # `None` is the end.
+        self._batches: asyncio.Queue[list[str] | Exception | None] = asyncio.Queue()
         self._room = threading.Semaphore(_PIECES_AHEAD)
         self._stopped = False
-        threading.Thread(target=self._read, args=(source,), daemon=True).start()
+        threading.Thread(target=self._read, daemon=True).start()
 
     def stop(self) -> None:
         """Let the iteration end at once."""
         self._stopped = True
-        self._changed.set()
+        self._batches.put_nowait(None)
 
     async def batches(self) -> AsyncIterator[list[str]]:
         """Iterate over the ids, as many at a time as have been read.
@@ -130,21 +76,14 @@ class BackgroundIds:
         Raises:
             InputError: The rest cannot be read.
         """
-        while not self._stopped:
-            if not self._batches:
-                self._changed.clear()
-                await self._changed.wait()
-                continue
-            batch = self._batches.popleft()
-            if batch is None:
-                self.ended = True
-                return
+        while (batch := await self._batches.get()) is not None and not self._stopped:
             if isinstance(batch, Exception):
                 raise batch
             self._room.release()
             yield batch
+        self.ended = not self._stopped
 
-    def _read(self, source: IdSource) -> None:
+    def _read(self) -> None:
         batch: list[str] = []
 
         def hand_over() -> None:
@@ -156,7 +95,7 @@ class BackgroundIds:
 
         with contextlib.suppress(RuntimeError):  # the loop has been closed
             try:
-                for phone_number_id in source.ids(hand_over):
+                for phone_number_id in self._source.ids(hand_over):
                     batch.append(phone_number_id)
                     if len(batch) >= _LARGEST_BATCH:
                         hand_over()
@@ -167,8 +106,4 @@ class BackgroundIds:
                 self._put(None)
 
     def _put(self, batch: list[str] | Exception | None) -> None:
-        self._loop.call_soon_threadsafe(self._received, batch)
-
-    def _received(self, batch: list[str] | Exception | None) -> None:
-        self._batches.append(batch)
-        self._changed.set()
+        self._loop.call_soon_threadsafe(self._batches.put_nowait, batch)

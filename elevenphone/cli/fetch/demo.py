@@ -15,6 +15,9 @@ from elevenphone import ClientStats, PhoneNumberClient
 from elevenphone.cli.errors import ExitCode
 from elevenphone.cli.fetch.fetching import Fetching
 from elevenphone.cli.fetch.journal import Header, Journal
+from elevenphone.cli.fetch.sinks import FileSink
+from elevenphone.cli.formats.columns import Selection
+from elevenphone.cli.formats.files import Target, target_of
 from elevenphone.cli.formats.ids import IdSource
 from elevenphone.cli.formats.lines import decode_line
 from elevenphone.cli.shell import Shell, run
@@ -86,38 +89,46 @@ class _Demo:
         file = folder / "ids.txt"
         file.write_text("".join(f"{phone_number_id}\n" for phone_number_id in self._ids), encoding="ascii")
         source = IdSource(file, None, None)
-        header = Header.of("the emulator", self._emulator.api_key, source.survey())
+        header = Header("the emulator", self._emulator.api_key, *source.survey())
+        target = target_of(str(folder / "numbers.jsonl"), None)
         async with (
             self._emulator as emulator,
             PhoneNumberClient(emulator.api_key, base_url=emulator.base_url) as client,
         ):
             started = time.perf_counter()
-            with contextlib.closing(Journal(folder / "journal", folder / "out")) as journal:
+            with contextlib.closing(Journal(target.journal, target.file)) as journal:
                 journal.begin(header)
-                await self._fetch(client, source, journal, with_accidents=True)
-            with contextlib.closing(Journal(folder / "journal", folder / "out")) as journal:
+                await self._fetch(client, source, journal, target, with_accidents=True)
+            with contextlib.closing(Journal(target.journal, target.file)) as journal:
                 kept = sum(1 for _ in journal.resume(header))
                 if not self.interrupted and self.tally.done < len(self._ids):
                     text = f"Interrupted on purpose; {kept:,} answers are in the journal, and it goes on."
                     output_console(self._shell).print(text)
-                    await self._fetch(client, source, journal)
+                    await self._fetch(client, source, journal, target)
                 self._seconds = time.perf_counter() - started
                 if self.tally.done == len(self._ids):
                     self._take_samples(journal)
             self._stats = client.stats
 
     async def _fetch(
-        self, client: PhoneNumberClient, source: IdSource, journal: Journal, *, with_accidents: bool = False
+        self,
+        client: PhoneNumberClient,
+        source: IdSource,
+        journal: Journal,
+        target: Target,
+        *,
+        with_accidents: bool = False,
     ) -> None:
         progress = run_progress(error_console(self._shell), len(self._ids), self.tally.done)
-        fetching = Fetching(client, source, journal, self.tally, progress, deadline=300.0, grace=10.0)
-        accidents = asyncio.create_task(self._cause_accidents(fetching)) if with_accidents else None
-        try:
-            await fetching.run()
-        finally:
-            if accidents is not None:
-                accidents.cancel()
-            journal.finish()
+        with contextlib.closing(FileSink(journal, target, Selection(), None)) as sink:
+            fetching = Fetching(client, source, sink, self.tally, progress, deadline=300.0, grace=10.0)
+            accidents = asyncio.create_task(self._cause_accidents(fetching)) if with_accidents else None
+            try:
+                await fetching.run()
+            finally:
+                if accidents is not None:
+                    accidents.cancel()
+                sink.finish()
         self.interrupted = fetching.interrupted
 
     async def _cause_accidents(self, fetching: Fetching) -> None:

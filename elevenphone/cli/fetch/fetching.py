@@ -7,13 +7,13 @@ import contextlib
 import signal
 import time
 from collections.abc import AsyncIterator, Generator
-from typing import ClassVar, Protocol
 
 import msgspec
 
 from elevenphone import PhoneNumberClient
 from elevenphone.cli.errors import ends_run, short_name, telephone_number_error
 from elevenphone.cli.fetch.background import BackgroundIds
+from elevenphone.cli.fetch.sinks import Sink
 from elevenphone.cli.formats.ids import IdSource
 from elevenphone.cli.show.results import Tally, look_up
 from elevenphone.cli.show.runs import RunProgress
@@ -26,32 +26,8 @@ _SECONDS_BETWEEN_ANSWERS, _SECONDS_BUSY = 0.005, 0.001
 _SILENCE = 3.0
 
 
-class Sink(Protocol):
-    """Keeps answers."""
-
-    may_block: ClassVar[bool]
-    """Whether writing may take for ever, as it does into a pipe that nobody reads."""
-
-    @property
-    def is_full(self) -> bool:
-        """Whether more must wait for `flush`."""
-        ...
-
-    def has(self, index: int, phone_number_id: str) -> bool:
-        """Tell whether an id was answered in an earlier run."""
-        ...
-
-    def add(self, lookup: Lookup, /) -> None:
-        """Keep an answer, in memory until the next `flush`."""
-        ...
-
-    async def flush(self) -> None:
-        """Write the answers that are kept in memory; called several times a second."""
-        ...
-
-
 class Fetching:
-    """Asks for every id of a source that has no answer yet.
+    """Asks for every id of a source that has no answer yet; made within the event loop.
 
     Args:
         client: Used, not closed.
@@ -87,17 +63,16 @@ class Fetching:
         self.left_at_once = False
         self.ended_by: ElevenPhoneError | None = None
         self._client = client
-        self._source = source
         self._sink = sink
         self._tally = tally
         self._progress = progress
         self._deadline = deadline
         self._grace = grace
-        self._ids: BackgroundIds | None = None
+        self._ids = BackgroundIds(source)
         # The position in the stream of each id in flight, to that in the input.
         self._asked: dict[int, int] = {}
         self._first: Lookup | None = None
-        self._has_asked = self._asks_first = False
+        self._has_asked = False
         self._heard = time.monotonic()
         # The failure of the first id, until another is answered.
         self._trouble = ""
@@ -111,7 +86,6 @@ class Fetching:
             InputError: The ids cannot be read.
             OutputError: The answers cannot be written.
         """
-        self._ids = BackgroundIds(self._source)
         with self._signals() as leaving, self._progress:
             tasks = {asyncio.create_task(self._consume()), asyncio.create_task(self._tick())}
             try:
@@ -158,7 +132,6 @@ class Fetching:
         """Start no more, and end when the requests in flight have ended."""
         if self._stopped_at is None:
             self._stopped_at = time.monotonic()
-        if self._ids is not None:
             self._ids.stop()
 
     async def _consume(self) -> None:
@@ -185,7 +158,6 @@ class Fetching:
         self._sink.add(lookup)
 
     async def _left_to_ask(self) -> AsyncIterator[str]:
-        assert self._ids is not None  # noqa: S101 - made before this is asked for
         position = 0
         async for batch in self._ids.batches():
             for phone_number_id in batch:
@@ -224,9 +196,8 @@ class Fetching:
         Raises:
             ElevenPhoneError: There was no answer, or one that every other id would get.
         """
-        self._has_asked = self._asks_first = True
+        self._has_asked = True
         first = await look_up(self._client, phone_number_id, index)
-        self._asks_first = False
         if isinstance(first, Failed):
             error = first.error
             if error.retryable and not isinstance(error, StatusError):
@@ -256,7 +227,7 @@ class Fetching:
     def _note(self) -> str:
         if self.interrupted:
             return "finishing the requests in flight; Ctrl-C again leaves at once"
-        if not self._asked and not self._asks_first:
+        if not self._asked:
             self._heard = time.monotonic()
         silence = time.monotonic() - self._heard
         if silence > _SILENCE:

@@ -23,10 +23,8 @@ from typing import BinaryIO, NamedTuple
 
 from elevenphone._records import encodable
 from elevenphone.cli.errors import Refusal, may_pass
-from elevenphone.cli.fetch.background import BatchWriter
 from elevenphone.cli.fetch.journal_file import SPAN, JournalFile, Row
 from elevenphone.cli.formats.files import unfinished_file
-from elevenphone.cli.formats.ids import Survey
 from elevenphone.cli.formats.lines import decode_line
 from elevenphone.lookups import Lookup
 
@@ -37,8 +35,8 @@ class Header(NamedTuple):
     Attributes:
         server: The address that the ids are asked of.
         key: The API key; the journal holds no more of it than a salted hash.
-        ids: How many ids there are, or `None` where they come through a pipe.
-        digest: Differs for another list of ids, or `None`.
+        ids: How many ids there are; see `Survey`.
+        digest: That of the ids; see `Survey`.
     """
 
     server: str
@@ -46,17 +44,12 @@ class Header(NamedTuple):
     ids: int | None
     digest: str | None
 
-    @classmethod
-    def of(cls, server: str, key: str, survey: Survey | None) -> Header:
-        """Make the header of a run."""
-        return cls(server, key, *(survey or (None, None)))
-
 
 class ChangedError(Refusal):
     """The run to resume is about something else."""
 
 
-class Journal(BatchWriter[Lookup]):
+class Journal:
     """A journal, locked until it is closed.
 
     Args:
@@ -69,7 +62,6 @@ class Journal(BatchWriter[Lookup]):
         mark: Tells the files of this run from those of others.
         has_answers: Whether it holds answers of an earlier run.
         kept: Answers that are in the file and need not be asked for again.
-        count: One more than the last position that it has an answer for.
         damaged: Rows that have changed on the disk, and whose answers are asked for again.
 
     Raises:
@@ -78,15 +70,13 @@ class Journal(BatchWriter[Lookup]):
     """
 
     def __init__(self, path: Path, output: Path, *, start_over: bool = False) -> None:
-        super().__init__()
         self.path = path
         self.mark = ""
         self.has_answers = False
         self.kept = 0
-        self.count = 0
         self.damaged = 0
+        # With a hash in the place of the key.
         self._begun: Header | None = None
-        self._hash = ""
         # Files that the run wrote, or may replace as it began with --force, from the journal's directory;
         # and those that it was about to write, with their inodes.
         self._ours: set[str] = set()
@@ -108,9 +98,9 @@ class Journal(BatchWriter[Lookup]):
             row = self._file.connection.execute("SELECT * FROM run").fetchone()
             if row is None:
                 raise sqlite3.DatabaseError("it does not say what it is about")
-            self.mark, server, self._hash, ids, digest, ours = row
+            self.mark, *begun, ours = row
             self._ours = set(str(ours).split("\n"))
-            self._begun = Header(server, "", ids, digest)
+            self._begun = Header(*begun)
             answer = self._file.connection.execute("SELECT 1 FROM answers LIMIT 1").fetchone()
             self.has_answers = answer is not None
 
@@ -124,9 +114,9 @@ class Journal(BatchWriter[Lookup]):
         """
         self._delete_unfinished(made)
         self.mark = secrets.token_hex(4)
-        key = _hash(header.key, self.mark)
         self._ours = set(map(self._name, may_replace))
-        self._file.begin(self.mark, header.server, key, header.ids, header.digest, "\n".join(self._ours))
+        begun = header._replace(key=_hash(header.key, self.mark))
+        self._file.begin(self.mark, *begun, "\n".join(self._ours))
         self.has_answers = False
 
     def may_replace(self, path: Path) -> bool:
@@ -147,7 +137,7 @@ class Journal(BatchWriter[Lookup]):
 
     def has_key(self, key: str) -> bool:
         """Tell whether a key is the one that the run was begun with."""
-        return self._hash == _hash(key, self.mark)
+        return self._begun is not None and self._begun.key == _hash(key, self.mark)
 
     def resume(self, header: Header) -> Iterator[Lookup]:
         """Go on with the answers that are there.
@@ -193,10 +183,6 @@ class Journal(BatchWriter[Lookup]):
             )
         return True
 
-    def write(self, batch: list[Lookup]) -> None:
-        """Write answers in one transaction; see `BatchWriter`."""
-        self.keep(batch)
-
     def keep(self, batch: list[Lookup]) -> Iterable[tuple[list[Lookup], bytes]]:
         """Write answers in one transaction.
 
@@ -213,7 +199,6 @@ class Journal(BatchWriter[Lookup]):
         with self._file.transaction():
             self._file.connection.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", rows)
         self.kept += len(batch)
-        self.count = max(self.count, *(lookup.index + 1 for lookup in batch))
         return zip(near.values(), (row.lines for row in rows), strict=True)
 
     def in_order(self, count: int, start: int = 0) -> Iterator[bytes]:
@@ -227,7 +212,7 @@ class Journal(BatchWriter[Lookup]):
             Each as a line, which `decode_line` reads.
 
         Raises:
-            ChangedError: One is missing.
+            ChangedError: One is missing, or there are answers to more ids.
         """
         expected = start
         rows = self._rows(start // SPAN * SPAN)
@@ -235,6 +220,8 @@ class Journal(BatchWriter[Lookup]):
             for position, line in sorted(chain.from_iterable(row.answers() for row in near)):
                 if position < start:
                     continue
+                if position >= count:
+                    raise ChangedError("the input has changed: it has fewer ids than when the run was begun.")
                 if position != expected:
                     raise _lacks(expected)
                 expected += 1
@@ -283,7 +270,6 @@ class Journal(BatchWriter[Lookup]):
         if (lacking := position + 1 - len(self._answered)) > 0:
             self._answered.frombytes(bytes(self._answered.itemsize * max(lacking, 1_024)))
         self._answered[position] = _checksum_of_id(lookup.phone_number_id)
-        self.count = max(self.count, position + 1)
         self.kept += 1
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from elevenphone.cli.errors import OutputError, Refusal
-from elevenphone.cli.formats.files import mode_of, sync_directory
+from elevenphone.cli.formats.files import beside_a_database, create, sync_directory
 from elevenphone.cli.formats.lines import encode_lines
 from elevenphone.lookups import Lookup
 
@@ -111,7 +111,8 @@ class JournalFile:
 
     def _open(self) -> None:
         with self.errors_translated(), contextlib.ExitStack() as opening:
-            _create(self.path, self._output)
+            with contextlib.suppress(FileExistsError):
+                create(self.path, like=self._output)
             found = self.path.stat()
             self._is_new = not found.st_size
             # No statement is kept: it would hold the values of its last row, which may be large.
@@ -197,15 +198,6 @@ class JournalFile:
                 self.path.unlink(missing_ok=True)
 
 
-def _create(path: Path, output: Path) -> None:
-    """Make an empty file if there is none, with the permissions of the output that it will hold."""
-    mode = mode_of(output)
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode))
-        if mode is not None:
-            path.chmod(mode)
-
-
 def _refuse_foreign(path: Path) -> None:
     """Leave files alone that have the names of a journal and are not one."""
     if path.exists() and not path.is_file():  # to open a pipe would wait for somebody who writes to it
@@ -221,15 +213,14 @@ def _refuse_foreign(path: Path) -> None:
         raise Refusal(f"'{path}' is not a journal of elevenphone: move it away, or choose another OUT.")
     if start and int.from_bytes(start[60:64]) not in {0, _FORMAT}:
         raise Refusal(f"'{path}' was written by another version of elevenphone: finish the run with that.")
-    for suffix, ours in (("-journal", _ROLLBACK_JOURNAL), ("-wal", b""), ("-shm", b"")):
-        beside = path.with_name(path.name + suffix)
-        if beside.exists() and not (ours and beside.is_file() and _begins_with(beside, ours)):
+    for beside in beside_a_database(path):
+        if beside.exists() and not (beside.name.endswith("-journal") and _is_rollback_journal(beside)):
             raise Refusal(f"'{beside}' is not a file of elevenphone: move it away, or choose another OUT.")
 
 
-def _begins_with(path: Path, start: bytes) -> bool:
-    begins = _beginning(path, len(start))
-    return begins == start or not begins.strip(b"\0")
+def _is_rollback_journal(path: Path) -> bool:
+    start = _beginning(path, len(_ROLLBACK_JOURNAL)) if path.is_file() else b"?"
+    return start == _ROLLBACK_JOURNAL or not start.strip(b"\0")
 
 
 def _beginning(path: Path, count: int) -> bytes:

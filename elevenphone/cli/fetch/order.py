@@ -16,7 +16,7 @@ from elevenphone.cli.errors import OutputError, Refusal
 from elevenphone.cli.fetch.journal import ChangedError, Journal
 from elevenphone.cli.formats import database
 from elevenphone.cli.formats.columns import Selection
-from elevenphone.cli.formats.files import Target, require_directory
+from elevenphone.cli.formats.files import Target, beside_a_database, require_directory
 from elevenphone.cli.formats.ids import IdSource, InputError
 from elevenphone.cli.formats.rows import without_nul
 
@@ -26,7 +26,6 @@ class Order:
     """What to fetch, and where to.
 
     Attributes:
-        ids: File of the ids; `None` for standard input.
         source: The ids.
         target: Where the answers go.
         selection: What is written of each.
@@ -35,10 +34,8 @@ class Order:
         resume: Whether to go on with a journal.
         force: Whether to start over, and overwrite.
         quiet: Whether to show neither progress nor summary.
-        verbose: Whether each attempt is logged to standard error.
     """
 
-    ids: Path | None
     source: IdSource
     target: Target
     selection: Selection
@@ -47,7 +44,6 @@ class Order:
     resume: bool
     force: bool
     quiet: bool
-    verbose: bool
 
     @property
     def summary_file(self) -> Path | None:
@@ -90,18 +86,16 @@ def check_places(order: Order) -> None:
 def files_of(order: Order) -> dict[str, Path | None]:
     """Return the files of a run, by what the user calls them."""
     paths = {
-        "IDS": order.ids,
+        "IDS": order.source.path,
         "OUT": order.target.path,
         "--failures": order.failures,
         "--summary-json": order.summary_file,
     }
     if not order.target.is_stream:
         journal = order.target.journal
-        paths |= {"its journal": journal}
-        paths |= {
-            f"its journal's {suffix}": journal.with_name(journal.name + suffix)
-            for suffix in ("-journal", "-wal", "-shm")
-        }
+        paths["its journal"] = journal
+        for beside in beside_a_database(journal):
+            paths[f"its journal's {beside.name.removeprefix(journal.name)}"] = beside
     return paths
 
 

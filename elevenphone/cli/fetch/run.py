@@ -12,11 +12,10 @@ from typing import NoReturn
 from elevenphone import ClientStats
 from elevenphone.cli.access import Access, ClientSettings
 from elevenphone.cli.errors import ExitCode, OutputError, Refusal, exit_code_of_exception
-from elevenphone.cli.fetch.fetching import Fetching, Sink
-from elevenphone.cli.fetch.file_sink import FileSink
-from elevenphone.cli.fetch.journal import ChangedError, Header, Journal
+from elevenphone.cli.fetch.fetching import Fetching
+from elevenphone.cli.fetch.journal import Header, Journal
 from elevenphone.cli.fetch.order import Order, check_places, files_of, finished, refuse_existing
-from elevenphone.cli.fetch.stream import StreamSink
+from elevenphone.cli.fetch.sinks import FileSink, Sink, StreamSink
 from elevenphone.cli.formats.rows import require
 from elevenphone.cli.shell import run
 from elevenphone.cli.show.results import Tally
@@ -110,20 +109,21 @@ class _Fetch:
             text = f"{tally.found:,} found, {tally.not_found:,} not found, {tally.failed:,} failed"
             self._say(f"'{order.target.path}' is finished: {text}. --force starts over.")
             return tally.exit_code
-        survey = order.source.survey() if order.source.is_file() else None
-        header = Header.of(self._access.address, self._access.key(), survey)
+        survey = order.source.survey()
+        header = Header(self._access.address, self._access.key(), *survey)
         journal = Journal(order.target.journal, order.target.file, start_over=order.force)
         with contextlib.closing(journal):
             self._open(journal, header)
-            with self._saying_what_is_kept(journal), contextlib.closing(FileSink(journal, order)) as sink:
+            with (
+                self._saying_what_is_kept(journal),
+                contextlib.closing(FileSink(journal, order.target, order.selection, order.failures)) as sink,
+            ):
                 try:
-                    fetching = self._fetch(sink, None if survey is None else survey.size)
+                    fetching = self._fetch(sink, survey.size)
                 finally:
                     sink.finish()
                 if not fetching.is_complete:
                     self._end_early(fetching)
-                if journal.count > fetching.count:
-                    raise ChangedError("the input has changed: it has fewer ids than when the run was begun.")
                 sink.complete(fetching.count)
             if not self._tally.passing:
                 journal.remove()
@@ -138,9 +138,9 @@ class _Fetch:
     def _to_stream(self) -> ExitCode:
         """Fetch, and write as the answers come."""
         order = self._order
-        survey = order.source.survey() if order.source.is_file() else None
+        survey = order.source.survey()
         with StreamSink(self._shell, order.target, order.selection, order.failures) as sink:
-            fetching = self._fetch(sink, None if survey is None else survey.size)
+            fetching = self._fetch(sink, survey.size)
         self._show()
         if not fetching.is_complete:
             self._end_early(fetching)
@@ -186,7 +186,7 @@ class _Fetch:
         progress = RunProgress()
         if not (order.quiet or (order.target.is_stream and self._shell.output_is_terminal)):
             console = error_console(self._shell)
-            progress = run_progress(console, total, self._before, live=not order.verbose)
+            progress = run_progress(console, total, self._before, live=not self._access.verbose)
         async with self._access.client(**self._settings) as client:
             fetching = Fetching(
                 client,
@@ -250,4 +250,4 @@ class _Fetch:
     def _resume_command(self) -> str:
         given = [argument for argument in self._shell.arguments if argument not in ("--force", "--resume")]
         command = shlex.join(["elevenphone", *map(without_password, given), "--resume"])
-        return f"{command}   (with the same ids)" if self._order.ids is None else command
+        return f"{command}   (with the same ids)" if self._order.source.path is None else command

@@ -33,7 +33,7 @@ _PARTS: dict[str, type[msgspec.Struct]] = {
     "outbound_trunk": OutboundTrunk,
     "inbound_trunk": InboundTrunk,
 }
-_TYPES: dict[str, object] = {
+TYPES: dict[str, object] = {
     "index": int,
     "phone_number_id": str,
     "status": str,
@@ -53,13 +53,14 @@ _TYPES: dict[str, object] = {
     "attempts": int,
     "elapsed": float,
 }
+"""The columns of a lookup, in their order, to the types of their values."""
 _NUMBERS: set[object] = {int, float}
 _ENCODER = msgspec.json.Encoder()
 # Different agents, or trunks, whose values are remembered.
 _MOST_REMEMBERED = 200
 _OF_LOOKUPS = ("index", "phone_number_id", "attempts", "elapsed", "status", "raw")
 _OF_ERRORS = ("error_kind", "http_status", "error_code", "error_message", "request_id")
-COLUMNS = tuple(_TYPES)
+COLUMNS = tuple(TYPES)
 """The columns of a lookup, in their order."""
 
 _NOT_OF_NUMBERS = {*_OF_LOOKUPS, *_OF_ERRORS} - {"phone_number_id", "raw"}
@@ -236,7 +237,7 @@ class Columns:
         of_numbers = dict.fromkeys(("provider", *_fields(class_))) if parts else {}
         own = [name for name in of_numbers if name not in (*_PARTS, "raw")] or _OF_ERRORS
         there = [*_OF_LOOKUPS, *own]
-        fields = Fields(_TYPES[name] for name in there)
+        fields = Fields(TYPES[name] for name in there)
         there += [f"{part}.{field}" for part in parts for field in _fields(_PARTS[part])]
         # The id is the one that was asked for, even if the number says another.
         places = [there.index(name) if name in there else -1 for name in self._names]
@@ -254,8 +255,3 @@ def _chooser(places: list[int]) -> Callable[[list[object]], tuple[object, ...]]:
 def _is_nested(kind: object) -> bool:
     """Tell whether values of a type are lists or mappings."""
     return any(get_origin(each) in (dict, tuple) for each in (kind, *get_args(kind)))
-
-
-def type_of(name: str) -> object:
-    """Return the Python type of a column's values, or an annotation of several."""
-    return _TYPES[name]

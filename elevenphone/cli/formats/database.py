@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from elevenphone.cli.formats.columns import Columns, Selection, type_of
+from elevenphone.cli.formats.columns import TYPES, Columns, Selection
 from elevenphone.lookups import Lookup
 
 _ROWS = 200
 # SQLite stores it as NULL. The sqlite3 module takes far longer to pass a None or a flag than a number.
 _NULL = float("nan")
 _FLAGS: dict[object, object] = {True: 1, False: 0}
-_TYPES: dict[object, str] = {int: "INTEGER", bool: "INTEGER", float: "REAL"}
+_SQL_TYPES: dict[object, str] = {int: "INTEGER", bool: "INTEGER", float: "REAL"}
 
 
 class DatabaseRows:
@@ -34,7 +34,7 @@ class DatabaseRows:
             "PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;"
         )
         table = "numbers" if selection.of_numbers else "lookups"
-        columns = ", ".join(f'"{name}" {_TYPES.get(type_of(name), "TEXT")}' for name in names)
+        columns = ", ".join(f'"{name}" {_SQL_TYPES.get(TYPES[name], "TEXT")}' for name in names)
         self._connection.execute(f'CREATE TABLE "{table}" ({columns})')
         self._insert = f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(names))})'  # noqa: S608 - names of our own
 

@@ -17,8 +17,6 @@ from elevenphone.cli.errors import OutputError, Refusal
 from elevenphone.cli.formats.rows import ENDINGS, Format
 
 _DESCRIPTOR = re.compile(r"/dev/(stdin|stdout|stderr|fd/\d+)|/proc/(self|\d+)/fd/\d+")
-# What programs of SQLite leave beside a database that is open, or was not closed.
-_BESIDE_A_DATABASE = ("-wal", "-shm", "-journal")
 
 
 class Target(NamedTuple):
@@ -93,12 +91,17 @@ def _mode_with_type(path: Path) -> int:
 
 
 def _refuse_open_database(path: Path) -> None:
-    for suffix in _BESIDE_A_DATABASE:
-        if (beside := path.with_name(path.name + suffix)).exists():
+    for beside in beside_a_database(path):
+        if beside.exists():
             raise Refusal(
                 f"'{beside}' exists: another program has '{path}' open, or did not close it. "
                 "Close it there, or choose another name."
             )
+
+
+def beside_a_database(path: Path) -> list[Path]:
+    """Return what programs of SQLite leave beside a database that is open, or was not closed."""
+    return [path.with_name(path.name + suffix) for suffix in ("-journal", "-wal", "-shm")]
 
 
 def require_directory(path: Path) -> None:
@@ -159,13 +162,7 @@ def _place_of(path: Path) -> Path:
 
 def _opened(part: Path, path: Path) -> BinaryIO:
     part.unlink(missing_ok=True)  # of a run with the same mark, which did not end
-    mode = mode_of(path)
-    descriptor = os.open(
-        part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode or 0o666
-    )
-    os.close(descriptor)
-    if mode is not None:
-        part.chmod(mode)
+    create(part, like=path)
     return part.open("wb")
 
 
@@ -183,12 +180,19 @@ def _move(part: Path, path: Path, *, replace: bool) -> None:
     part.replace(path)
 
 
-def mode_of(path: Path) -> int | None:
-    """Return the permissions of a file; `None` where there is none."""
+def create(path: Path, *, like: Path) -> None:
+    """Make an empty file with the permissions of another one, if that is there.
+
+    Raises:
+        FileExistsError: There is a file already.
+    """
     try:
-        return stat.S_IMODE(path.stat().st_mode)
+        mode = stat.S_IMODE(like.stat().st_mode)
     except OSError:
-        return None
+        path.touch(exist_ok=False)
+    else:
+        path.touch(mode, exist_ok=False)
+        path.chmod(mode)  # whatever the process takes away from new files
 
 
 def sync_directory(path: Path) -> None:

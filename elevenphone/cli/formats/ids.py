@@ -15,7 +15,6 @@ from typing import NamedTuple
 import msgspec
 
 from elevenphone.cli.errors import Refusal
-from elevenphone.cli.text import no_such_column
 
 DEFAULT_COLUMN = "phone_number_id"
 _TABLES = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet"}
@@ -26,6 +25,7 @@ _LONGEST_LINE = 134_217_728
 # Bytes at the start that tell a form.
 _LONGEST_MARK = 4
 _MOST_UNPACKED_BYTES = 1_048_576
+_COLUMNS_NAMED = 10
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 
@@ -37,12 +37,12 @@ class Survey(NamedTuple):
     """What a list of ids is recognized by.
 
     Attributes:
-        size: How many ids there are.
-        digest: Differs from that of another list.
+        size: How many ids there are; `None` where they can be read only once.
+        digest: Differs from that of another list; `None` as above.
     """
 
-    size: int
-    digest: str
+    size: int | None
+    digest: str | None
 
 
 class IdSource:
@@ -55,11 +55,12 @@ class IdSource:
             what is a table by its ending or its first line, else for text of one id a line.
 
     Attributes:
+        path: The file, or `None`.
         name: What it is called in a message.
     """
 
     def __init__(self, path: Path | None, stdin: int | None, column: str | None) -> None:
-        self._path = path
+        self.path = path
         self._stdin = stdin
         self._ending = (
             "" if path is None else Path(path.stem if path.suffix == ".gz" else path).suffix.lower()
@@ -69,25 +70,20 @@ class IdSource:
         self._has_column = False  # whether an object with it was read
         self.name = "standard input" if path is None else f"'{path}'"
 
-    def is_file(self) -> bool:
-        """Tell whether it can be read more than once.
-
-        Raises:
-            InputError: It is not there.
-        """
-        if self._path is None:
-            return False
-        try:
-            return stat.S_ISREG(self._path.stat().st_mode)
-        except OSError as error:
-            raise self._unreadable(error) from None
-
     def survey(self) -> Survey:
-        """Read it to the end once, which also finds what is wrong with it.
+        """Read a file to the end once, which also finds what is wrong with it.
 
         Raises:
             InputError: It cannot be read.
         """
+        if self.path is None:
+            return Survey(None, None)
+        try:
+            kind = stat.S_IFMT(self.path.stat().st_mode)
+        except OSError as error:
+            raise self._unreadable(error) from None
+        if kind not in {stat.S_IFREG, stat.S_IFDIR}:  # reading a directory says what is wrong
+            return Survey(None, None)
         digest = hashlib.blake2b(digest_size=16)
         count = 0
         for phone_number_id in self.ids():
@@ -151,7 +147,7 @@ class IdSource:
         value = document.get(self._column)
         if value is None:
             if not self._has_column:
-                raise self._wrong(no_such_column(self._column, list(document)))
+                raise self._lacks_column(list(document))
             return ""
         self._has_column = True
         return (msgspec.json.decode(value, type=str | None) or "").strip()
@@ -164,7 +160,7 @@ class IdSource:
             raise self._wrong(f"line 1: {error}") from None
         if delimiter is None:
             separator = "\t" if self._ending == ".tsv" else ","
-            raise self._wrong(no_such_column(self._column, _fields(header, separator)))
+            raise self._lacks_column(_fields(header, separator))
         position = _fields(header, delimiter).index(self._column)
         csv.field_size_limit(_LONGEST_LINE)  # `raw` may be longer than the usual limit
         rows = csv.reader(lines, delimiter=delimiter)
@@ -176,10 +172,13 @@ class IdSource:
             raise self._wrong(f"line {rows.line_num + 1:,}: {error}") from None
 
     def _parquet_ids(self) -> Iterator[str]:
-        from elevenphone.cli.formats.parquet import read_columns  # noqa: PLC0415 - pyarrow is an extra, and slow
+        from elevenphone.cli.formats import parquet  # noqa: PLC0415 - pyarrow is an extra, and slow
 
+        path = self.path or Path()
         try:
-            for (phone_number_id,) in read_columns(self._path or Path(), self._column):
+            if self._column not in (there := parquet.column_names(path)):
+                raise self._lacks_column(there)
+            for (phone_number_id,) in parquet.read_columns(path, self._column):
                 yield phone_number_id or ""
         except (OSError, ValueError) as error:
             raise self._wrong(str(error)) from None
@@ -240,10 +239,10 @@ class IdSource:
             raise self._wrong("its gzip is cut short")
 
     def _pieces(self, before_read: Callable[[], None]) -> Iterator[bytes]:
-        if self._path is None and self._stdin is None:
+        if self.path is None and self._stdin is None:
             raise self._wrong("it is closed")
         try:
-            descriptor = self._stdin if self._path is None else os.open(self._path, _READ_ONLY)
+            descriptor = self._stdin if self.path is None else os.open(self.path, _READ_ONLY)
             assert descriptor is not None  # noqa: S101 - refused above
             try:
                 before_read()
@@ -251,13 +250,19 @@ class IdSource:
                     yield piece
                     before_read()
             finally:
-                if self._path is not None:
+                if self.path is not None:
                     os.close(descriptor)
         except OSError as error:
             raise self._unreadable(error) from None
 
     def _wrong(self, problem: str) -> InputError:
         return InputError(f"cannot read the ids from {self.name}: {problem}.")
+
+    def _lacks_column(self, there: list[str]) -> InputError:
+        more = len(there) - _COLUMNS_NAMED
+        names = ", ".join(map(repr, there[:_COLUMNS_NAMED])) or "none"
+        rest = f" and {more:,} more" if more > 0 else ""
+        return self._wrong(f"there is no column {self._column!r}, but {names}{rest}: give --column")
 
     def _unreadable(self, error: OSError) -> InputError:
         return self._wrong(error.strerror or str(error))

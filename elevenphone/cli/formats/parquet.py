@@ -17,7 +17,6 @@ except ModuleNotFoundError:
 from elevenphone.arrow import SCHEMA, record_batch
 from elevenphone.cli.formats.columns import NUMBER_COLUMNS, Selection
 from elevenphone.cli.formats.lines import decode_line
-from elevenphone.cli.text import no_such_column
 from elevenphone.lookups import Lookup
 
 _ROWS = 10_000
@@ -31,11 +30,9 @@ def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:
         ValueError: It is not Parquet, or lacks a column, or a column is not text.
     """
     with pyarrow.parquet.ParquetFile(path) as file:
-        there = file.schema_arrow.names
+        schema = file.schema_arrow
         for column in columns:
-            if column not in there:
-                raise ValueError(no_such_column(column, there))
-            kind = file.schema_arrow.types[there.index(column)]
+            kind = schema.types[schema.names.index(column)]
             if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
                 raise ValueError(f"the column {column!r} is of {kind}, not of text")
         batches = file.iter_batches(_ROWS, columns=list(columns))  # pyright: ignore[reportUnknownMemberType] - partly untyped
