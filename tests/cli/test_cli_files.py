@@ -108,6 +108,8 @@ async def test_the_error_of_a_write_is_not_lost_with_who_awaited_it() -> None:
     released = threading.Event()
 
     class FullDisk(Sink):
+        may_block = True
+
         def write(self, batch: list[Lookup]) -> None:  # noqa: ARG002 - none can be written
             released.wait(10)
             raise OutputError("out", "No space left on device")

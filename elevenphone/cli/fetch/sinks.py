@@ -8,6 +8,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Generator
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, ClassVar, NamedTuple, Self
@@ -26,6 +27,7 @@ from elevenphone.lookups import Failed, Lookup
 _MOST_WAITING = 2_500
 # Answers that wait for the answer to an earlier id.
 _MOST_EARLY = 2_000
+_index = attrgetter("index")
 
 
 class Sink(ABC):
@@ -60,9 +62,17 @@ class Sink(ABC):
         self._waiting.append(lookup)
 
     async def flush(self) -> None:
-        """Write what waits, in a thread; see `finish`."""
-        if self._waiting:
+        """Write what waits; see `finish`.
+
+        Into a file at once: a thread would wait for the interpreter after each row and each piece, longer
+        than writing takes. What may block for ever is written in a thread.
+        """
+        if not self._waiting:
+            return
+        if self.may_block:
             await in_background(self.finish)
+        else:
+            self.finish()
 
     def finish(self) -> None:
         """Write what waits, after what another thread is writing.
@@ -148,8 +158,8 @@ class FileSink(Sink):
                 self._follow(lookups, lines.splitlines(keepends=True))
 
     def _follow(self, lookups: list[Lookup], lines: list[bytes]) -> None:
-        for lookup, line in zip(lookups, lines, strict=True):
-            self._early[lookup.index] = lookup, line
+        answers = zip(lookups, lines, strict=True)
+        self._early.update(zip(map(_index, lookups), answers, strict=True))
         try:
             while (answer := self._early.pop(self._next, None)) is not None:
                 self._export(*answer)
