@@ -69,7 +69,11 @@ _EXPLANATIONS: tuple[tuple[type[ElevenPhoneError], str, str], ...] = (
     (InvalidPhoneNumberIdError, "not an id", "An id looks like phnum_01jxaeyg3feh3tmx39d4ky63rd."),
     (RateLimitError, "throttled", "Wait a little, or allow more time with --deadline."),
     (ServerError, "server error", "The fault is the server's: try again later."),
-    (ConnectionFailedError, "unreachable", "Check the network, and --base-url or ELEVENLABS_BASE_URL."),
+    (
+        ConnectionFailedError,
+        "unreachable",
+        "Check the network, --base-url or ELEVENLABS_BASE_URL, and any proxy.",
+    ),
     (RequestTimeoutError, "timed out", "Allow an attempt more time with --timeout."),
     (DeadlineExceededError, "timed out", "Allow a lookup more time with --deadline."),
     (DecodeError, "not readable", "The answer is not a phone number: check --base-url."),

@@ -175,9 +175,9 @@ def outcome_table(tally: Tally, stats: ClientStats, notes: Mapping[str, str] | N
 def provider_table(tally: Tally) -> Table:
     """Make a table of the numbers found, by provider."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column("Provider", min_width=13)
-    table.add_column("Numbers", justify="right")
-    table.add_column("Without agent", justify="right")
+    table.add_column("Provider")
+    table.add_column("Numbers", justify="right", no_wrap=True)  # a count is never cut
+    table.add_column("Without agent", justify="right", no_wrap=True)
     for provider, count in tally.providers.most_common():
         table.add_row(Text(provider_name(provider)), f"{count:,}", f"{tally.without_agent[provider]:,}")
     return table
