@@ -100,7 +100,7 @@ def all_ids(world: World) -> Iterable[tuple[Ids, float]]:
     timeout = world.client.timeout
     for gets in world.gets:
         yield gets.ids, gets.timeout or timeout
-        yield from ((ids, gets.timeout or timeout) for ids in gets.ids.bad_again())
+        yield from ((ids, gets.timeout or timeout) for ids in gets.ids.bad_again(each_time=True))
     if world.listed is not None:
         yield Ids("page", world.listed.pages), timeout
     for run in world.runs:

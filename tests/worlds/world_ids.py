@@ -62,9 +62,14 @@ class Ids(NamedTuple):
         """Whether an id may come more than once."""
         return bool(self.equal or self.again)
 
-    def bad_again(self) -> Iterator[Ids]:
-        """Yield the bad ids of the other caller, by fault, and without their good ones."""
-        faults = Counter(fault_of(each) for each in set(self.again) if each not in INVALID_IDS)
+    def bad_again(self, *, each_time: bool = False) -> Iterator[Ids]:
+        """Yield the bad ids of the other caller, by fault, and without their good ones.
+
+        Args:
+            each_time: Whether an id counts as often as it comes: a run asks for it once, `get` each time.
+        """
+        others = [each for each in self.listed() if each in self.again] if each_time else set(self.again)
+        faults = Counter(fault_of(each) for each in others if each not in INVALID_IDS)
         for fault in FAULTS:
             if faults[fault]:
                 yield Ids(self.prefix, 0, fault=fault, bad=frozenset(range(faults[fault])))

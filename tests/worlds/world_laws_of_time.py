@@ -34,13 +34,15 @@ def runs_end_in_time(evidence: Evidence) -> Iterator[str]:
 
     That is what the ids of all callers take on the slots that are sure to be found, twice; the
     attempts of ids that always fail; the seconds of outages and pauses; what the source and the
-    consumer take; and 10 s.
+    consumer take; and 10 s. Where the server answers nothing, only one slot is sure.
     """
     for run in evidence.played.runs:
         if run.plan.name in evidence.played.stuck or run.cancelled is not None:
             continue
         paused = evidence.paused(run.plan.client, run.called, run.ended)
         bound = run_takes(evidence.world, run.plan, paused)
+        if not evidence.answered_before(run.plan.client, run.ended):
+            bound *= slots(evidence.world)
         took = run.ended - run.called
         if took > bound:
             yield f"{run.plan.name}: {len(run.ids)} ids took {took:.1f} s, more than {bound:.1f} s"
@@ -76,10 +78,9 @@ def twins_end_together(evidence: Evidence) -> Iterator[str]:
     To that comes what one last lookup may take: the attempts and waits of an unlucky one if something
     fails, else the slowest answer, or half a second. To that comes what single lookups take, which go
     first: of few requests a second they leave none to a run. A run that waits for the other's end takes
-    just twice as long; so a third of its requests must have been sent by then, if it has twenty ids. (Not a
-    third of its ids: those that always fail take nearly all of the time, and may come first.) That says
-    nothing if one slow answer took a third of the time: of two slots each run has one, so it waits for that
-    answer. A run that an account error ended is left out.
+    just twice as long; so it must have had slots for a third of its time in flight by then, if it has
+    twenty ids. (Seconds, and not ids: those that always fail take nearly all of the time, and of two slots
+    each run has one, however slow a single answer is.) A run that an account error ended is left out.
     """
     world = evidence.world
     if not world.twins or not evidence.is_finished:
@@ -95,10 +96,10 @@ def twins_end_together(evidence: Evidence) -> Iterator[str]:
     if second.ended > 2 * first.ended + tail:
         yield f"two equal runs took {first.ended:.2f} s and {second.ended:.2f} s"
     sent = [request for request in evidence.log if request.caller == second.plan.name]
-    before = [request for request in sent if request.at < first.ended]
-    slowest = max((min(request.ended, first.ended) - request.at for request in before), default=0.0)
-    if len(set(second.ids)) >= 20 and len(before) < len(sent) / 3 and slowest < first.ended / 3:
-        yield f"when {first.plan.name} ended, its twin had sent {len(before)} of {len(sent)} requests"
+    before = sum(min(each.ended, first.ended) - each.at for each in sent if each.at < first.ended)
+    seconds = sum(each.ended - each.at for each in sent)
+    if len(set(second.ids)) >= 20 and before < seconds / 3:
+        yield f"when {first.plan.name} ended, its twin had had slots for {before:.1f} of {seconds:.1f} s"
 
 
 def a_get_waits_behind_no_bulk(evidence: Evidence) -> Iterator[str]:
