@@ -61,8 +61,8 @@ class OutageGate:
     Attributes:
         closed_at: The moment at which it closed; `None` while it is open.
         confirmed: Whether a probe that should have succeeded has failed since it closed.
-        probe_failed: Whether a request that was sent since it closed has failed; one for a new id
-            counts only if no id was found before.
+        probe_failed: Whether so many probes have failed since it closed that chance hardly explains it;
+            if no id was found before, whether a new id has failed.
         probe_from: The moment from which the next probe may start.
         known_good: URLs of numbers that were found: what probes ask for.
         failing_share: The usual share of failures among attempts, from 0 to 1. Only
@@ -152,7 +152,7 @@ class OutageGate:
         if permit.number <= self._closed_by:
             return False
         is_sure = permit.probe_url is not None or not reached
-        if is_sure or not self.known_good:
+        if not self.known_good:
             self.probe_failed = True
         if not is_sure:
             return False  # the id may be the reason
@@ -161,6 +161,7 @@ class OutageGate:
             self._failed_probes += 1
             if self.failing_share**self._failed_probes >= _CHANCE_OF_PROBES:
                 return False
+        self.probe_failed = True
         return self._confirm()
 
     def close(self, now: float, newest: int) -> None:

@@ -405,3 +405,23 @@ def test_a_new_id_that_fails_shows_that_the_server_is_away_only_if_no_id_was_fou
         driver.now += driver.wait()
     driver.end(permit, unavailable())
     assert driver.limits.is_away_for(270.0, driver.now) is not found_before
+
+
+def test_one_probe_that_may_have_failed_by_chance_does_not_show_that_the_server_is_away() -> None:
+    driver = Driver()
+    for number in range(500):
+        lookup = driver.lookup()
+        if number % 4 == 0:
+            driver.ask(unavailable(), lookup=lookup)
+        driver.ask(lookup=lookup)
+    driver.start()  # it is never answered
+    driver.now += 300.0
+    assert not driver.limits.is_away_for(270.0, driver.now)
+    failed = 0
+    while not driver.limits.is_away_for(270.0, driver.now):
+        while (probe := driver.start()).probe_url is None:
+            driver.now += driver.wait()
+        driver.end(probe, unavailable())
+        driver.now += driver.wait()
+        failed += 1
+    assert 3 <= failed <= 6
