@@ -215,14 +215,11 @@ class _LogFile(logging.FileHandler):
 
 
 def _proxy(text: str, origin: str) -> SplitResult:
-    try:
+    with contextlib.suppress(ValueError):  # half an IPv6 address, or a port that there is not
         url = urlsplit(text)
-        is_address = url.scheme in {"http", "https"} and url.hostname and url.port != 0
-    except ValueError:  # half an IPv6 address, or a port that there is not
-        is_address = False
-    if not is_address:
-        raise click.UsageError(f"{origin} is not an address such as http://proxy.example:3128.")
-    return url
+        if url.scheme in {"http", "https"} and url.hostname and url.port != 0:
+            return url
+    raise click.UsageError(f"{origin} is not an address such as http://proxy.example:3128.")
 
 
 def _key_of_file(path: Path) -> str:

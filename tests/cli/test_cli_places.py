@@ -134,8 +134,11 @@ def test_a_read_only_file_is_not_overwritten_even_with_force(
     api: Api, folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / name).write_text("mine")
-    # Root may write everywhere.
-    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK or Path(path).name != name)
+
+    def may(path: Path, mode: int) -> bool:
+        return mode != os.W_OK or Path(path).name != name
+
+    monkeypatch.setattr(os, "access", may)  # root may write everywhere
     before = contents(folder)
     arguments = ("fetch", "ids.txt", "-o", "out.csv", "--failures", "failed.jsonl", "--force")
     ended = run(*arguments, **api.variables)

@@ -21,6 +21,7 @@ _NEVER_BY_CHANCE = 1e-9
 # Where only bad ids are left to ask for, each of them is a probe.
 _SLACK, _PROBES_EVERY = 10.0, 0.5
 _MOST_IN_FLIGHT = 100
+_FEW_BEFORE_A_QUEUE = 2
 _USABLE_SLOTS = 8.0
 """Where a client begins its search: a run that is served by more is not asked to be faster."""
 
@@ -74,8 +75,13 @@ def attempt_takes(world: World, ids: Ids, timeout: float) -> float:
 
 
 def slots(world: World) -> float:
-    """Requests in flight that a client is sure to find out that it may have: of a shared limit, half."""
+    """Requests in flight that a client is sure to find out that it may have: of a shared limit, half.
+
+    If the server works on two at once and queues the rest, one is enough to keep its queue short.
+    """
     share = world.server.lowest_limit / len({run.client for run in world.runs} | {0})
+    if world.server.queue and share <= _FEW_BEFORE_A_QUEUE:
+        return 1.0
     return max(1.0, min(share, world.client.concurrency or math.inf, _USABLE_SLOTS))
 
 

@@ -31,7 +31,7 @@ def requests_for_an_id_are_bounded(evidence: Evidence) -> Iterator[str]:
     For a bulk id that are its attempts, see `most_attempts`. 429s are left out, requests in outages,
     and probes with an id that was found before. If such a probe fails by chance, it may look like
     an outage, after which the attempts begin anew. A stream remembers the last thousand answers
-    alone, so a longer one may ask again for an id that it has more than once.
+    alone, so a longer one may ask again, after each thousand, for an id that it has more than once.
     """
     world = evidence.world
     bulk = most_attempts(world)
@@ -40,7 +40,8 @@ def requests_for_an_id_are_bounded(evidence: Evidence) -> Iterator[str]:
         if sent > world.client.attempts:
             yield f"{get.name}: {sent} requests for {get.phone_number_id}"
     for run in evidence.played.runs:
-        again = 2 if run.plan.kind != "gather" and len(run.ids) > 1_000 and run.plan.ids.has_equal else 1
+        forgets = run.plan.kind != "gather" and run.plan.ids.has_equal
+        again = 1 + len(run.ids) // 1_000 if forgets else 1
         for phone_number_id in dict.fromkeys(run.ids):
             sent = 0
             for request in evidence.requests.get((run.plan.name, phone_number_id), ()):
