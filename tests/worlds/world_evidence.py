@@ -77,19 +77,31 @@ class Evidence:
         """Return the requests of a single lookup."""
         return self.requests[get.name, get.phone_number_id]
 
+    def forgotten_at(self, get: GetReport) -> float:
+        """Return when the id of a single lookup was forgotten last before it."""
+        return max(
+            (
+                at
+                for at, phone_number_id in self.world.forgets
+                if at < get.called - _EXACT and phone_number_id in (None, get.phone_number_id)
+            ),
+            default=-math.inf,
+        )
+
     def lookup_of(self, get: GetReport) -> list[Request]:
         """Return the requests of a single lookup, or of the one that it has joined.
 
         That is the latest one for its id that was not over when it was called, as far as the log shows
-        it.
+        it, and that began after the id was forgotten.
         """
         own, cache = self.attempts_of(get), self.world.client.cache
         if own or cache is None or get.fresh or get.timeout != self.world.client.timeout:
             return own
-        latest = own
+        latest, forgotten = own, self.forgotten_at(get)
         for other in self.gets_of_id[get.phone_number_id]:
             sent = self.attempts_of(other)
-            if other.called > get.called or other.fresh or other.timeout != get.timeout or not sent:
+            could_join = not other.fresh and other.timeout == get.timeout
+            if not (could_join and sent and forgotten < other.called <= get.called):
                 continue
             if sent[-1].ended > get.called or other.ended >= get.called:
                 latest = sent

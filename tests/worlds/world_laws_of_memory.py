@@ -102,12 +102,7 @@ def _oldest(evidence: Evidence, get: GetReport) -> float:
     age = max(cache.max_age, evidence.world.client.timeout)
     if any(r.client == 0 and r.outcome != "found" and r.at <= get.ended for r in evidence.log):
         age = max(age, cache.max_age + cache.stale_if_error)
-    forgotten = [
-        at
-        for at, phone_number_id in evidence.world.forgets
-        if at < get.called - _EXACT and phone_number_id in (None, get.phone_number_id)
-    ]
-    return max([get.called - age, *forgotten])
+    return max(get.called - age, evidence.forgotten_at(get))
 
 
 LAWS_OF_MEMORY = (
