@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,23 @@ async def test_the_error_of_a_write_is_not_lost_with_who_awaited_it() -> None:
     released.set()
     with pytest.raises(OutputError, match="No space left on device"):
         writer.finish()
+
+
+@pytest.mark.parametrize(("wait", "in_background"), [(0.03, True), (0.0, False)], ids=["slow", "fast"])
+async def test_only_a_slow_disk_is_written_in_another_thread(wait: float, in_background: bool) -> None:
+    threads: list[int] = []
+
+    class Disk(Sink):
+        def write(self, batch: list[Lookup]) -> None:  # noqa: ARG002 - only the time counts
+            threads.append(threading.get_ident())
+            time.sleep(wait)
+
+    disk = Disk()
+    for _ in range(10):
+        disk.add(LOOKUP)
+        await disk.flush()
+    assert threads[0] == threading.get_ident()
+    assert (threads[-1] != threading.get_ident()) is in_background
 
 
 async def test_a_function_that_blocks_in_the_background_can_be_left() -> None:

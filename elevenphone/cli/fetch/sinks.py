@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Generator
@@ -28,6 +29,8 @@ _MOST_WAITING = 2_500
 # Answers that wait for the answer to an earlier id.
 _MOST_EARLY = 2_000
 _index = attrgetter("index")
+# A disk is slow if it keeps the event loop waiting for more seconds than these, and more than this part.
+_SHORT_WAITS, _SMALL_PART = 0.1, 0.05
 
 
 class Sink(ABC):
@@ -43,6 +46,8 @@ class Sink(ABC):
         self._waiting: deque[Lookup] = deque()
         self._writing = threading.Lock()
         self._error: Exception | None = None
+        self._began = time.perf_counter()
+        self._waited_for_disk = 0.0
 
     @abstractmethod
     def write(self, batch: list[Lookup]) -> None:
@@ -65,14 +70,16 @@ class Sink(ABC):
         """Write what waits; see `finish`.
 
         Into a file at once: a thread would wait for the interpreter after each row and each piece, longer
-        than writing takes. What may block for ever is written in a thread.
+        than writing takes. What may block for ever is written in a thread, and so is a file on a slow disk.
         """
         if not self._waiting:
             return
-        if self.may_block:
+        started, worked = time.perf_counter(), time.thread_time()
+        if self.may_block or self._waited_for_disk > max(_SHORT_WAITS, _SMALL_PART * (started - self._began)):
             await in_background(self.finish)
         else:
             self.finish()
+            self._waited_for_disk += time.perf_counter() - started - (time.thread_time() - worked)
 
     def finish(self) -> None:
         """Write what waits, after what another thread is writing.
