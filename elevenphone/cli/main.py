@@ -116,10 +116,7 @@ def run(shell: Shell) -> ExitCode:
 def _complete(instruction: str) -> ExitCode:
     try:
         return ExitCode(shell_complete(elevenphone, {}, "elevenphone", completion.VARIABLE, instruction))
-    except (
-        KeyError,
-        ValueError,
-    ):  # the variable is set, but no shell asks: the words to complete are missing
+    except (KeyError, ValueError):  # no shell asks: the words to complete are missing
         return ExitCode.USAGE
 
 

@@ -1,4 +1,4 @@
-"""What `fetch` is asked to do, and the refusal to touch files that it was not told to."""
+"""What `fetch` is asked to do, and the files that it refuses to overwrite."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Order:
 
 
 def check_places(order: Order) -> None:
-    """Refuse files that cannot be written, or that would be overwritten without being told to.
+    """Refuse files that cannot be written, or that only --force may overwrite.
 
     Raises:
         Refusal: One of them is in the way.

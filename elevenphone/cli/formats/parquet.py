@@ -61,6 +61,7 @@ class ParquetRows:
 
     def add(self, lookup: Lookup, line: bytes | None = None) -> None:
         """Write one row, with the others of its group."""
+        # As the line has it, so that a resumed run makes the same file as one that nobody interrupted.
         self._waiting.append(lookup if line is None else decode_line(line))
         if len(self._waiting) >= _ROWS:
             self._write()

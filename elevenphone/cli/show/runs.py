@@ -50,8 +50,8 @@ def run_progress(console: Console, total: int | None, before: int = 0, *, live: 
 
     Args:
         console: Where to.
-        total: How many lookups there are to be; `None` where nobody knows.
-        before: How many of them there are already.
+        total: How many lookups there will be; `None` if that is unknown.
+        before: How many of them were made by earlier runs.
         live: Whether a bar may be drawn: nothing else is written to the console.
     """
     draws = live and console.is_terminal and not console.is_dumb_terminal and not console.legacy_windows
