@@ -25,7 +25,7 @@ from elevenphone import (
     decode,
 )
 from elevenphone.cli.formats.columns import COLUMNS, NUMBER_COLUMNS, Selection
-from elevenphone.cli.formats.rows import CSVLines, rows_of
+from elevenphone.cli.formats.rows import CSVLines
 
 PACKAGE = Path(__file__).parents[2]
 OTHER = decode(b'{"provider":"new","phone_number":"+1","label":"\xc2\x9b",\n"phone_number_id":"p","x":1}')
@@ -63,21 +63,6 @@ def test_csv_has_a_row_for_each_with_the_parts_flat(api: Api, ids: Path, tmp_pat
         trunk = number.outbound_trunk if isinstance(number, SIPTrunkPhoneNumber) else None
         codecs = json.dumps(trunk.enabled_codecs, separators=(",", ":")) if trunk else ""
         assert row["outbound_trunk.enabled_codecs"] == codecs
-
-
-@pytest.mark.parametrize("count", [0, 1, 199, 200, 201])
-@pytest.mark.parametrize("names", [("index",), COLUMNS])
-def test_a_database_has_all_rows_however_many_are_written_together(
-    tmp_path: Path, count: int, names: tuple[str, ...]
-) -> None:
-    path = tmp_path / "out.db"
-    with path.open("wb") as file, rows_of("db", file, Selection(names)) as rows:
-        for index in range(count):
-            rows.add(Found(index, "p", 1, 0.5, OTHER))
-    with closing(sqlite3.connect(path)) as database:
-        assert database.execute('SELECT "index" FROM lookups ORDER BY rowid').fetchall() == [
-            (index,) for index in range(count)
-        ]
 
 
 @given(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter, itemgetter
-from typing import NamedTuple, get_args, get_origin
+from typing import Final, NamedTuple, cast, get_args, get_origin
 
 import click
 import msgspec
 from msgspec.structs import astuple
 
-from elevenphone._records import encodable, error_document, status_of
-from elevenphone.cli.formats.lines import ELAPSED_DIGITS, encode_line, number_of_line
-from elevenphone.lookups import Failed, Found, Lookup
+from elevenphone._records import ErrorDocument, encodable, error_document, status_of
+from elevenphone.cli.formats.lines import encode_line, number_of_line, rounded
+from elevenphone.lookups import Found, Lookup
 from elevenphone.models import (
     AssignedAgent,
     InboundTrunk,
@@ -54,16 +55,26 @@ TYPES: dict[str, object] = {
     "elapsed": float,
 }
 """The columns of a lookup, in their order, to the types of their values."""
-_NUMBERS: set[object] = {int, float}
+_OF_LOOKUPS = ("index", "phone_number_id", "attempts", "elapsed")
+_OF_ERRORS = dict(
+    zip(
+        ("error_kind", "http_status", "error_code", "error_message", "request_id"),
+        ErrorDocument.__struct_fields__,
+        strict=True,
+    )
+)
+# What nearly every number, or failure, has for itself.
+_OWN = {"phone_number", "label", "assigned_agent.agent_id", "assigned_agent.agent_name"} | {
+    "error_message",
+    "request_id",
+}
 _ENCODER = msgspec.json.Encoder()
-# Different agents, or trunks, whose values are remembered.
-_MOST_REMEMBERED = 200
-_OF_LOOKUPS = ("index", "phone_number_id", "attempts", "elapsed", "status", "raw")
-_OF_ERRORS = ("error_kind", "http_status", "error_code", "error_message", "request_id")
+# Templates of a kind of lookups that are remembered, and bytes of what the rows of one share.
+_MOST_TEMPLATES, _MOST_SHARED_BYTES = 200, 20_000
 COLUMNS = tuple(TYPES)
 """The columns of a lookup, in their order."""
 
-_NOT_OF_NUMBERS = {*_OF_LOOKUPS, *_OF_ERRORS} - {"phone_number_id", "raw"}
+_NOT_OF_NUMBERS = {*_OF_LOOKUPS, *_OF_ERRORS, "status"} - {"phone_number_id"}
 NUMBER_COLUMNS = tuple(name for name in COLUMNS if name not in _NOT_OF_NUMBERS)
 """The columns of a number alone, in their order."""
 
@@ -117,45 +128,51 @@ def selection_of(text: str | None, *, no_agent: bool, of_numbers: bool = False) 
     return Selection(tuple(dict.fromkeys(chosen)), no_agent, of_numbers)
 
 
-class Fields:
-    """Fields whose values are shown together, and the places of those that need care.
+class _Gap:
+    """Stands for a value that each lookup has for itself."""
+
+
+GAP: Final = _Gap()
+"""Stands in a template for a value that each lookup has for itself."""
+
+
+class _Kind:
+    """How lookups that are alike become columns: all Twilio numbers with an agent, or all failures.
+
+    Args:
+        subject: The number of one of them, or its error.
+        names: The columns.
+        has_raw: Whether the number's JSON is a value of its own.
 
     Attributes:
-        flags: Places of flags.
-        nested: Places of lists and mappings.
-        numbers: Places of numbers.
+        has_raw: As above.
+        own: Takes what each number or error has for itself.
+        shared: Takes what many have: most trunks, for example, have several numbers.
+        widths: Of how many columns each of the latter is the value.
+        flags: Places of flags in all values, and `nested`, those of lists and mappings.
+        choose: Chooses the columns from all values and a last one for what is lacking.
+        choose_there: Chooses those that are not lacking, and `choose_own`, those of the lookup alone.
+        templates: What `RowTemplates` makes of shared values, by their JSON; `None` for what came once.
+        bare_template: The same without any shared value.
     """
 
-    def __init__(self, types: Iterable[object]) -> None:
-        kinds = list(types)
-        self.flags = [place for place, kind in enumerate(kinds) if kind is bool]
-        self.nested = [place for place, kind in enumerate(kinds) if _is_nested(kind)]
-        self.numbers = [place for place, kind in enumerate(kinds) if kind in _NUMBERS]
-
-
-class _Part:
-    """A part of a number, such as its agent, and the values of those before: many numbers share one."""
-
-    def __init__(self, struct: type[msgspec.Struct], lacking: object) -> None:
-        self.fields = Fields(_fields(struct).values())
-        self.lacking = [lacking] * len(struct.__struct_fields__)
-        self.shown: dict[bytes, list[object]] = {}
-
-
-class _Kind(NamedTuple):
-    """How lookups of a kind become columns: all Twilio numbers, or all failures.
-
-    Attributes:
-        own: Takes the values of a number that are not in its parts.
-        fields: The fields of the lookup, and then these.
-        parts: The names of the parts, and how they are shown.
-        choose: Chooses the columns from the values of all these, and a last one for what is lacking.
-    """
-
-    own: Callable[[object], tuple[object, ...]]
-    fields: Fields
-    parts: list[tuple[str, _Part]]
-    choose: Callable[[list[object]], tuple[object, ...]]
+    def __init__(self, subject: msgspec.Struct, names: Sequence[str], *, has_raw: bool) -> None:
+        paths = _paths(subject)
+        own = [path for path, (first, *_) in paths.items() if first in _OWN]
+        shared = [path for path in paths if path not in own]
+        self.has_raw = has_raw
+        self.own: Callable[[object], tuple[object, ...]] = attrgetter(*own)
+        self.shared: Callable[[object], tuple[object, ...]] = attrgetter(*shared)
+        self.widths = [len(paths[path]) for path in shared]
+        of_lookup = [*_OF_LOOKUPS, *(paths[path][0] for path in own), *(["raw"] if has_raw else [])]
+        there = [*of_lookup, "status", *(name for path in shared for name in paths[path])]
+        self.flags = [place for place, name in enumerate(there) if TYPES[name] is bool]
+        self.nested = [place for place, name in enumerate(there) if _is_nested(TYPES[name])]
+        self.choose = _chooser([there.index(name) if name in there else -1 for name in names])
+        self.choose_there = _chooser([there.index(name) for name in names if name in there])
+        self.choose_own = _chooser([there.index(name) for name in names if name in of_lookup])
+        self.templates: dict[bytes, str | None] = {}
+        self.bare_template = ""
 
 
 class Columns:
@@ -165,7 +182,6 @@ class Columns:
         names: The columns.
         flags: What replaces `True` and `False`.
         of_json: What makes a value of the JSON of a list or a mapping; `None` leaves them as they are.
-        lacking: What replaces `None`.
         with_raw: Whether `raw` is there for every number, not just for those of unknown providers.
     """
 
@@ -175,17 +191,13 @@ class Columns:
         flags: Mapping[object, object] | None = None,
         *,
         of_json: Callable[[str], object] | None = None,
-        lacking: object = None,
         with_raw: bool = False,
     ) -> None:
         self._names = names
         self._flags = flags
         self._of_json = of_json
-        self._lacking = lacking
         self._has_raw = with_raw and "raw" in names
-        self._kinds: dict[type, _Kind] = {}
-        structs = {struct: _Part(struct, lacking) for struct in _PARTS.values()}
-        self._parts = {name: structs[struct] for name, struct in _PARTS.items()}
+        self._kinds: dict[object, _Kind] = {}
 
     def values(self, lookup: Lookup, line: bytes | None = None) -> tuple[object, ...]:
         """Take the columns of a lookup.
@@ -194,61 +206,104 @@ class Columns:
             lookup: The lookup.
             line: The same as `encode_line` writes it, where that is at hand.
         """
-        number = lookup.number if isinstance(lookup, Found) else None
-        kind = self._kinds.get(type(number)) or self._kind(type(number))
-        raw = None
-        if number is not None and (self._has_raw or isinstance(number, OtherPhoneNumber)):
-            raw = number_of_line(line or encode_line(lookup))
-        own = astuple(error_document(lookup.error)) if isinstance(lookup, Failed) else kind.own(number)
-        phone_number_id, status = encodable(lookup.phone_number_id), status_of(lookup)
-        elapsed = round(lookup.elapsed, ELAPSED_DIGITS)
-        values = self._show(
-            kind.fields, [lookup.index, phone_number_id, lookup.attempts, elapsed, status, raw, *own]
+        kind, own, shared = self._take(lookup, line)
+        return kind.choose([*self._all(kind, lookup, own, shared), None])
+
+    def _take(
+        self, lookup: Lookup, line: bytes | None
+    ) -> tuple[_Kind, tuple[object, ...], tuple[object, ...]]:
+        """Take the values that a lookup has for itself, and those that it shares with others."""
+        subject: msgspec.Struct
+        if isinstance(lookup, Found):
+            subject = lookup.number
+            name: object = (type(subject), subject.assigned_agent is None)
+        else:
+            subject = error_document(lookup.error)
+            name = ErrorDocument
+        kind = self._kinds.get(name)
+        if kind is None:
+            has_raw = isinstance(subject, OtherPhoneNumber) or (self._has_raw and isinstance(lookup, Found))
+            kind = self._kinds[name] = _Kind(subject, self._names, has_raw=has_raw)
+        # The id is the one that was asked for, even if the number says another.
+        phone_number_id = encodable(lookup.phone_number_id)
+        own = (
+            lookup.index,
+            phone_number_id,
+            lookup.attempts,
+            rounded(lookup.elapsed),
+            *kind.own(subject),
         )
-        for name, part in kind.parts:
-            value: msgspec.Struct | None = getattr(number, name)
-            values += part.lacking if value is None else self._show_part(part, value)
-        values.append(self._lacking)
-        return kind.choose(values)
+        if kind.has_raw:
+            own = (*own, number_of_line(line or encode_line(lookup)))
+        return kind, own, kind.shared(subject)
 
-    def _show_part(self, part: _Part, value: msgspec.Struct) -> list[object]:
-        key = _ENCODER.encode(value)
-        shown = part.shown.get(key)
-        if shown is None:
-            if len(part.shown) >= _MOST_REMEMBERED:
-                part.shown.clear()
-            shown = part.shown[key] = self._show(part.fields, list(astuple(value)))
-        return shown
-
-    def _show(self, fields: Fields, values: list[object]) -> list[object]:
-        """Replace what is to be replaced in values of these fields."""
+    def _all(
+        self, kind: _Kind, lookup: Lookup, own: tuple[object, ...], shared: tuple[object, ...]
+    ) -> list[object]:
+        values = [*own, status_of(lookup)]
+        for value, width in zip(shared, kind.widths, strict=True):
+            if width == 1:
+                values.append(value)
+            else:
+                values += [None] * width if value is None else astuple(cast("msgspec.Struct", value))
         if self._flags is not None:
-            for place in fields.flags:
+            for place in kind.flags:
                 values[place] = self._flags.get(values[place])
         if self._of_json is not None:
-            for place in fields.nested:
+            for place in kind.nested:
                 if (value := values[place]) is not None:
                     values[place] = self._of_json(_ENCODER.encode(value).decode())
-        lacking = self._lacking
-        return values if lacking is None else [lacking if value is None else value for value in values]
-
-    def _kind(self, class_: type) -> _Kind:
-        parts = [part for part in _PARTS if part in getattr(class_, "__struct_fields__", ())]
-        of_numbers = dict.fromkeys(("provider", *_fields(class_))) if parts else {}
-        own = [name for name in of_numbers if name not in (*_PARTS, "raw")] or _OF_ERRORS
-        there = [*_OF_LOOKUPS, *own]
-        fields = Fields(TYPES[name] for name in there)
-        there += [f"{part}.{field}" for part in parts for field in _fields(_PARTS[part])]
-        # The id is the one that was asked for, even if the number says another.
-        places = [there.index(name) if name in there else -1 for name in self._names]
-        shown = [(name, self._parts[name]) for name in parts]
-        kind = self._kinds[class_] = _Kind(attrgetter(*own), fields, shown, _chooser(places))
-        return kind
+        return values
 
 
-def _chooser(places: list[int]) -> Callable[[list[object]], tuple[object, ...]]:
-    if len(places) == 1:  # for which an itemgetter makes no tuple
-        return lambda values: (values[places[0]],)
+class RowTemplates(Columns, ABC):
+    """Takes each lookup as a template, which it shares with others, and the values to put there.
+
+    To take and to write 47 values costs more than all else that is done for a row, and most of them are
+    the flags and the trunk that many numbers share.
+    """
+
+    @abstractmethod
+    def template(self, values: Sequence[object]) -> str:
+        """Make the template of a row, in which `GAP` stands for values that are put there later."""
+
+    def row(self, lookup: Lookup, line: bytes | None = None) -> tuple[str, tuple[object, ...]]:
+        """Take a lookup; the arguments are those of `values`."""
+        kind, own, shared = self._take(lookup, line)
+        key = _ENCODER.encode(shared)
+        template = kind.templates.get(key)
+        if template is not None:
+            return template, kind.choose_own(own)
+        values = self._all(kind, lookup, own, shared)
+        if key in kind.templates:  # A template costs as much as several rows: what comes once gets none.
+            gaps: list[object] = [GAP] * len(own)
+            kind.templates[key] = self.template(kind.choose([*gaps, *values[len(own) :], None]))
+        elif len(key) <= _MOST_SHARED_BYTES:
+            if len(kind.templates) >= _MOST_TEMPLATES:
+                kind.templates.clear()
+            kind.templates[key] = None
+        if not kind.bare_template:
+            kind.bare_template = self.template(kind.choose([*[GAP] * len(values), None]))
+        return kind.bare_template, kind.choose_there(values)
+
+
+def _paths(subject: msgspec.Struct) -> dict[str, list[str]]:
+    """Map the attributes of a number or an error to the columns whose values each has."""
+    if isinstance(subject, ErrorDocument):
+        return {path: [name] for name, path in _OF_ERRORS.items()}
+    paths = {"provider": ["provider"]}
+    for name in subject.__struct_fields__:
+        parts = [f"{name}.{field}" for field in _PARTS[name].__struct_fields__] if name in _PARTS else []
+        if name != "assigned_agent":
+            paths[name] = parts or [name]
+        elif getattr(subject, name) is not None:
+            paths |= {part: [part] for part in parts}
+    return {path: names for path, names in paths.items() if path not in ("phone_number_id", "raw")}
+
+
+def _chooser(places: list[int]) -> Callable[[Sequence[object]], tuple[object, ...]]:
+    if len(places) < 2:
+        return lambda values: tuple(values[place] for place in places)
     return itemgetter(*places)
 
 

@@ -3,59 +3,69 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from elevenphone.cli.formats.columns import TYPES, Columns, Selection
+from elevenphone.cli.formats.columns import GAP, TYPES, RowTemplates, Selection
 from elevenphone.lookups import Lookup
 
-_ROWS = 200
-# SQLite stores it as NULL. The sqlite3 module takes far longer to pass a None or a flag than a number.
-_NULL = float("nan")
 _FLAGS: dict[object, object] = {True: 1, False: 0}
 _SQL_TYPES: dict[object, str] = {int: "INTEGER", bool: "INTEGER", float: "REAL"}
+# Statements, one for each template, that SQLite keeps ready.
+_STATEMENTS = 500
 
 
-class DatabaseRows:
+class DatabaseRows(RowTemplates):
     """Writes lookups into a new database; flags are 0 and 1, lists and mappings are JSON."""
 
     def __init__(self, path: str, selection: Selection) -> None:
         names = selection.names
-        self._columns = Columns(names, _FLAGS, of_json=str, lacking=_NULL, with_raw=True)
-        self._waiting: list[tuple[object, ...]] = []
+        super().__init__(names, _FLAGS, of_json=str, with_raw=True)
         # The whole path: some SQLites take a name that begins with `file:` for an address.
         self._connection = sqlite3.connect(
-            Path(path).absolute(), isolation_level=None, check_same_thread=False
+            Path(path).absolute(),
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_STATEMENTS,
         )
         # The file takes its place when it is whole: until then there is nothing to recover.
         # A SIP trunk's row has about 2 KB: the usual pages, of 4 KB, would be half empty.
         self._connection.executescript(
             "PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;"
         )
-        table = "numbers" if selection.of_numbers else "lookups"
+        self._table = "numbers" if selection.of_numbers else "lookups"
         columns = ", ".join(f'"{name}" {_SQL_TYPES.get(TYPES[name], "TEXT")}' for name in names)
-        self._connection.execute(f'CREATE TABLE "{table}" ({columns})')
-        self._insert = f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(names))})'  # noqa: S608 - names of our own
+        self._cursor = self._connection.execute(f'CREATE TABLE "{self._table}" ({columns})')
+
+    def template(self, values: Sequence[object]) -> str:
+        """Make a statement: SQLite takes a value that stands in it in no time; see `RowTemplates`."""
+        literals = ", ".join(map(_literal, values))
+        return f'INSERT INTO "{self._table}" VALUES ({literals})'  # noqa: S608 - every value is quoted
 
     def add(self, lookup: Lookup, line: bytes | None = None) -> None:
-        """Write one row, with others."""
-        self._waiting.append(self._columns.values(lookup, line))
-        if len(self._waiting) >= _ROWS:
-            self._write()
+        """Write one row."""
+        self._execute(*self.row(lookup, line))
 
     def close(self) -> None:
-        """Write the rest."""
+        """Make the file whole."""
         with closing(self._connection):
-            self._write("COMMIT")
+            self._execute("COMMIT", ())
 
-    def _write(self, then: str = "") -> None:
+    def _execute(self, statement: str, values: tuple[object, ...]) -> None:
         try:
-            self._connection.executemany(self._insert, self._waiting)
-            self._connection.execute(then)
+            self._cursor.execute(statement, values)
         except sqlite3.Error as error:
             raise OSError(str(error)) from None
-        self._waiting.clear()
+
+
+def _literal(value: object) -> str:
+    if value is GAP:
+        return "?"
+    if isinstance(value, str):
+        text = value.replace("'", "''").replace("\0", "' || char(0) || '")
+        return f"'{text}'"
+    return "NULL" if value is None else repr(value)
 
 
 def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:

@@ -42,8 +42,7 @@ class _OtherLine(_Common, frozen=True, gc=False):
 
 
 _ENCODER = msgspec.json.Encoder()
-ELAPSED_DIGITS = 6
-"""Decimal places of the seconds of a lookup."""
+_MICROSECONDS = 1e6
 _NUMBER = b'"number":'
 _DECODER = msgspec.json.Decoder(_Line)
 _OTHER_DECODER = msgspec.json.Decoder(_OtherLine)
@@ -62,6 +61,11 @@ def encode_line(lookup: Lookup) -> bytes:
 def encode_lines(lookups: Iterable[Lookup]) -> bytes:
     """Write lookups as JSON, one a line."""
     return printable_json(_ENCODER.encode_lines(map(_document, lookups)))
+
+
+def rounded(seconds: float) -> float:
+    """Round the time of a lookup to microseconds; `round` takes twice as long."""
+    return int(seconds * _MICROSECONDS + 0.5) / _MICROSECONDS
 
 
 def number_of_line(line: bytes) -> str:
@@ -107,7 +111,7 @@ def _document(lookup: Lookup) -> _Line | _OtherLine:
         encodable(lookup.phone_number_id),
         status_of(lookup),
         lookup.attempts,
-        round(lookup.elapsed, ELAPSED_DIGITS),
+        rounded(lookup.elapsed),
     )
     if not isinstance(lookup, Found):
         return _Line(*common, error=error_document(lookup.error))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterable
-from typing import BinaryIO, Literal, Protocol, TypeAlias, cast
+from collections.abc import Generator, Sequence
+from typing import BinaryIO, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from elevenphone.cli.formats.columns import Columns, Fields, Selection
+from elevenphone.cli.formats.columns import GAP, Columns, RowTemplates, Selection
 from elevenphone.cli.formats.lines import encode_line
 from elevenphone.cli.text import printable_json
 from elevenphone.lookups import Found, Lookup
@@ -29,6 +29,7 @@ ENDINGS: dict[str, Format] = {
 FLAG_WORDS: dict[object, object] = {True: "true", False: "false"}
 """Flags as text."""
 _QUOTE, _TWO_QUOTES = '"', '""'
+_QUOTED = '",\n\r'
 
 
 class TextForm(Protocol):
@@ -66,45 +67,49 @@ class JSONLines:
         return line or encode_line(lookup)
 
 
-class CSVLines(Columns):
+class CSVLines(RowTemplates):
     """Rows of CSV in UTF-8; missing values are empty.
 
     The csv module looks at each character, which takes longer than all else that is done for a row.
     """
 
     def __init__(self, selection: Selection) -> None:
-        super().__init__(selection.names, FLAG_WORDS, of_json=str, lacking="")
-        self.header = _row(_quoted(list(selection.names)))
+        super().__init__(selection.names, FLAG_WORDS, of_json=str)
+        self.header = _line(",".join(map(_field, selection.names)))
 
     def encode(self, lookup: Lookup, line: bytes | None = None) -> bytes:
         """Write one row; see `TextForm`."""
-        return _row(cast("tuple[str, ...]", self.values(lookup, line)))
+        template, values = self.row(lookup, line)
+        texts = ["" if value is None else str(value) for value in values]
+        if _needs_care("".join(texts)):
+            texts = list(map(_field, texts))
+        return _line(template % tuple(texts))
 
-    def _show(self, fields: Fields, values: list[object]) -> list[object]:
-        texts = cast("list[str]", super()._show(fields, values))
-        for place in fields.numbers:
-            texts[place] = str(texts[place])
-        return cast("list[object]", _quoted(texts))
+    def template(self, values: Sequence[object]) -> str:
+        """Make the template of a row; see `RowTemplates`."""
+        return ",".join("%s" if value is GAP else _field(value).replace("%", "%%") for value in values)
 
 
-def _row(fields: Iterable[str]) -> bytes:
-    row = ",".join(fields) or _TWO_QUOTES  # an empty line would be no row
-    return without_nul(f"{row}\n").encode(errors="backslashreplace")
+def _line(row: str) -> bytes:
+    # An empty line would be no row.
+    return f"{row or _TWO_QUOTES}\n".encode(errors="backslashreplace")
+
+
+def _field(value: object) -> str:
+    text = "" if value is None else str(value)
+    if not _needs_care(text):
+        return text
+    text = without_nul(text)
+    return f'"{text.replace(_QUOTE, _TWO_QUOTES)}"' if any(map(text.__contains__, _QUOTED)) else text
+
+
+def _needs_care(text: str) -> bool:
+    return _QUOTE in text or "," in text or "\n" in text or "\r" in text or "\0" in text
 
 
 def without_nul(text: str) -> str:
     r"""Write a NUL as `\x00`, as few programs read a table with a NUL in it."""
     return text.replace("\0", "\\x00")
-
-
-def _quoted(texts: list[str]) -> list[str]:
-    if not _needs_quotes("".join(texts)):
-        return texts
-    return [f'"{text.replace(_QUOTE, _TWO_QUOTES)}"' if _needs_quotes(text) else text for text in texts]
-
-
-def _needs_quotes(text: str) -> bool:
-    return _QUOTE in text or "," in text or "\n" in text or "\r" in text
 
 
 def text_form(format_: Format, selection: Selection) -> TextForm:
