@@ -128,11 +128,7 @@ def selection_of(text: str | None, *, no_agent: bool, of_numbers: bool = False) 
     return Selection(tuple(dict.fromkeys(chosen)), no_agent, of_numbers)
 
 
-class _Gap:
-    """Stands for a value that each lookup has for itself."""
-
-
-GAP: Final = _Gap()
+GAP: Final = object()
 """Stands in a template for a value that each lookup has for itself."""
 
 
@@ -199,14 +195,9 @@ class Columns:
         self._has_raw = with_raw and "raw" in names
         self._kinds: dict[object, _Kind] = {}
 
-    def values(self, lookup: Lookup, line: bytes | None = None) -> tuple[object, ...]:
-        """Take the columns of a lookup.
-
-        Args:
-            lookup: The lookup.
-            line: The same as `encode_line` writes it, where that is at hand.
-        """
-        kind, own, shared = self._take(lookup, line)
+    def values(self, lookup: Lookup) -> tuple[object, ...]:
+        """Take the columns of a lookup."""
+        kind, own, shared = self._take(lookup, None)
         return kind.choose([*self._all(kind, lookup, own, shared), None])
 
     def _take(
@@ -268,7 +259,15 @@ class RowTemplates(Columns, ABC):
         """Make the template of a row, in which `GAP` stands for values that are put there later."""
 
     def row(self, lookup: Lookup, line: bytes | None = None) -> tuple[str, tuple[object, ...]]:
-        """Take a lookup; the arguments are those of `values`."""
+        """Take a lookup.
+
+        Args:
+            lookup: The lookup.
+            line: The same as `encode_line` writes it, where that is at hand.
+
+        Returns:
+            A template, and the values for its gaps.
+        """
         kind, own, shared = self._take(lookup, line)
         key = _ENCODER.encode(shared)
         template = kind.templates.get(key)

@@ -29,7 +29,6 @@ ENDINGS: dict[str, Format] = {
 FLAG_WORDS: dict[object, object] = {True: "true", False: "false"}
 """Flags as text."""
 _QUOTE, _TWO_QUOTES = '"', '""'
-_QUOTED = '",\n\r'
 
 
 class TextForm(Protocol):
@@ -75,41 +74,41 @@ class CSVLines(RowTemplates):
 
     def __init__(self, selection: Selection) -> None:
         super().__init__(selection.names, FLAG_WORDS, of_json=str)
-        self.header = _line(",".join(map(_field, selection.names)))
+        self.header = _line(",".join(_quoted(list(selection.names))))
 
     def encode(self, lookup: Lookup, line: bytes | None = None) -> bytes:
         """Write one row; see `TextForm`."""
         template, values = self.row(lookup, line)
-        texts = ["" if value is None else str(value) for value in values]
-        if _needs_care("".join(texts)):
-            texts = list(map(_field, texts))
-        return _line(template % tuple(texts))
+        return _line(template % tuple(_quoted(["" if value is None else str(value) for value in values])))
 
     def template(self, values: Sequence[object]) -> str:
         """Make the template of a row; see `RowTemplates`."""
-        return ",".join("%s" if value is GAP else _field(value).replace("%", "%%") for value in values)
+        texts = ["" if value in (GAP, None) else str(value).replace("%", "%%") for value in values]
+        columns = zip(values, _quoted(texts), strict=True)
+        return ",".join("%s" if value is GAP else text for value, text in columns)
 
 
 def _line(row: str) -> bytes:
     # An empty line would be no row.
-    return f"{row or _TWO_QUOTES}\n".encode(errors="backslashreplace")
-
-
-def _field(value: object) -> str:
-    text = "" if value is None else str(value)
-    if not _needs_care(text):
-        return text
-    text = without_nul(text)
-    return f'"{text.replace(_QUOTE, _TWO_QUOTES)}"' if any(map(text.__contains__, _QUOTED)) else text
-
-
-def _needs_care(text: str) -> bool:
-    return _QUOTE in text or "," in text or "\n" in text or "\r" in text or "\0" in text
+    return without_nul(f"{row or _TWO_QUOTES}\n").encode(errors="backslashreplace")
 
 
 def without_nul(text: str) -> str:
     r"""Write a NUL as `\x00`, as few programs read a table with a NUL in it."""
     return text.replace("\0", "\\x00")
+
+
+def _quoted(texts: list[str]) -> list[str]:
+    together = "".join(texts)
+    has_break = "\n" in together or "\r" in together
+    if not (has_break or _QUOTE in together or "," in together):
+        return texts
+    return [
+        f'"{text.replace(_QUOTE, _TWO_QUOTES)}"'
+        if _QUOTE in text or "," in text or (has_break and ("\n" in text or "\r" in text))
+        else text
+        for text in texts
+    ]
 
 
 def text_form(format_: Format, selection: Selection) -> TextForm:
