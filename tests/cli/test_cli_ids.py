@@ -167,31 +167,16 @@ def test_line_ends_are_recognized_though_a_read_ends_within_one(pieces: list[byt
         ("ids.gz", gzip.compress(b"phnum_1\n" * 99, mtime=0)[:-9], "its gzip is cut short"),
         ("ids.gz", gzip.compress(b"phnum_1\n", mtime=0) + b"junk", "its gzip is damaged"),
         ("ids.gz", gzip.compress(b"a\0b", mtime=0), "it is a binary file"),
-        ("ids.parquet", b"PAR1", "cannot read the ids"),
         ("absent.txt", None, "No such file"),
         (".", None, "directory"),
     ],
 )
 def test_ids_that_cannot_be_read(tmp_path: Path, name: str, content: bytes | None, complaint: str) -> None:
-    if name.endswith("parquet"):
-        pytest.importorskip("pyarrow")
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(Refusal, match=complaint):
         IdSource(path, None, None).survey()
-
-
-def test_columns_of_parquet(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    path = tmp_path / "ids.parquet"
-    parquet.write_table(pyarrow.table({"phone_number_id": IDS, "n": [1, 2, 3]}), path)
-    assert read(path) == IDS
-    with pytest.raises(Refusal, match="'phone_number_id', 'n'"):
-        read(path, "label")
-    with pytest.raises(Refusal, match="not of text"):
-        read(path, "n")
 
 
 def test_unreadable_ids_end_the_command_before_anything_is_sent(tmp_path: Path) -> None:

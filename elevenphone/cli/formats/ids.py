@@ -180,8 +180,10 @@ class IdSource:
                 raise self._lacks_column(there)
             for (phone_number_id,) in parquet.read_columns(path, self._column):
                 yield phone_number_id or ""
-        except (OSError, ValueError) as error:
+        except parquet.ParquetError as error:
             raise self._wrong(str(error)) from None
+        except OSError as error:
+            raise self._unreadable(error) from None
 
     def _lines(self, before_read: Callable[[], None]) -> Iterator[str]:
         carried: list[bytes] = []
