@@ -44,7 +44,11 @@ def test_a_column_of_another_kind_of_text_is_read(tmp_path: Path, kind: str) -> 
         "string_view": pyarrow.string_view(),
         "dictionary": pyarrow.dictionary(pyarrow.int32(), pyarrow.string()),  # a category of pandas
     }
-    (tmp_path / "ids.parquet").write_bytes(made(phone_number_id=pyarrow.array(IDS, kinds[kind])))
+    try:
+        content = made(phone_number_id=pyarrow.array(IDS, kinds[kind]))
+    except pyarrow.ArrowNotImplementedError:
+        pytest.skip("this pyarrow cannot write it")
+    (tmp_path / "ids.parquet").write_bytes(content)
     assert read(tmp_path / "ids.parquet") == IDS
 
 
