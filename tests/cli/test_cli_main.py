@@ -97,12 +97,6 @@ def test_without_the_extra_one_line_says_what_to_install(absent: str) -> None:
     assert ended.stderr == f"elevenphone: needs {absent}: pip install 'elevenphone[cli]'\n"
 
 
-def test_ctrl_c_while_it_starts_is_a_line_too(tmp_path: Path) -> None:
-    (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n", encoding="ascii")
-    ended = run_process("--version", PYTHONPATH=str(tmp_path))
-    assert ended == (130, "", "elevenphone: interrupted\n")
-
-
 @pytest.mark.parametrize(
     "arguments", [("dial",), ("--loud",), ("get",), ("fetch", "x", "--concurrency", "9" * 5_000)]
 )
