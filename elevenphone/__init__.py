@@ -1,9 +1,8 @@
 """Look ElevenLabs phone numbers up by id: one inside an async service, or a million from a file."""
 
-from typing import TYPE_CHECKING
-
 from elevenphone._version import __version__
 
+TYPE_CHECKING = False  # Ctrl-C while `typing` is imported for it would show a traceback of the command line
 if TYPE_CHECKING:
     from elevenphone.cache import Cache
     from elevenphone.client import PhoneNumberClient

@@ -33,6 +33,23 @@ def piped(content: bytes, column: str | None = None) -> list[str]:
         os.close(reading)
 
 
+def piped_in(pieces: list[bytes]) -> list[str]:
+    """Read a pipe that has one more piece at each read."""
+    reading, writing = os.pipe()
+    waiting = iter(pieces)
+
+    def before_read() -> None:
+        if piece := next(waiting, None):
+            os.write(writing, piece)
+        else:
+            os.close(writing)
+
+    try:
+        return list(IdSource(None, reading, None).ids(before_read))
+    finally:
+        os.close(reading)
+
+
 @pytest.mark.parametrize("content", [b'[{"id": "phnum_1"}]', b'{"id": "phnum_1"}\n'])
 def test_objects_without_the_column_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "ids.json").write_bytes(content)
@@ -44,19 +61,7 @@ def test_objects_without_the_column_are_refused(tmp_path: Path, content: bytes) 
     "content", [gzip.compress(b"phnum_1\n", mtime=0), b"\xef\xbb\xbfphnum_1\n"], ids=["gzip", "BOM"]
 )
 def test_a_form_is_recognized_though_the_first_read_is_one_byte(content: bytes) -> None:
-    reading, writing = os.pipe()
-    pieces = iter([content[:1], content[1:]])
-
-    def before_read() -> None:
-        if piece := next(pieces, None):
-            os.write(writing, piece)
-        else:
-            os.close(writing)
-
-    try:
-        assert list(IdSource(None, reading, None).ids(before_read)) == ["phnum_1"]
-    finally:
-        os.close(reading)
+    assert piped_in([content[:1], content[1:]]) == ["phnum_1"]
 
 
 def test_a_field_of_a_table_may_be_long(tmp_path: Path) -> None:
@@ -115,6 +120,38 @@ def test_text_is_one_id_a_line() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("ids.txt", b"phnum_1\rphnum_2\r"),
+        ("ids.txt", b"\xef\xbb\xbf\rphnum_1\r\rphnum_2"),
+        ("ids.csv", b'x;phone_number_id\r"a;\rb";phnum_1\r2;phnum_2\r'),
+        ("ids.jsonl", b'{"phone_number_id":"phnum_1"}\r{"phone_number_id":"phnum_2"}'),
+    ],
+)
+def test_lines_may_end_in_carriage_returns_alone(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert read(tmp_path / name) == ["phnum_1", "phnum_2"]
+    assert piped(content) == ["phnum_1", "phnum_2"]
+    assert piped(gzip.compress(content)) == ["phnum_1", "phnum_2"]
+
+
+def test_a_list_with_carriage_returns_alone_may_be_long(tmp_path: Path) -> None:
+    ids = [f"phnum_{number}" for number in range(20_000)]
+    (tmp_path / "ids.txt").write_text("\r".join(ids), newline="")
+    assert read(tmp_path / "ids.txt") == ids
+
+
+def test_a_carriage_return_within_a_field_stays_if_lines_end_in_line_feeds(tmp_path: Path) -> None:
+    (tmp_path / "ids.csv").write_bytes(b'"a\rb",phone_number_id\n1,"phnum_1\r2"\n')
+    assert read(tmp_path / "ids.csv") == ["phnum_1\r2"]
+
+
+@pytest.mark.parametrize("pieces", [[b"phnum_1\r", b"\nphnum_2"], [b"phnum_1", b"\rphnum_2\r"]])
+def test_line_ends_are_recognized_though_a_read_ends_within_one(pieces: list[bytes]) -> None:
+    assert piped_in(pieces) == ["phnum_1", "phnum_2"]
+
+
+@pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
         ("ids.csv", b"a,b\n1,2\n", "no column 'phone_number_id', but 'a', 'b': give --column"),
@@ -130,31 +167,16 @@ def test_text_is_one_id_a_line() -> None:
         ("ids.gz", gzip.compress(b"phnum_1\n" * 99, mtime=0)[:-9], "its gzip is cut short"),
         ("ids.gz", gzip.compress(b"phnum_1\n", mtime=0) + b"junk", "its gzip is damaged"),
         ("ids.gz", gzip.compress(b"a\0b", mtime=0), "it is a binary file"),
-        ("ids.parquet", b"PAR1", "cannot read the ids"),
         ("absent.txt", None, "No such file"),
         (".", None, "directory"),
     ],
 )
 def test_ids_that_cannot_be_read(tmp_path: Path, name: str, content: bytes | None, complaint: str) -> None:
-    if name.endswith("parquet"):
-        pytest.importorskip("pyarrow")
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(Refusal, match=complaint):
         IdSource(path, None, None).survey()
-
-
-def test_columns_of_parquet(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    path = tmp_path / "ids.parquet"
-    parquet.write_table(pyarrow.table({"phone_number_id": IDS, "n": [1, 2, 3]}), path)
-    assert read(path) == IDS
-    with pytest.raises(Refusal, match="'phone_number_id', 'n'"):
-        read(path, "label")
-    with pytest.raises(Refusal, match="not of text"):
-        read(path, "n")
 
 
 def test_unreadable_ids_end_the_command_before_anything_is_sent(tmp_path: Path) -> None:

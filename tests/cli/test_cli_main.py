@@ -97,12 +97,6 @@ def test_without_the_extra_one_line_says_what_to_install(absent: str) -> None:
     assert ended.stderr == f"elevenphone: needs {absent}: pip install 'elevenphone[cli]'\n"
 
 
-def test_ctrl_c_while_it_starts_is_a_line_too(tmp_path: Path) -> None:
-    (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n", encoding="ascii")
-    ended = run_process("--version", PYTHONPATH=str(tmp_path))
-    assert ended == (130, "", "elevenphone: interrupted\n")
-
-
 @pytest.mark.parametrize(
     "arguments", [("dial",), ("--loud",), ("get",), ("fetch", "x", "--concurrency", "9" * 5_000)]
 )
@@ -146,17 +140,3 @@ def test_a_completion_that_no_shell_asks_for_is_no_traceback(shell: str) -> None
     ended = run_process(_ELEVENPHONE_COMPLETE=f"{shell}_complete", COMP_CWORD="none")
     assert ended.code
     assert not ended.errors
-
-
-def test_powershell_completes_commands_options_and_files() -> None:
-    def completed(line: str, word: str) -> list[str]:
-        variables = {"_ELEVENPHONE_COMPLETE": "powershell_complete", "COMP_LINE": line}
-        if word:  # PowerShell deletes a variable that is set to nothing
-            variables["COMP_WORD"] = word
-        return [each.split("\t")[1] for each in run_process(**variables).output.splitlines()]
-
-    assert completed("elevenphone fe", "fe") == ["fetch"]
-    assert completed("elevenphone fetch --re", "--re") == ["--resume", "--region"]
-    assert completed("elevenphone fetch ids.txt -o", "") == [""]
-    assert completed("elevenphone fetch --format", "") == ["jsonl", "csv", "parquet", "db"]
-    assert completed("elevenphone fetch --format c", "c") == ["csv"]

@@ -8,7 +8,6 @@ from click.shell_completion import (
     ShellComplete,
     add_completion_class,
     get_completion_class,
-    split_arg_string,
 )
 
 from elevenphone.cli.shell import Shell
@@ -16,34 +15,37 @@ from elevenphone.cli.shell import Shell
 VARIABLE = "_ELEVENPHONE_COMPLETE"
 """The environment variable by which a shell asks for completions."""
 
+# In PowerShell a variable set to nothing may be deleted, and an empty argument lost, so that the
+# words are joined. Its own completion of files knows how to quote a path.
 _POWERSHELL = """\
 Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
     param($word, $line, $cursor)
-    $env:%(complete_var)s = "powershell_complete"
-    $before = [Math]::Min($cursor - $line.Extent.StartOffset, $line.Extent.Text.Length)
-    $env:COMP_LINE = $line.Extent.Text.Substring(0, $before)
-    $env:COMP_WORD = $word
+    $command = $line.GetCommandName()
+    $words = @($line.CommandElements | Where-Object { $_.Extent.EndOffset -lt $cursor } | ForEach-Object {
+        if ($_ -is [System.Management.Automation.Language.StringConstantExpressionAst]) { $_.Value }
+        else { $_.Extent.Text }
+    }) + $word
+    $exitCode = Get-Variable LASTEXITCODE -Scope Global -ValueOnly -ErrorAction Ignore
     try {
-        %(prog_name)s | ForEach-Object {
-            $kind, $value, $help = $_ -split "`t", 3
-            if ($kind -eq "plain") {
-                [System.Management.Automation.CompletionResult]::new($value, $value, "ParameterValue", $help)
-            } else {
-                Get-ChildItem "$word*" | ForEach-Object {
-                    $path = Resolve-Path -Relative $_.FullName
-                    [System.Management.Automation.CompletionResult]::new($path, $path, "ProviderItem", $path)
-                }
-            }
-        }
+        $env:%(complete_var)s = "powershell_complete"
+        $env:_ELEVENPHONE_WORDS = $words -join "`n"
+        $found = @(& $command 2>$null)
     } finally {
-        Remove-Item env:%(complete_var)s, env:COMP_LINE, env:COMP_WORD -ErrorAction SilentlyContinue
+        $env:%(complete_var)s = $env:_ELEVENPHONE_WORDS = $null
+        $global:LASTEXITCODE = $exitCode
+    }
+    if ($found -contains "file") { return }  # without a result, PowerShell completes files
+    if (-not $found) { return "" }  # nothing, and no files either
+    $found | ForEach-Object {
+        $value, $help = $_ -split "`t", 2
+        [System.Management.Automation.CompletionResult]::new($value, $value, "ParameterValue", $help)
     }
 }
 """
 
 
 class _PowerShellComplete(ShellComplete):
-    """Completion for PowerShell, which click lacks."""
+    """Completion for PowerShell; click 8.5 has its own, which reads a line as a POSIX shell does."""
 
     name = "powershell"
     source_template = _POWERSHELL
@@ -52,13 +54,23 @@ class _PowerShellComplete(ShellComplete):
         """Read the words before the cursor, and the one that is being written."""
         from os import environ  # noqa: PLC0415 - click gives the variables to nobody
 
-        word = environ.get("COMP_WORD", "")  # PowerShell deletes a variable that is set to nothing
-        words = split_arg_string(environ["COMP_LINE"])[1:]
-        return (words[:-1] if word and words else words), word
+        _, *words, word = environ["_ELEVENPHONE_WORDS"].split("\n")
+        return words, word.strip("'\"")
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
+        """Find what the word may become; PowerShell replaces all of it, `--format=` too."""
+        option, equals, _ = incomplete.partition("=")
+        start = option + equals if equals and option.startswith("-") else ""
+        return [
+            CompletionItem(start + item.value, item.type, item.help)
+            for item in super().get_completions(args, incomplete)
+        ]
 
     def format_completion(self, item: CompletionItem) -> str:
-        """Write a kind, a value and its help, with tabs in between."""
-        return f"{item.type}\t{item.value}\t{item.help or item.value}"
+        """Write a value and its help, with a tab in between; or that files are wanted."""
+        if item.type != "plain":
+            return "file"
+        return f"{item.value}\t{' '.join((item.help or item.value).split())}"
 
 
 add_completion_class(_PowerShellComplete)

@@ -180,13 +180,15 @@ class IdSource:
                 raise self._lacks_column(there)
             for (phone_number_id,) in parquet.read_columns(path, self._column):
                 yield phone_number_id or ""
-        except (OSError, ValueError) as error:
+        except parquet.ParquetError as error:
             raise self._wrong(str(error)) from None
+        except OSError as error:
+            raise self._unreadable(error) from None
 
     def _lines(self, before_read: Callable[[], None]) -> Iterator[str]:
         carried: list[bytes] = []
         length = 0
-        for piece in self._checked(self._unpacked(self._pieces(before_read))):
+        for piece in _with_line_feeds(self._checked(self._unpacked(self._pieces(before_read)))):
             *complete, rest = piece.split(b"\n")
             if complete:
                 complete[0] = b"".join(carried) + complete[0]
@@ -276,6 +278,19 @@ def _start_of(pieces: Iterator[bytes]) -> bytes:
         if len(start) >= _LONGEST_MARK or b"\n" in start:
             break
     return start
+
+
+def _with_line_feeds(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Replace carriage returns where lines end in nothing else, by the beginning."""
+    start = b""
+    for piece in pieces:
+        start += piece
+        if b"\n" in start or len(start) >= _PIECE_BYTES:
+            break
+    pieces = itertools.chain([start], pieces)
+    if b"\r" in start and b"\n" not in start:
+        return (piece.replace(b"\r", b"\n") for piece in pieces)
+    return pieces
 
 
 def _has_header(line: str) -> bool:

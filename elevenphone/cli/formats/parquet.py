@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import os
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -20,21 +22,30 @@ from elevenphone.cli.formats.lines import decode_line
 from elevenphone.lookups import Lookup
 
 _ROWS = 10_000
+# At the start and at the end of every file.
+_MARK = b"PAR1"
+_MARK_OF_ENCRYPTED = b"PARE"
+
+
+class ParquetError(ValueError):
+    """A file is no Parquet, or a column of it is no text."""
 
 
 def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:
     """Iterate over columns of text, row by row.
 
     Raises:
-        OSError: The file cannot be read.
-        ValueError: It is not Parquet, or lacks a column, or a column is not text.
+        OSError: The file cannot be opened.
+        ParquetError: It cannot be read as Parquet, or lacks a column, or a column is not text.
     """
-    with pyarrow.parquet.ParquetFile(path) as file:
+    with _opened(path) as file:
         schema = file.schema_arrow
         for column in columns:
+            if column not in schema.names:
+                raise ParquetError(f"there is no column {column!r}")
             kind = schema.types[schema.names.index(column)]
-            if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
-                raise ValueError(f"the column {column!r} is of {kind}, not of text")
+            if not _is_text(kind):
+                raise ParquetError(f"the column {column!r} is of {kind}, not of text")
         batches = file.iter_batches(_ROWS, columns=list(columns))  # pyright: ignore[reportUnknownMemberType] - partly untyped
         for batch in batches:
             values = [cast("list[str | None]", batch.column(column).to_pylist()) for column in columns]
@@ -42,9 +53,48 @@ def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:
 
 
 def column_names(path: Path) -> list[str]:
-    """Return the names of the columns."""
-    with pyarrow.parquet.ParquetFile(path) as file:
+    """Return the names of the columns; raises what `read_columns` raises."""
+    with _opened(path) as file:
         return file.schema_arrow.names
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Generator[pyarrow.parquet.ParquetFile]:
+    """Open a file, and say in plain words what is wrong with it."""
+    _require_parquet(path)
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            yield file
+    except ParquetError:
+        raise
+    except (OSError, ValueError, NotImplementedError):  # pyarrow raises any of them for one and the same file
+        raise ParquetError("it is damaged, or of a kind that pyarrow cannot read") from None
+
+
+def _require_parquet(path: Path) -> None:
+    """Refuse what is no whole Parquet file, by its first and last bytes."""
+    with path.open("rb") as file:
+        start = file.read(len(_MARK))
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - len(_MARK)))
+        end = file.read()
+    if not start:
+        raise ParquetError("it is empty")
+    if start.startswith(b"\x1f\x8b"):
+        raise ParquetError("it is compressed with gzip: decompress it first")
+    if start == _MARK_OF_ENCRYPTED:
+        raise ParquetError("it is encrypted")
+    if start != _MARK:
+        raise ParquetError("it is no Parquet file: give it an ending that fits, such as .csv")
+    if end != _MARK:
+        raise ParquetError("it is cut short")
+
+
+def _is_text(kind: pyarrow.DataType) -> bool:
+    if isinstance(kind, pyarrow.DictionaryType):  # a category of pandas
+        kind = cast("pyarrow.DataType", kind.value_type)  # pyright: ignore[reportUnknownMemberType] - partly untyped
+    types = pyarrow.types
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
 
 
 class ParquetRows:
