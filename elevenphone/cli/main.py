@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import textwrap
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 import click
 from click.shell_completion import shell_complete
 
 from elevenphone import __version__
-from elevenphone.cli.commands import completion, demo, doctor, emulator, fetch, get, listing
-from elevenphone.cli.errors import ExitCode, OutputError, exit_code_of_exception, explained
+from elevenphone.cli.commands import completion, doctor, emulator, fetch, get, listing, verbose_option
+from elevenphone.cli.errors import ExitCode, OutputError, exit_code_of, explained
 from elevenphone.cli.shell import Shell
 from elevenphone.errors import ElevenPhoneError
 
@@ -57,16 +56,6 @@ class _Group(click.Group):
 
     context_class = _Context
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or name the one that is spelled like it."""
-        if not ctx.resilient_parsing and args[0] not in self.commands and not args[0].startswith("-"):
-            alike = get_close_matches(args[0], self.commands, 1)
-            more = f" Did you mean {alike[0]!r}?" if alike else ""
-            raise click.UsageError(f"No such command {args[0]!r}.{more}", ctx)
-        return super().resolve_command(ctx, args)
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the commands, with what they do in whole sentences."""
         with formatter.section("Commands"):
@@ -86,7 +75,7 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
-@click.option("-v", "--verbose", is_flag=True, help="Log each attempt to standard error; never the key.")
+@verbose_option
 @click.pass_context
 def elevenphone(ctx: click.Context, *, verbose: bool) -> None:
     """Look ElevenLabs phone numbers up, with the key of ELEVENLABS_API_KEY."""
@@ -94,7 +83,7 @@ def elevenphone(ctx: click.Context, *, verbose: bool) -> None:
 
 
 for _command in (
-    *(demo.command, get.command, listing.find_command, listing.list_command, fetch.command),
+    *(fetch.demo_command, get.command, listing.find_command, listing.list_command, fetch.command),
     *(doctor.command, emulator.command, completion.command),
 ):
     _command.context_class = _Context
@@ -133,7 +122,7 @@ def _run(shell: Shell) -> ExitCode:
 
 
 def _ended_by(shell: Shell, error: BaseException) -> ExitCode:
-    code = exit_code_of_exception(error)
+    code = exit_code_of(error)
     match error:
         case BrokenPipeError():
             shell.discard_output()

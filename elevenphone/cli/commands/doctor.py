@@ -16,7 +16,7 @@ import click
 import elevenphone
 from elevenphone.cli.access import Access
 from elevenphone.cli.commands import access_options
-from elevenphone.cli.errors import ExitCode, Refusal, exit_code_of_error, explained
+from elevenphone.cli.errors import ExitCode, Refusal, exit_code_of, explained
 from elevenphone.cli.shell import run
 from elevenphone.errors import (
     ElevenPhoneError,
@@ -172,7 +172,7 @@ class _Doctor:
             except InvalidPhoneNumberIdError:
                 raise
             except ElevenPhoneError as error:
-                self._tell(_Finding("fail", "lookup", explained(error), code=exit_code_of_error(error)))
+                self._tell(_Finding("fail", "lookup", explained(error), code=exit_code_of(error)))
                 return
         self._tell(_judged(answer, made_up=phone_number_id is None))
         self._tell(_limits(answer.headers))
@@ -233,7 +233,7 @@ def _judged(answer: RawResponse, *, made_up: bool) -> _Finding:
             return _Finding("ok", "lookup", f"404 for an id that nobody has, {took}: the key works")
         return _Finding("fail", "lookup", f"the key works, but: {explained(error)}", code=ExitCode.NOT_FOUND)
     except ElevenPhoneError as error:
-        code = exit_code_of_error(error)
+        code = exit_code_of(error)
         if isinstance(error, RateLimitError) and code is ExitCode.SOME_FAILED:
             return _Finding("note", "lookup", explained(error))
         return _Finding("fail", "lookup", explained(error), code=code)

@@ -25,42 +25,32 @@ if TYPE_CHECKING:
 
 # Name of a constructor of `Latency`, and its arguments.
 _Latency: TypeAlias = tuple[str, tuple[float, ...]]
+_LATENCY_ARGUMENTS = {"constant": 1, "uniform": 2, "lognormal": 2}
 _SECONDS_BETWEEN_LOOKS = 0.05
 # Longer than anybody waits for an answer: by then the connection was closed instead.
 _UNANSWERED_SECONDS = 30.0
 
 
-class _LatencyType(click.ParamType[_Latency]):
-    name = "latency"
-    _ARGUMENTS = {"constant": 1, "uniform": 2, "lognormal": 2}  # noqa: RUF012 - never changed
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> _Latency:
-        kind, _, rest = str(value).rpartition(":")
-        kind = kind or "constant"
-        try:
-            arguments = tuple(float(part) for part in rest.split(","))
-        except ValueError:
-            arguments = ()
-        if len(arguments) != self._ARGUMENTS.get(kind):
-            self.fail(
-                f"{value!r} is none of SECONDS, uniform:LOW,HIGH and lognormal:MEDIAN,SIGMA.", param, ctx
-            )
-        return kind, arguments
+def _latency(text: str) -> _Latency:
+    kind, _, rest = text.rpartition(":")
+    kind = kind or "constant"
+    try:
+        arguments = tuple(float(part) for part in rest.split(","))
+    except ValueError:
+        arguments = ()
+    if len(arguments) != _LATENCY_ARGUMENTS.get(kind):
+        raise click.BadParameter(f"{text!r} is none of SECONDS, uniform:LOW,HIGH and lognormal:MEDIAN,SIGMA.")
+    return kind, arguments
 
 
-class _OutageType(click.ParamType[tuple[float, float]]):
-    name = "outage"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, float]:
-        try:
-            start, duration = (float(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not START,SECONDS.", param, ctx)
-        if not (0 <= start < math.inf and 0 <= duration < math.inf):
-            self.fail(f"{value!r} has a time that is negative or infinite.", param, ctx)
-        return start, duration
+def _outage(text: str) -> tuple[float, float]:
+    try:
+        start, duration = (float(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not START,SECONDS.") from None
+    if not (0 <= start < math.inf and 0 <= duration < math.inf):
+        raise click.BadParameter(f"{text!r} has a time that is negative or infinite.")
+    return start, duration
 
 
 _P = click.FloatRange(0, 1)
@@ -73,7 +63,7 @@ _SETTINGS: tuple[tuple[str, object, str | None, str], ...] = (
     ("--host", str, "HOST", "Address to listen on.  [default: 127.0.0.1]"),
     ("--port", click.IntRange(0, 65_535), "PORT", "Port to listen on.  [default: any that is free]"),
     (
-        *("--latency", _LatencyType(), "TIME"),
+        *("--latency", _latency, "TIME"),
         "Time of an answer: SECONDS, uniform:LOW,HIGH or lognormal:MEDIAN,SIGMA.  [default: 0]",
     ),
     ("--concurrency-limit", int, "N", "Most requests at once; more get a 429."),
@@ -89,7 +79,7 @@ _SETTINGS: tuple[tuple[str, object, str | None, str], ...] = (
     ("--server-errors", _P, "P", "Probability of a server error."),
     ("--server-error-status", int, "STATUS", "Its status.  [default: 503]"),
     ("--outage", bool, None, "Be away from the start; see --outage-kind."),
-    ("--outages", _OutageType(), "START,SECONDS", "An outage to come; may be given again."),
+    ("--outages", _outage, "START,SECONDS", "An outage to come; may be given again."),
     (
         *("--outage-kind", click.Choice(["unavailable", "refused"]), None),
         "Answer 503, or refuse connections.  [default: unavailable]",
@@ -117,8 +107,7 @@ def _settings(function: Callable[..., int]) -> Callable[..., int]:
         if kind is bool:
             option = click.option(name, is_flag=True, default=None, help=what)
         else:
-            multiple = isinstance(kind, _OutageType)
-            option = click.option(name, type=kind, metavar=placeholder, multiple=multiple, help=what)
+            option = click.option(name, type=kind, metavar=placeholder, multiple=kind is _outage, help=what)
         function = option(function)
     return function
 

@@ -10,7 +10,7 @@ import click
 import elevenphone
 from elevenphone.cli.access import Access
 from elevenphone.cli.commands import access_options, json_option, no_agent_option, select_option
-from elevenphone.cli.errors import ExitCode, ends_run, exit_code_of_error, telephone_number_error
+from elevenphone.cli.errors import ExitCode, ends_run, exit_code_of, telephone_number_error
 from elevenphone.cli.shell import run
 from elevenphone.errors import ElevenPhoneError, InvalidPhoneNumberIdError
 
@@ -104,7 +104,7 @@ class _Get:
         lookup = await look_up(client, self._ids[0])
         self._settle(lookup)
         if isinstance(lookup, elevenphone.Failed):
-            self._ended = exit_code_of_error(lookup.error)
+            self._ended = exit_code_of(lookup.error)
 
     async def _look_several_up(self, client: PhoneNumberClient) -> None:
         from msgspec.structs import replace  # noqa: PLC0415 - slow
@@ -123,7 +123,7 @@ class _Get:
         if isinstance(lookup, elevenphone.Failed) and (
             isinstance(lookup.error, InvalidPhoneNumberIdError) or ends_run(lookup, stopped_by)
         ):
-            self._ended = max(self._ended, exit_code_of_error(lookup.error))
+            self._ended = max(self._ended, exit_code_of(lookup.error))
         if self._selection.takes(lookup):
             self._show(lookup)
 

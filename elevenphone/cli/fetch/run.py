@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from elevenphone import ClientStats
 from elevenphone.cli.access import Access, ClientSettings
-from elevenphone.cli.errors import ExitCode, OutputError, Refusal, exit_code_of_exception
+from elevenphone.cli.errors import ExitCode, OutputError, Refusal, exit_code_of
 from elevenphone.cli.fetch.fetching import Fetching
 from elevenphone.cli.fetch.journal import Header, Journal
 from elevenphone.cli.fetch.order import Order, check_places, files_of, finished, refuse_existing
@@ -58,7 +58,7 @@ def run_fetch(access: Access, settings: ClientSettings, order: Order) -> ExitCod
         code = fetch.run()
     except (Exception, KeyboardInterrupt) as error:
         try:
-            fetch.write_summary(exit_code_of_exception(error))
+            fetch.write_summary(exit_code_of(error))
         except OutputError as another:  # what ended the run is more important
             error.add_note(f"elevenphone: {another}")
         raise
