@@ -7,13 +7,15 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import click
+import msgspec
 
 from elevenphone.cli.errors import OutputError, Refusal
+from elevenphone.cli.formats.ids import IdSource, InputError
 from elevenphone.cli.formats.rows import ENDINGS, Format
 
 _DESCRIPTOR = re.compile(r"/dev/(stdin|stdout|stderr|fd/\d+)|/proc/(self|\d+)/fd/\d+")
@@ -102,6 +104,46 @@ def _refuse_open_database(path: Path) -> None:
 def beside_a_database(path: Path) -> list[Path]:
     """Return what programs of SQLite leave beside a database that is open, or was not closed."""
     return [path.with_name(path.name + suffix) for suffix in ("-journal", "-wal", "-shm")]
+
+
+def read_back(target: Target) -> Iterator[tuple[str | None, ...]]:
+    """Read a file that `fetch` wrote.
+
+    Yields:
+        The names of its columns, and then the id and the status of each row.
+
+    Raises:
+        Refusal: It is not such a file.
+    """
+    path, columns = target.file, ("phone_number_id", "status")
+    try:
+        if target.format == "db":
+            from elevenphone.cli.formats import database  # noqa: PLC0415 - only where it is asked for
+
+            yield database.column_names(path)
+            yield from database.read_columns(path, *columns)
+        elif target.format == "parquet":
+            from elevenphone.cli.formats import parquet  # noqa: PLC0415 - pyarrow is an extra, and slow
+
+            yield parquet.column_names(path)
+            yield from parquet.read_columns(path, *columns)
+        else:
+            yield _names_of_text(path, target.format)
+            yield from zip(*(IdSource(path, None, column).ids() for column in columns), strict=True)
+    except (InputError, ValueError, OSError, msgspec.MsgspecError):
+        raise Refusal(
+            f"'{target.path}' exists, and is not from `fetch`, or not {target.format}: give --force to overwrite it."
+        ) from None
+
+
+def _names_of_text(path: Path, format_: Format) -> tuple[str, ...]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        first = file.readline()
+    if format_ == "jsonl":
+        return tuple(msgspec.json.decode(first or "{}", type=dict[str, msgspec.Raw]))
+    if first.startswith("{"):
+        raise ValueError("it is JSON")
+    return tuple(first.rstrip("\n").split(","))
 
 
 def require_directory(path: Path) -> None:

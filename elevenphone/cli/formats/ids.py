@@ -8,7 +8,7 @@ import itertools
 import os
 import stat
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -258,7 +258,7 @@ class IdSource:
     def _wrong(self, problem: str) -> InputError:
         return InputError(f"cannot read the ids from {self.name}: {problem}.")
 
-    def _lacks_column(self, there: list[str]) -> InputError:
+    def _lacks_column(self, there: Sequence[str]) -> InputError:
         more = len(there) - _COLUMNS_NAMED
         names = ", ".join(map(repr, there[:_COLUMNS_NAMED])) or "none"
         rest = f" and {more:,} more" if more > 0 else ""
