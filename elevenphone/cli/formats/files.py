@@ -56,7 +56,7 @@ def target_of(output: str, given: Format | None) -> Target:
     if output in {"-", "/dev/stdout"}:
         return _stream(None, given)
     path = Path(output)
-    if stat.S_ISDIR(_mode_with_type(path)):
+    if os.path.isdir(path):  # noqa: PTH112 - raises nothing
         raise OutputError(f"'{output}'", "it is a directory")
     if is_stream(path):
         return _stream(path, given)
@@ -82,14 +82,10 @@ def _stream(path: Path | None, given: Format | None) -> Target:
 
 def is_stream(path: Path) -> bool:
     """Tell whether a path names something to write into, such as a pipe, rather than a file to replace."""
-    return not stat.S_ISREG(_mode_with_type(path)) or _DESCRIPTOR.fullmatch(str(path)) is not None
-
-
-def _mode_with_type(path: Path) -> int:
-    try:
-        return path.stat().st_mode
-    except OSError:
-        return stat.S_IFREG  # does not exist yet; if it cannot be made, opening it says why
+    if _DESCRIPTOR.fullmatch(str(path)):
+        return True
+    # What does not exist yet will be a file; if it cannot be made, opening it says why.
+    return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - raise nothing
 
 
 def _refuse_open_database(path: Path) -> None:
@@ -132,7 +128,8 @@ def read_back(target: Target) -> Iterator[tuple[str | None, ...]]:
             yield from zip(*(IdSource(path, None, column).ids() for column in columns), strict=True)
     except (InputError, ValueError, OSError, msgspec.MsgspecError):
         raise Refusal(
-            f"'{target.path}' exists, and is not from `fetch`, or not {target.format}: give --force to overwrite it."
+            f"'{target.path}' exists, and is not from `fetch`, or not {target.format}: "
+            "give --force to overwrite it."
         ) from None
 
 
@@ -178,7 +175,9 @@ def whole_file(path: Path, *, replace: bool, mark: str | None = None) -> Generat
     place = _place_of(path)
     part = unfinished_file(path, mark or secrets.token_hex(4))
     try:
-        with _opened(part, place) as file:
+        part.unlink(missing_ok=True)  # of a run with the same mark, which did not end
+        create(part, like=place)
+        with part.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -202,20 +201,12 @@ def _place_of(path: Path) -> Path:
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
-def _opened(part: Path, path: Path) -> BinaryIO:
-    part.unlink(missing_ok=True)  # of a run with the same mark, which did not end
-    create(part, like=path)
-    return part.open("wb")
-
-
 def _move(part: Path, path: Path, *, replace: bool) -> None:
     if not replace:
         try:
             os.link(part, path)
-        except FileExistsError:
-            raise Refusal(f"'{path}' has appeared in the meantime, and is not overwritten.") from None
-        except (OSError, NotImplementedError):  # a file system without links
-            if path.exists():
+        except (OSError, NotImplementedError):  # something is there, or the file system has no links
+            if os.path.lexists(path):
                 raise Refusal(f"'{path}' has appeared in the meantime, and is not overwritten.") from None
         else:
             return
