@@ -51,13 +51,14 @@ class Tally:
         not_found: Ids that the API does not know.
         failed: All other failures.
         passing: Failures for a reason that may pass.
+        before: How many of all these are of earlier runs.
         providers: Numbers found, by provider.
         without_agent: Numbers without an agent, by provider.
         errors: Lookups that were not found or failed, by the kind of error.
     """
 
     def __init__(self) -> None:
-        self.found = self.not_found = self.failed = self.passing = 0
+        self.found = self.not_found = self.failed = self.passing = self.before = 0
         self.providers: Counter[str] = Counter()
         self.without_agent: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
