@@ -13,10 +13,10 @@ from typing import Any, cast
 
 import click
 
+import elevenphone
 from elevenphone.cli.access import Access
 from elevenphone.cli.shell import Shell
 
-_REGIONS = ("global", "us", "eu", "in", "sg")
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 _ACCESS = (
@@ -28,7 +28,7 @@ _ACCESS = (
     ),
     click.option(
         "--region",
-        type=click.Choice(_REGIONS),
+        type=click.Choice(elevenphone.Region, case_sensitive=False),
         help="The workspace's region; each data residency region has keys of its own.  [default: global]",
     ),
     click.option(

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 # Looks like an id, and belongs to no number.
 _MADE_UP_ID = "phnum_00000000000000000000000000"
 _SECONDS_TO_CONNECT = 10.0
-_PORTS = {"https": 443}
 _USUAL_KEY = re.compile(r"sk_[0-9a-f]{48}|[0-9a-f]{32}|sk_emulator\w*")
 _LIMIT_HEADERS = re.compile(r"(current|maximum)-concurrent-requests|retry-after(-ms)?|(x-)?ratelimit.*")
 
@@ -138,7 +137,7 @@ class _Doctor:
         import asyncio  # noqa: PLC0415 - slow, as below
         import ssl  # noqa: PLC0415
 
-        host, port = url.hostname or "", url.port or _PORTS.get(url.scheme, 80)
+        host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
         what = f"{host} port {port}" if context is None else ""
         started = time.perf_counter()
         try:

@@ -68,12 +68,12 @@ def check_places(order: Order) -> None:
     elif target.file.exists() and not (order.force or order.resume):
         again = "; --resume asks again for what failed" if target.journal.exists() else ""
         raise Refusal(f"'{target.path}' exists: give --force to overwrite it{again}.")
-    if order.failures is not None:
-        require_directory(order.failures)
-        if order.failures.exists() and not order.failures.is_file():
-            raise Refusal(f"'{order.failures}' is not a file: --failures needs one.")
-        if order.failures.exists() and not (order.force or (order.resume and not target.is_stream)):
-            raise Refusal(f"'{order.failures}' exists: give --force to overwrite it.")
+    if (failures := order.failures) is not None:
+        require_directory(failures)
+        if failures.exists() and not failures.is_file():
+            raise Refusal(f"'{failures}' is not a file: --failures needs one.")
+        if failures.exists() and not (order.force or order.resume):
+            raise Refusal(f"'{failures}' exists: give --force to overwrite it.")
     for path in () if target.is_stream else order.outputs:
         if path.exists() and not os.access(path, os.W_OK):
             raise OutputError(f"'{path}'", "it is read-only")

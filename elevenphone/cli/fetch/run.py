@@ -163,9 +163,9 @@ class _Fetch:
                 "elevenphone: the run was begun with another key; the answers found then are kept."
             )
         if journal.damaged:
-            damaged = counted(journal.damaged, "group of answers", "groups of answers")
             self._shell.say(
-                f"elevenphone: {damaged} in '{journal.path}' changed on the disk: asked for again."
+                f"elevenphone: {counted(journal.damaged, 'group')} of answers in '{journal.path}' changed "
+                "on the disk: asked for again."
             )
 
     def _fetch(self, sink: Sink, total: int | None) -> Fetching:
