@@ -52,19 +52,17 @@ def command(access: Access, *, phone_number_id: str | None) -> int:
       elevenphone doctor
       elevenphone doctor --region eu phnum_01jxaeyg3feh3tmx39d4ky63rd
     """  # noqa: D301 - click wants the character itself
-    doctor = _Doctor(access)
-    run(doctor.examine(phone_number_id))
-    return doctor.code
+    return run(_Doctor(access).examine(phone_number_id))
 
 
 class _Doctor:
     """Prints findings as they come, and remembers the exit code of the first failure."""
 
     def __init__(self, access: Access) -> None:
-        self.code = ExitCode.ALL_FOUND
+        self._code = ExitCode.ALL_FOUND
         self._access = access
 
-    async def examine(self, phone_number_id: str | None) -> None:
+    async def examine(self, phone_number_id: str | None) -> ExitCode:
         """Go as far towards a lookup as possible."""
         self._tell("ok", "version", _versions())
         if has_key := self._has_key():
@@ -77,6 +75,7 @@ class _Doctor:
             reached = await self._connect("proxy", proxy, "Check --proxy, or HTTPS_PROXY and NO_PROXY.")
         if reached and has_key:
             await self._look_up(phone_number_id)
+        return self._code
 
     def _tell(
         self,
@@ -87,7 +86,7 @@ class _Doctor:
         code: ExitCode = ExitCode.ALL_FOUND,
     ) -> None:
         """Print a finding; `code` is the exit code if this is the first failure."""
-        self.code = self.code or code
+        self._code = self._code or code
         self._print(f"{mark:<5} {subject:<8} {text}")
         if what_to_do:
             self._print(f"{'':<15}{what_to_do}")

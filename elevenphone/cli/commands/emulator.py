@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -21,26 +21,34 @@ if TYPE_CHECKING:
     import asyncio
     import ssl
 
-    from elevenphone.emulator import Emulator, RecordedRequest
+    from elevenphone.emulator import Emulator, Latency, RecordedRequest
 
-# Name of a constructor of `Latency`, and its arguments.
-_Latency: TypeAlias = tuple[str, tuple[float, ...]]
-_LATENCY_ARGUMENTS = {"constant": 1, "uniform": 2, "lognormal": 2}
 _SECONDS_BETWEEN_LOOKS = 0.05
 # Longer than anybody waits for an answer: by then the connection was closed instead.
 _UNANSWERED_SECONDS = 30.0
 
 
-def _latency(text: str) -> _Latency:
+def _latency(text: str) -> Latency:
+    from elevenphone.emulator import Latency  # noqa: PLC0415 - slow
+
     kind, _, rest = text.rpartition(":")
-    kind = kind or "constant"
     try:
-        arguments = tuple(float(part) for part in rest.split(","))
+        times = [float(part) for part in rest.split(",")]
     except ValueError:
-        arguments = ()
-    if len(arguments) != _LATENCY_ARGUMENTS.get(kind):
-        raise click.BadParameter(f"{text!r} is none of SECONDS, uniform:LOW,HIGH and lognormal:MEDIAN,SIGMA.")
-    return kind, arguments
+        times = []
+    try:
+        match kind, times:
+            case "" | "constant", [seconds]:
+                return Latency.constant(seconds)
+            case "uniform", [low, high]:
+                return Latency.uniform(low, high)
+            case "lognormal", [median, sigma]:
+                return Latency.lognormal(median, sigma)
+            case _:
+                forms = "SECONDS, uniform:LOW,HIGH and lognormal:MEDIAN,SIGMA"
+                raise click.BadParameter(f"{text!r} is none of {forms}.")
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None
 
 
 def _outage(text: str) -> tuple[float, float]:
@@ -184,12 +192,9 @@ def _ssl_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
 
 
 def _make(settings: dict[str, Any], *, record: bool) -> Emulator:
-    from elevenphone.emulator import Emulator, Latency  # noqa: PLC0415 - slow
+    from elevenphone.emulator import Emulator  # noqa: PLC0415 - slow
 
     try:
-        if "latency" in settings:
-            kind, arguments = settings["latency"]
-            settings["latency"] = getattr(Latency, kind)(*arguments)
         return Emulator(**settings, record=record)
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None
