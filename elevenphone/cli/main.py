@@ -11,7 +11,7 @@ from click.shell_completion import get_completion_class, shell_complete
 
 from elevenphone import __version__
 from elevenphone.cli.commands import doctor, emulator, fetch, get, listing, verbose_option
-from elevenphone.cli.errors import ExitCode, OutputError, exit_code_of, explained
+from elevenphone.cli.errors import ExitCode, exit_code_of, explained
 from elevenphone.cli.shell import Shell
 from elevenphone.errors import ElevenPhoneError
 
@@ -146,39 +146,34 @@ def _run(shell: Shell) -> ExitCode:
 
 
 def _ended_by(shell: Shell, error: BaseException) -> ExitCode:
+    """Say what ended the command, and what was added to the error on its way here."""
     code = exit_code_of(error)
     match error:
         case BrokenPipeError():
             shell.discard_output()
+            return code
         case KeyboardInterrupt():
             if shell.errors.isatty():  # which shows ^C there
                 shell.errors.write("\n")
-            _say(shell, "interrupted", error)
+            message = "interrupted"
         case click.exceptions.NoArgsIsHelpError():
             shell.errors.write(f"{error.message}\n")
-        case click.UsageError() if error.ctx is not None:
-            shell.errors.write(
-                f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n\n"
-            )
-            _say(shell, error.format_message(), error)
+            return code
         case click.ClickException():
-            _say(shell, error.format_message(), error)
+            if isinstance(error, click.UsageError) and error.ctx is not None:
+                help_ = f"Try '{error.ctx.command_path} --help' for help."
+                shell.errors.write(f"{error.ctx.get_usage()}\n{help_}\n\n")
+            message = error.format_message()
         case ElevenPhoneError():
-            _say(shell, explained(error), error)
-        case OutputError():
-            _say(shell, str(error), error)
+            message = explained(error)
         case OSError() if error.errno in {errno.EMFILE, errno.ENFILE}:
-            _say(shell, f"{error.strerror}: raise the limit, such as by `ulimit -n 1024`", error)
+            message = f"{error.strerror}: raise the limit, such as by `ulimit -n 1024`"
         case OSError():
             shell.discard_output()
             name = "" if error.filename is None else f" '{error.filename}'"
-            _say(shell, f"cannot write{name}: {error.strerror or error}", error)
-        case _:
-            raise error
-    return code
-
-
-def _say(shell: Shell, message: str, error: BaseException) -> None:
-    """Say what ended the command, and what was added to the error on its way here."""
+            message = f"cannot write{name}: {error.strerror or error}"
+        case _:  # an OutputError: `exit_code_of` lets no other pass
+            message = str(error)
     for text in (f"elevenphone: {message}", *getattr(error, "__notes__", ())):
         shell.say(text)
+    return code
