@@ -44,7 +44,7 @@ class Order:
     @property
     def summary_file(self) -> Path | None:
         """The file of the counts, if they go to one."""
-        return None if self.summary in (None, "-") else Path(self.summary or "")
+        return None if self.summary is None or self.summary == "-" else Path(self.summary)
 
     @property
     def outputs(self) -> list[Path]:
