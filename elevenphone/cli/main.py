@@ -1,4 +1,4 @@
-"""The group of commands, their completion, and the one place where exceptions become exit codes."""
+"""The group of commands, and the one place where exceptions become exit codes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import textwrap
 from collections.abc import Iterable
 
 import click
-from click.shell_completion import get_completion_class, shell_complete
+from click.shell_completion import shell_complete
 
 from elevenphone import __version__
-from elevenphone.cli.commands import doctor, emulator, fetch, get, listing, verbose_option
+from elevenphone.cli.commands import completion, doctor, emulator, fetch, get, listing, verbose_option
 from elevenphone.cli.errors import ExitCode, exit_code_of, explained
 from elevenphone.cli.shell import Shell
 from elevenphone.errors import ElevenPhoneError
@@ -18,8 +18,6 @@ from elevenphone.errors import ElevenPhoneError
 _WIDEST_HELP = 80
 _WIDTH_FOR_COLUMNS = 60
 _LONGEST_SUMMARY = 100
-# The environment variable by which a shell asks for completions.
-_COMPLETION_VARIABLE = "_ELEVENPHONE_COMPLETE"
 
 
 class _HelpFormatter(click.HelpFormatter):
@@ -84,31 +82,9 @@ def elevenphone(ctx: click.Context, *, verbose: bool) -> None:
     ctx.default_map = {name: {"verbose": verbose} for name in elevenphone.commands}
 
 
-@click.command("completion")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish", "powershell"]))
-@click.pass_obj
-def completion(surroundings: Shell, *, shell: str) -> int:
-    """Print the script that lets a shell complete commands.
-
-    Options and files are completed too.
-
-    \b
-    Examples:
-      elevenphone completion bash > ~/.local/share/bash-completion/completions/elevenphone
-      elevenphone completion fish > ~/.config/fish/completions/elevenphone.fish
-      eval "$(elevenphone completion zsh)"     in ~/.zshrc
-      elevenphone completion powershell | Out-String | Invoke-Expression     in $PROFILE
-    """  # noqa: D301 - click wants the character itself
-    complete = get_completion_class(shell)
-    assert complete is not None  # noqa: S101 - the choices are those that click knows
-    source = complete(elevenphone, {}, "elevenphone", _COMPLETION_VARIABLE).source()
-    surroundings.output.write(f"{source}\n")
-    return 0
-
-
 for _command in (
     *(fetch.demo_command, get.command, listing.find_command, listing.list_command, fetch.command),
-    *(doctor.command, emulator.command, completion),
+    *(doctor.command, emulator.command, completion.command),
 ):
     _command.context_class = _Context
     elevenphone.add_command(_command)
@@ -117,7 +93,7 @@ for _command in (
 def run(shell: Shell) -> ExitCode:
     """Run the command line, and turn whatever it raises into a message and an exit code."""
     try:
-        if instruction := shell.environment.get(_COMPLETION_VARIABLE):
+        if instruction := shell.environment.get(completion.VARIABLE):
             return _complete(instruction)
         code = _run(shell)
         shell.flush()
@@ -128,7 +104,7 @@ def run(shell: Shell) -> ExitCode:
 
 def _complete(instruction: str) -> ExitCode:
     try:
-        return ExitCode(shell_complete(elevenphone, {}, "elevenphone", _COMPLETION_VARIABLE, instruction))
+        return ExitCode(shell_complete(elevenphone, {}, "elevenphone", completion.VARIABLE, instruction))
     except (KeyError, ValueError):  # no shell asks: the words to complete are missing
         return ExitCode.USAGE
 

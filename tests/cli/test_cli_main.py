@@ -149,14 +149,14 @@ def test_a_completion_that_no_shell_asks_for_is_no_traceback(shell: str) -> None
 
 
 def test_powershell_completes_commands_options_and_files() -> None:
-    def completed(words: str, position: int) -> list[str]:
-        variables = {"_ELEVENPHONE_COMPLETE": "powershell_complete", "COMP_WORDS": words}
-        lines = run_process(**variables, COMP_CWORD=str(position)).output.splitlines()
-        return [f"{kind},{value}" for kind, value in zip(lines[::3], lines[1::3], strict=True)]
+    def completed(line: str, word: str) -> list[str]:
+        variables = {"_ELEVENPHONE_COMPLETE": "powershell_complete", "COMP_LINE": line}
+        if word:  # PowerShell deletes a variable that is set to nothing
+            variables["COMP_WORD"] = word
+        return [each.split("\t")[1] for each in run_process(**variables).output.splitlines()]
 
-    assert completed("elevenphone fe", 1) == ["plain,fetch"]
-    assert completed("elevenphone fetch --re", 2) == ["plain,--resume", "plain,--region"]
-    assert completed("elevenphone fetch ids.txt -o", 4) == ["file,"]
-    formats = ["plain,jsonl", "plain,csv", "plain,parquet", "plain,db"]
-    assert completed("elevenphone fetch --format", 3) == formats
-    assert completed("elevenphone fetch --format c", 3) == ["plain,csv"]
+    assert completed("elevenphone fe", "fe") == ["fetch"]
+    assert completed("elevenphone fetch --re", "--re") == ["--resume", "--region"]
+    assert completed("elevenphone fetch ids.txt -o", "") == [""]
+    assert completed("elevenphone fetch --format", "") == ["jsonl", "csv", "parquet", "db"]
+    assert completed("elevenphone fetch --format c", "c") == ["csv"]
