@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+_NEEDED = ("click", "rich")
+
 
 def main() -> int:
     """Run the command line on `sys.argv`.
@@ -11,9 +13,7 @@ def main() -> int:
     Returns:
         The exit code; see `elevenphone --help`.
     """
-    from importlib.util import find_spec  # noqa: PLC0415 - importing rich, rather than finding it, takes its time
-
-    if missing := [name for name in ("click", "rich") if find_spec(name) is None]:
+    if missing := _missing():
         sys.stderr.write(f"elevenphone: needs {' and '.join(missing)}: pip install 'elevenphone[cli]'\n")
         return 2
     try:
@@ -24,3 +24,9 @@ def main() -> int:
     except KeyboardInterrupt:  # while it starts, or a second one while the first is being reported
         sys.stderr.write("elevenphone: interrupted\n")
         return 130
+
+
+def _missing() -> list[str]:
+    from importlib.util import find_spec  # noqa: PLC0415 - importing rich, rather than finding it, takes its time
+
+    return [name for name in _NEEDED if find_spec(name) is None]

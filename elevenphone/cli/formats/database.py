@@ -68,9 +68,9 @@ def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:
     return _rows_of(path, f'SELECT {names} FROM "lookups" ORDER BY rowid')  # noqa: S608 - names of our own
 
 
-def column_names(path: Path) -> tuple[str, ...]:
+def column_names(path: Path) -> list[str]:
     """Return the names of the columns of the table `lookups`."""
-    return tuple(str(name) for (name,) in _rows_of(path, "SELECT name FROM pragma_table_info('lookups')"))
+    return [str(name) for (name,) in _rows_of(path, "SELECT name FROM pragma_table_info('lookups')")]
 
 
 def _rows_of(path: Path, query: str) -> Iterator[tuple[str | None, ...]]:

@@ -116,12 +116,12 @@ def read_back(target: Target) -> Iterator[tuple[str | None, ...]]:
         if target.format == "db":
             from elevenphone.cli.formats import database  # noqa: PLC0415 - only where it is asked for
 
-            yield database.column_names(path)
+            yield tuple(database.column_names(path))
             yield from database.read_columns(path, *columns)
         elif target.format == "parquet":
             from elevenphone.cli.formats import parquet  # noqa: PLC0415 - pyarrow is an extra, and slow
 
-            yield parquet.column_names(path)
+            yield tuple(parquet.column_names(path))
             yield from parquet.read_columns(path, *columns)
         else:
             yield _names_of_text(path, target.format)

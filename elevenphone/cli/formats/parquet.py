@@ -41,10 +41,10 @@ def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:
             yield from zip(*values, strict=True)
 
 
-def column_names(path: Path) -> tuple[str, ...]:
+def column_names(path: Path) -> list[str]:
     """Return the names of the columns."""
     with pyarrow.parquet.ParquetFile(path) as file:
-        return tuple(file.schema_arrow.names)
+        return file.schema_arrow.names
 
 
 class ParquetRows:
