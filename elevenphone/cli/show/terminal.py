@@ -208,7 +208,7 @@ def row_printer(shell: Shell, selection: Selection) -> Callable[[Lookup], None]:
     if selection.columns is None:
         table = RowTable(console, COLUMNS)
         return lambda lookup: table.add(lookup_cells(lookup))
-    columns = Columns(names, FLAG_WORDS, of_json=str, lacking="")
+    columns = Columns(names, FLAG_WORDS, of_json=str)
     table = RowTable(
         console,
         [
@@ -219,7 +219,7 @@ def row_printer(shell: Shell, selection: Selection) -> Callable[[Lookup], None]:
     )
 
     def print_row(lookup: Lookup) -> None:
-        texts = [Text(printable(str(value))) for value in columns.values(lookup)]
+        texts = [Text("" if value is None else printable(str(value))) for value in columns.values(lookup)]
         table.add(dict(zip(names, texts, strict=True)))
 
     return print_row
