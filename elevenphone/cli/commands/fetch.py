@@ -1,4 +1,4 @@
-"""`elevenphone fetch`, and `elevenphone demo`, which is a fetch from an emulator: look long lists up."""
+"""`elevenphone fetch`: look many numbers up; and `elevenphone demo`, the same on an emulator."""
 
 from __future__ import annotations
 
