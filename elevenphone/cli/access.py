@@ -44,7 +44,7 @@ class Access:
 
     shell: Shell
     api_key_file: Path | None
-    region: str | None
+    region: elevenphone.Region | None
     base_url: str | None
     timeout: float
     deadline: float
@@ -86,7 +86,7 @@ class Access:
         url = self.base_url or self.shell.environment.get("ELEVENLABS_BASE_URL")
         if self.region is None and url:
             return url.rstrip("/")
-        return f"https://{elevenphone.Region[(self.region or 'global').upper()].value}"
+        return f"https://{(self.region or elevenphone.Region.GLOBAL).value}"
 
     def tls_context(self) -> ssl.SSLContext:
         """Make the TLS settings that `--ca-file` asks for, or refuse that file."""

@@ -100,38 +100,34 @@ class OutputError(Exception):
 class Refusal(click.ClickException):
     """The command is used correctly, but the state of files or of the input forbids to go on."""
 
-    exit_code = ExitCode.USAGE
 
+def exit_code_of(error: BaseException) -> ExitCode:
+    """Choose the exit code of a command that ends with an exception.
 
-def exit_code_of_exception(error: BaseException) -> ExitCode:
-    """Choose the exit code of a command that ends with an exception."""
+    Raises:
+        BaseException: `error` itself, if it is no way for a command to end.
+    """
     match error:
         case KeyboardInterrupt():
             return ExitCode.INTERRUPTED
-        case click.ClickException():
-            return ExitCode(error.exit_code) if error.exit_code != 1 else ExitCode.USAGE
+        case click.ClickException() | InvalidPhoneNumberIdError() | ConfigurationError():
+            return ExitCode.USAGE
+        case ElevenPhoneError() if _is_quota(error):
+            return ExitCode.QUOTA
+        case ElevenPhoneError(scope="account"):
+            return ExitCode.KEY_REFUSED if isinstance(error, StatusError) else ExitCode.SERVER_AWAY
+        case NotFoundError():
+            return ExitCode.NOT_FOUND
+        case ElevenPhoneError(retryable=True) if not isinstance(error, RateLimitError):
+            return ExitCode.SERVER_AWAY
         case ElevenPhoneError():
-            return exit_code_of_error(error)
+            return ExitCode.SOME_FAILED
         case BrokenPipeError():
             return ExitCode.PIPE_CLOSED
-        case OutputError() | OSError():
+        case OutputError() | OSError():  # some errors of the library are such too
             return ExitCode.OUTPUT_FAILED
         case _:
             raise error
-
-
-def exit_code_of_error(error: ElevenPhoneError) -> ExitCode:
-    """Choose the exit code of a command that ends with an error of the library."""
-    if isinstance(error, InvalidPhoneNumberIdError | ConfigurationError):
-        return ExitCode.USAGE
-    if _is_quota(error):
-        return ExitCode.QUOTA
-    if error.scope == "account":
-        return ExitCode.KEY_REFUSED if isinstance(error, StatusError) else ExitCode.SERVER_AWAY
-    if isinstance(error, NotFoundError):
-        return ExitCode.NOT_FOUND
-    throttled = isinstance(error, RateLimitError)
-    return ExitCode.SERVER_AWAY if error.retryable and not throttled else ExitCode.SOME_FAILED
 
 
 def may_pass(lookup: Lookup) -> bool:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import textwrap
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 import click
 from click.shell_completion import shell_complete
 
 from elevenphone import __version__
-from elevenphone.cli.commands import completion, demo, doctor, emulator, fetch, get, listing
-from elevenphone.cli.errors import ExitCode, OutputError, exit_code_of_exception, explained
+from elevenphone.cli.commands import completion, doctor, emulator, fetch, get, listing, verbose_option
+from elevenphone.cli.errors import ExitCode, exit_code_of, explained
 from elevenphone.cli.shell import Shell
 from elevenphone.errors import ElevenPhoneError
 
@@ -57,16 +56,6 @@ class _Group(click.Group):
 
     context_class = _Context
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or name the one that is spelled like it."""
-        if not ctx.resilient_parsing and args[0] not in self.commands and not args[0].startswith("-"):
-            alike = get_close_matches(args[0], self.commands, 1)
-            more = f" Did you mean {alike[0]!r}?" if alike else ""
-            raise click.UsageError(f"No such command {args[0]!r}.{more}", ctx)
-        return super().resolve_command(ctx, args)
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the commands, with what they do in whole sentences."""
         with formatter.section("Commands"):
@@ -86,7 +75,7 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
-@click.option("-v", "--verbose", is_flag=True, help="Log each attempt to standard error; never the key.")
+@verbose_option
 @click.pass_context
 def elevenphone(ctx: click.Context, *, verbose: bool) -> None:
     """Look ElevenLabs phone numbers up, with the key of ELEVENLABS_API_KEY."""
@@ -94,7 +83,7 @@ def elevenphone(ctx: click.Context, *, verbose: bool) -> None:
 
 
 for _command in (
-    *(demo.command, get.command, listing.find_command, listing.list_command, fetch.command),
+    *(fetch.demo_command, get.command, listing.find_command, listing.list_command, fetch.command),
     *(doctor.command, emulator.command, completion.command),
 ):
     _command.context_class = _Context
@@ -133,39 +122,34 @@ def _run(shell: Shell) -> ExitCode:
 
 
 def _ended_by(shell: Shell, error: BaseException) -> ExitCode:
-    code = exit_code_of_exception(error)
+    """Say what ended the command, and what was added to the error on its way here."""
+    code = exit_code_of(error)
     match error:
         case BrokenPipeError():
             shell.discard_output()
+            return code
         case KeyboardInterrupt():
             if shell.errors.isatty():  # which shows ^C there
                 shell.errors.write("\n")
-            _say(shell, "interrupted", error)
+            message = "interrupted"
         case click.exceptions.NoArgsIsHelpError():
             shell.errors.write(f"{error.message}\n")
-        case click.UsageError() if error.ctx is not None:
-            shell.errors.write(
-                f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n\n"
-            )
-            _say(shell, error.format_message(), error)
+            return code
         case click.ClickException():
-            _say(shell, error.format_message(), error)
+            if isinstance(error, click.UsageError) and error.ctx is not None:
+                help_ = f"Try '{error.ctx.command_path} --help' for help."
+                shell.errors.write(f"{error.ctx.get_usage()}\n{help_}\n\n")
+            message = error.format_message()
         case ElevenPhoneError():
-            _say(shell, explained(error), error)
-        case OutputError():
-            _say(shell, str(error), error)
+            message = explained(error)
         case OSError() if error.errno in {errno.EMFILE, errno.ENFILE}:
-            _say(shell, f"{error.strerror}: raise the limit, such as by `ulimit -n 1024`", error)
+            message = f"{error.strerror}: raise the limit, such as by `ulimit -n 1024`"
         case OSError():
             shell.discard_output()
             name = "" if error.filename is None else f" '{error.filename}'"
-            _say(shell, f"cannot write{name}: {error.strerror or error}", error)
-        case _:
-            raise error
-    return code
-
-
-def _say(shell: Shell, message: str, error: BaseException) -> None:
-    """Say what ended the command, and what was added to the error on its way here."""
+            message = f"cannot write{name}: {error.strerror or error}"
+        case _:  # an OutputError: `exit_code_of` lets no other pass
+            message = str(error)
     for text in (f"elevenphone: {message}", *getattr(error, "__notes__", ())):
         shell.say(text)
+    return code

@@ -28,9 +28,9 @@ def without_password(text: str) -> str:
     return _PASSWORD.sub(r"\1***\2", text)
 
 
-def counted(count: int, one: str, several: str | None = None) -> str:
+def counted(count: int, noun: str) -> str:
     """Say a count with its noun, such as `1 lookup` or `2,000 lookups`."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
+    return f"{count:,} {noun if count == 1 else noun + 's'}"
 
 
 def wrapped(text: str, width: int) -> str:

@@ -72,11 +72,11 @@ def test_the_unfinished_file_of_the_same_run_is_taken_over(tmp_path: Path) -> No
 def test_a_path_that_cannot_be_looked_at_is_taken_for_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def denied(path: Path, **_: object) -> None:
+    def denied(path: Path, *_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "stat", denied)
+        patch.setattr(os, "stat", denied)
         assert not is_stream(tmp_path / "out.csv")
 
 

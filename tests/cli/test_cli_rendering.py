@@ -34,7 +34,7 @@ from elevenphone import (
     encode,
 )
 from elevenphone._records import kind_of
-from elevenphone.cli.errors import ExitCode, ends_run, exit_code_of_error
+from elevenphone.cli.errors import ExitCode, ends_run, exit_code_of
 from elevenphone.cli.show.results import Tally
 from elevenphone.cli.show.runs import BarProgress, LineProgress, outcome_table, provider_table
 from elevenphone.cli.show.terminal import COLUMNS, RowTable, lookup_cells, number_card
@@ -178,7 +178,7 @@ def test_equal_failures_are_explained_once() -> None:
     ],
 )
 def test_codes_of_errors(error: ElevenPhoneError, code: ExitCode) -> None:
-    assert exit_code_of_error(error) is code
+    assert exit_code_of(error) is code
 
 
 def test_the_kind_of_an_error_is_its_class_in_lower_case() -> None:

@@ -101,11 +101,13 @@ async def test_row_30_killed_in_the_middle_of_fetch_and_resumed(
 
 async def test_row_30_disk_full_under_the_journal(folder: Path, serve_plain: Serve) -> None:
     server = await serve_plain(found)
-    full = await ended(await start(server.base_url, folder, *FETCH, "-q", largest_file=120_000))
+    full = await ended(
+        await start(server.base_url, folder, *FETCH, "-q", "--rate", "300", largest_file=120_000)
+    )
     first, *rest = full.shown.splitlines()
     assert full.code == 4
     assert first == "elevenphone: cannot write 'out.jsonl.journal': disk I/O error"
-    assert rest[-1] == "  elevenphone fetch ids.txt -o out.jsonl -q --resume"
+    assert rest[-1] == "  elevenphone fetch ids.txt -o out.jsonl -q --rate 300 --resume"
     stands = kept(folder)
     assert 20 < len(stands) < len(IDS)
     server.requests.clear()

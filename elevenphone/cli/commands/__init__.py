@@ -13,10 +13,10 @@ from typing import Any, cast
 
 import click
 
+import elevenphone
 from elevenphone.cli.access import Access
 from elevenphone.cli.shell import Shell
 
-_REGIONS = ("global", "us", "eu", "in", "sg")
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 _ACCESS = (
@@ -28,7 +28,7 @@ _ACCESS = (
     ),
     click.option(
         "--region",
-        type=click.Choice(_REGIONS),
+        type=click.Choice(elevenphone.Region, case_sensitive=False),
         help="The workspace's region; each data residency region has keys of its own.  [default: global]",
     ),
     click.option(
@@ -46,11 +46,13 @@ _ACCESS = (
     ),
 )
 _NAMES = [field.name for field in fields(Access) if field.name != "shell"]
-_LOGGING = (
-    click.option("-v", "--verbose", is_flag=True, help="Log each attempt to standard error; never the key."),
-    click.option("--log-file", type=_FILE, metavar="FILE", help="Log each attempt to the end of FILE."),
+_log_file_option = click.option(
+    "--log-file", type=_FILE, metavar="FILE", help="Log each attempt to the end of FILE."
 )
 
+verbose_option = click.option(
+    "-v", "--verbose", is_flag=True, help="Log each attempt to standard error; never the key."
+)
 select_option = click.option(
     "--select",
     metavar="FIELDS",
@@ -97,7 +99,7 @@ def access_options(
             return function(Access(shell=shell, **chosen), **given)
 
         command: Callable[..., int] = functools.update_wrapper(click.pass_obj(packed), function)
-        for option in reversed((*_ACCESS, deadline_option, *_LOGGING)):
+        for option in reversed((*_ACCESS, deadline_option, verbose_option, _log_file_option)):
             command = option(command)
         return command
 

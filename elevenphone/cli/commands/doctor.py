@@ -8,7 +8,7 @@ import textwrap
 import time
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import SplitResult, urlsplit
 
 import click
@@ -16,7 +16,7 @@ import click
 import elevenphone
 from elevenphone.cli.access import Access
 from elevenphone.cli.commands import access_options
-from elevenphone.cli.errors import ExitCode, Refusal, exit_code_of_error, explained
+from elevenphone.cli.errors import ExitCode, Refusal, exit_code_of, explained
 from elevenphone.cli.shell import run
 from elevenphone.errors import (
     ElevenPhoneError,
@@ -34,10 +34,8 @@ if TYPE_CHECKING:
 # Looks like an id, and belongs to no number.
 _MADE_UP_ID = "phnum_00000000000000000000000000"
 _SECONDS_TO_CONNECT = 10.0
-_PORTS = {"https": 443}
 _USUAL_KEY = re.compile(r"sk_[0-9a-f]{48}|[0-9a-f]{32}|sk_emulator\w*")
 _LIMIT_HEADERS = re.compile(r"(current|maximum)-concurrent-requests|retry-after(-ms)?|(x-)?ratelimit.*")
-_Mark: TypeAlias = Literal["ok", "note", "fail"]
 
 
 @click.command("doctor")
@@ -54,44 +52,44 @@ def command(access: Access, *, phone_number_id: str | None) -> int:
       elevenphone doctor
       elevenphone doctor --region eu phnum_01jxaeyg3feh3tmx39d4ky63rd
     """  # noqa: D301 - click wants the character itself
-    doctor = _Doctor(access)
-    run(doctor.examine(phone_number_id))
-    return doctor.code
-
-
-class _Finding(NamedTuple):
-    """One line of the report, and the exit code if this is the first failure."""
-
-    mark: _Mark
-    subject: str
-    text: str
-    what_to_do: str = ""
-    code: ExitCode = ExitCode.ALL_FOUND
+    return run(_Doctor(access).examine(phone_number_id))
 
 
 class _Doctor:
     """Prints findings as they come, and remembers the exit code of the first failure."""
 
     def __init__(self, access: Access) -> None:
-        self.code = ExitCode.ALL_FOUND
+        self._code = ExitCode.ALL_FOUND
         self._access = access
 
-    async def examine(self, phone_number_id: str | None) -> None:
+    async def examine(self, phone_number_id: str | None) -> ExitCode:
         """Go as far towards a lookup as possible."""
-        self._tell(_Finding("ok", "version", _versions()))
+        self._tell("ok", "version", _versions())
         if has_key := self._has_key():
             self._access.check()
         url = _split(self._access.address)
         proxy = self._access.proxy_address()
-        reached = await (self._reach(url) if proxy is None else self._reach_proxy(proxy))
+        if proxy is None:
+            reached = await self._reach(url)
+        else:
+            reached = await self._connect("proxy", proxy, "Check --proxy, or HTTPS_PROXY and NO_PROXY.")
         if reached and has_key:
             await self._look_up(phone_number_id)
+        return self._code
 
-    def _tell(self, finding: _Finding) -> None:
-        self.code = self.code or finding.code
-        self._print(f"{finding.mark:<5} {finding.subject:<8} {finding.text}")
-        if finding.what_to_do:
-            self._print(f"{'':<15}{finding.what_to_do}")
+    def _tell(
+        self,
+        mark: Literal["ok", "note", "fail"],
+        subject: str,
+        text: str,
+        what_to_do: str = "",
+        code: ExitCode = ExitCode.ALL_FOUND,
+    ) -> None:
+        """Print a finding; `code` is the exit code if this is the first failure."""
+        self._code = self._code or code
+        self._print(f"{mark:<5} {subject:<8} {text}")
+        if what_to_do:
+            self._print(f"{'':<15}{what_to_do}")
 
     def _print(self, line: str) -> None:
         shell = self._access.shell
@@ -111,17 +109,14 @@ class _Doctor:
         try:
             key = self._access.key()
         except Refusal as error:
-            self._tell(_Finding("fail", "key", error.message, code=ExitCode.USAGE))
+            self._tell("fail", "key", error.message, code=ExitCode.USAGE)
             return False
         if _USUAL_KEY.fullmatch(key):
-            self._tell(_Finding("ok", "key", f"from {origin}, of the usual form (not shown)"))
+            self._tell("ok", "key", f"from {origin}, of the usual form (not shown)")
         else:
             what_to_do = "Most keys are sk_ and 48 hexadecimal digits: check that it is complete."
-            self._tell(_Finding("note", "key", f"from {origin}, of an unusual form", what_to_do))
+            self._tell("note", "key", f"from {origin}, of an unusual form", what_to_do)
         return True
-
-    async def _reach_proxy(self, proxy: SplitResult) -> bool:
-        return await self._connect("proxy", proxy, "Check --proxy, or HTTPS_PROXY and NO_PROXY.")
 
     async def _reach(self, url: SplitResult) -> bool:
         network = "Check the network, and --region, --base-url or ELEVENLABS_BASE_URL."
@@ -132,7 +127,7 @@ class _Doctor:
         if url.scheme == "https":
             tls = "Does the port speak TLS? If a proxy answers, trust its authority with --ca-file."
             return await self._connect("TLS", url, tls, self._access.tls_context())
-        self._tell(_Finding("ok", "TLS", "none: plain HTTP, which only this machine sees"))
+        self._tell("ok", "TLS", "none: plain HTTP, which only this machine sees")
         return True
 
     async def _connect(
@@ -141,7 +136,7 @@ class _Doctor:
         import asyncio  # noqa: PLC0415 - slow, as below
         import ssl  # noqa: PLC0415
 
-        host, port = url.hostname or "", url.port or _PORTS.get(url.scheme, 80)
+        host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
         what = f"{host} port {port}" if context is None else ""
         started = time.perf_counter()
         try:
@@ -157,25 +152,45 @@ class _Doctor:
             problem = "is not the name of a host"
         else:
             milliseconds = (time.perf_counter() - started) * 1000
-            self._tell(_Finding("ok", subject, f"{what} {_peer(writer)}, {milliseconds:.0f} ms".lstrip()))
+            self._tell("ok", subject, f"{what} {_peer(writer)}, {milliseconds:.0f} ms".lstrip())
             writer.close()
             return True
         text = f"{what}: {problem}" if what else problem
-        self._tell(_Finding("fail", subject, text, what_to_do, ExitCode.SERVER_AWAY))
+        self._tell("fail", subject, text, what_to_do, ExitCode.SERVER_AWAY)
         return False
 
     async def _look_up(self, phone_number_id: str | None) -> None:
         async with self._access.client(retry=elevenphone.RetryPolicy.none()) as client:
-            self._tell(_form(repr(client)))
+            self._tell("ok", "HTTP", _form(repr(client)))
             try:
                 answer = await client.get_raw(phone_number_id or _MADE_UP_ID)
             except InvalidPhoneNumberIdError:
                 raise
             except ElevenPhoneError as error:
-                self._tell(_Finding("fail", "lookup", explained(error), code=exit_code_of_error(error)))
+                self._tell("fail", "lookup", explained(error), code=exit_code_of(error))
                 return
-        self._tell(_judged(answer, made_up=phone_number_id is None))
-        self._tell(_limits(answer.headers))
+        self._judge(answer, made_up=phone_number_id is None)
+        self._tell("ok", "limits", _limits(answer.headers))
+
+    def _judge(self, answer: RawResponse, *, made_up: bool) -> None:
+        """Say what an answer shows."""
+        took = f"{answer.elapsed * 1000:.0f} ms"
+        try:
+            number = answer.decode()
+        except NotFoundError as error:
+            if made_up:
+                self._tell("ok", "lookup", f"404 for an id that nobody has, {took}: the key works")
+            else:
+                text = f"the key works, but: {explained(error)}"
+                self._tell("fail", "lookup", text, code=ExitCode.NOT_FOUND)
+        except ElevenPhoneError as error:
+            code = exit_code_of(error)
+            if isinstance(error, RateLimitError) and code is ExitCode.SOME_FAILED:
+                self._tell("note", "lookup", explained(error))
+            else:
+                self._tell("fail", "lookup", explained(error), code=code)
+        else:
+            self._tell("ok", "lookup", f"{number.phone_number} ({number.provider}), {took}: the key works")
 
 
 def _versions() -> str:
@@ -210,38 +225,20 @@ def _peer(writer: asyncio.StreamWriter) -> str:
     return f"{session.version()}, certificate good until {certificate.get('notAfter', 'some day')}"
 
 
-def _form(client: str) -> _Finding:
+def _form(client: str) -> str:
     """Say what sends the requests of a client, which stands in its `repr`."""
     from importlib.metadata import version  # noqa: PLC0415 - slow
 
     over = re.search(r"over (\w+)", client)
     name = over[1] if over is not None else "another transport"
     if name == "httptools":
-        return _Finding("ok", "HTTP", f"over httptools {version(name)}")
+        return f"over httptools {version(name)}"
     is_there = find_spec("httptools") is not None
     faster = "" if is_there else "; httptools is faster: pip install 'elevenphone[speed]'"
-    return _Finding("ok", "HTTP", f"over {name}{faster}")
+    return f"over {name}{faster}"
 
 
-def _judged(answer: RawResponse, *, made_up: bool) -> _Finding:
-    """Say what an answer shows."""
-    took = f"{answer.elapsed * 1000:.0f} ms"
-    try:
-        number = answer.decode()
-    except NotFoundError as error:
-        if made_up:
-            return _Finding("ok", "lookup", f"404 for an id that nobody has, {took}: the key works")
-        return _Finding("fail", "lookup", f"the key works, but: {explained(error)}", code=ExitCode.NOT_FOUND)
-    except ElevenPhoneError as error:
-        code = exit_code_of_error(error)
-        if isinstance(error, RateLimitError) and code is ExitCode.SOME_FAILED:
-            return _Finding("note", "lookup", explained(error))
-        return _Finding("fail", "lookup", explained(error), code=code)
-    return _Finding("ok", "lookup", f"{number.phone_number} ({number.provider}), {took}: the key works")
-
-
-def _limits(headers: Mapping[str, str]) -> _Finding:
+def _limits(headers: Mapping[str, str]) -> str:
     """Say what the server states about its limits."""
     stated = [f"{name}: {value}" for name, value in headers.items() if _LIMIT_HEADERS.fullmatch(name)]
-    text = ", ".join(stated) or "the server states none, as usual: bulk runs find them by trying"
-    return _Finding("ok", "limits", text)
+    return ", ".join(stated) or "the server states none, as usual: bulk runs find them by trying"

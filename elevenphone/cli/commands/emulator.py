@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -21,46 +21,44 @@ if TYPE_CHECKING:
     import asyncio
     import ssl
 
-    from elevenphone.emulator import Emulator, RecordedRequest
+    from elevenphone.emulator import Emulator, Latency, RecordedRequest
 
-# Name of a constructor of `Latency`, and its arguments.
-_Latency: TypeAlias = tuple[str, tuple[float, ...]]
 _SECONDS_BETWEEN_LOOKS = 0.05
 # Longer than anybody waits for an answer: by then the connection was closed instead.
 _UNANSWERED_SECONDS = 30.0
 
 
-class _LatencyType(click.ParamType[_Latency]):
-    name = "latency"
-    _ARGUMENTS = {"constant": 1, "uniform": 2, "lognormal": 2}  # noqa: RUF012 - never changed
+def _latency(text: str) -> Latency:
+    from elevenphone.emulator import Latency  # noqa: PLC0415 - slow
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> _Latency:
-        kind, _, rest = str(value).rpartition(":")
-        kind = kind or "constant"
-        try:
-            arguments = tuple(float(part) for part in rest.split(","))
-        except ValueError:
-            arguments = ()
-        if len(arguments) != self._ARGUMENTS.get(kind):
-            self.fail(
-                f"{value!r} is none of SECONDS, uniform:LOW,HIGH and lognormal:MEDIAN,SIGMA.", param, ctx
-            )
-        return kind, arguments
+    kind, _, rest = text.rpartition(":")
+    try:
+        times = [float(part) for part in rest.split(",")]
+    except ValueError:
+        times = []
+    try:
+        match kind, times:
+            case "" | "constant", [seconds]:
+                return Latency.constant(seconds)
+            case "uniform", [low, high]:
+                return Latency.uniform(low, high)
+            case "lognormal", [median, sigma]:
+                return Latency.lognormal(median, sigma)
+            case _:
+                forms = "SECONDS, uniform:LOW,HIGH and lognormal:MEDIAN,SIGMA"
+                raise click.BadParameter(f"{text!r} is none of {forms}.")
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None
 
 
-class _OutageType(click.ParamType[tuple[float, float]]):
-    name = "outage"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, float]:
-        try:
-            start, duration = (float(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not START,SECONDS.", param, ctx)
-        if not (0 <= start < math.inf and 0 <= duration < math.inf):
-            self.fail(f"{value!r} has a time that is negative or infinite.", param, ctx)
-        return start, duration
+def _outage(text: str) -> tuple[float, float]:
+    try:
+        start, duration = (float(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not START,SECONDS.") from None
+    if not (0 <= start < math.inf and 0 <= duration < math.inf):
+        raise click.BadParameter(f"{text!r} has a time that is negative or infinite.")
+    return start, duration
 
 
 _P = click.FloatRange(0, 1)
@@ -73,7 +71,7 @@ _SETTINGS: tuple[tuple[str, object, str | None, str], ...] = (
     ("--host", str, "HOST", "Address to listen on.  [default: 127.0.0.1]"),
     ("--port", click.IntRange(0, 65_535), "PORT", "Port to listen on.  [default: any that is free]"),
     (
-        *("--latency", _LatencyType(), "TIME"),
+        *("--latency", _latency, "TIME"),
         "Time of an answer: SECONDS, uniform:LOW,HIGH or lognormal:MEDIAN,SIGMA.  [default: 0]",
     ),
     ("--concurrency-limit", int, "N", "Most requests at once; more get a 429."),
@@ -89,7 +87,7 @@ _SETTINGS: tuple[tuple[str, object, str | None, str], ...] = (
     ("--server-errors", _P, "P", "Probability of a server error."),
     ("--server-error-status", int, "STATUS", "Its status.  [default: 503]"),
     ("--outage", bool, None, "Be away from the start; see --outage-kind."),
-    ("--outages", _OutageType(), "START,SECONDS", "An outage to come; may be given again."),
+    ("--outages", _outage, "START,SECONDS", "An outage to come; may be given again."),
     (
         *("--outage-kind", click.Choice(["unavailable", "refused"]), None),
         "Answer 503, or refuse connections.  [default: unavailable]",
@@ -117,8 +115,7 @@ def _settings(function: Callable[..., int]) -> Callable[..., int]:
         if kind is bool:
             option = click.option(name, is_flag=True, default=None, help=what)
         else:
-            multiple = isinstance(kind, _OutageType)
-            option = click.option(name, type=kind, metavar=placeholder, multiple=multiple, help=what)
+            option = click.option(name, type=kind, metavar=placeholder, multiple=kind is _outage, help=what)
         function = option(function)
     return function
 
@@ -195,12 +192,9 @@ def _ssl_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
 
 
 def _make(settings: dict[str, Any], *, record: bool) -> Emulator:
-    from elevenphone.emulator import Emulator, Latency  # noqa: PLC0415 - slow
+    from elevenphone.emulator import Emulator  # noqa: PLC0415 - slow
 
     try:
-        if "latency" in settings:
-            kind, arguments = settings["latency"]
-            settings["latency"] = getattr(Latency, kind)(*arguments)
         return Emulator(**settings, record=record)
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None

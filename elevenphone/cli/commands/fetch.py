@@ -1,4 +1,4 @@
-"""`elevenphone fetch`: look a list of numbers up, however long."""
+"""`elevenphone fetch`: look many numbers up; and `elevenphone demo`, the same on an emulator."""
 
 from __future__ import annotations
 
@@ -25,23 +25,18 @@ if TYPE_CHECKING:
     from elevenphone.cli.formats.ids import IdSource
     from elevenphone.cli.formats.rows import Format
 
-
 # So many requests at once have no use, and Python reads no longer numbers.
 _MOST_DIGITS = 9
 _MOST_REMARKS = 10
 _USUAL_ID = re.compile(r"phnum_[A-Za-z0-9]+|[A-Za-z0-9_-]{16,64}")
 
 
-class _ConcurrencyType(click.ParamType[int | None]):
-    name = "concurrency"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        text = str(value)
-        if text == "auto":
-            return None
-        if not (text.isdecimal() and len(text) <= _MOST_DIGITS and int(text)):
-            self.fail(f"{text[:40]!r} is neither `auto` nor a whole number from 1 up.", param, ctx)
-        return int(text)
+def _concurrency(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not (text.isdecimal() and len(text) <= _MOST_DIGITS and int(text)):
+        raise click.BadParameter(f"{text[:40]!r} is neither `auto` nor a whole number from 1 up.")
+    return int(text)
 
 
 @click.command("fetch")
@@ -72,7 +67,7 @@ class _ConcurrencyType(click.ParamType[int | None]):
 @click.option("-q", "--quiet", is_flag=True, help="Show neither progress nor summary.")
 @click.option(
     "--concurrency",
-    type=_ConcurrencyType(),
+    type=_concurrency,
     default="auto",
     metavar="N",
     help="Most requests at once, or `auto`: as many as the server accepts.  [default: auto]",
@@ -187,3 +182,34 @@ def _problem(phone_number_id: str) -> InvalidPhoneNumberIdError | None:
     except InvalidPhoneNumberIdError as error:
         return error
     return telephone_number_error(phone_number_id)
+
+
+@click.command("demo")
+@click.option(
+    "--numbers",
+    type=click.IntRange(1, 1_000_000),
+    default=2_000,
+    show_default=True,
+    metavar="N",
+    help="How many ids to look up.",
+)
+@click.option(
+    "--seed", default=0, show_default=True, metavar="N", help="Another seed makes other numbers and faults."
+)
+@click.pass_obj
+def demo_command(shell: Shell, *, numbers: int, seed: int) -> int:
+    """Look 2,000 numbers up without a key, on an emulator.
+
+    The emulator runs inside this command and listens on loopback; nothing leaves
+    the machine. It takes twelve requests at once, answers late, fails now and then,
+    and goes away for a while; the client has to find that out. In the middle the
+    run is interrupted, and resumed from its journal.
+
+    \b
+    Examples:
+      elevenphone demo
+      elevenphone demo --numbers 200 --seed 7
+    """  # noqa: D301 - click wants the character itself
+    from elevenphone.cli.fetch.demo import run_demo  # noqa: PLC0415 - slow
+
+    return run_demo(shell, numbers, seed)

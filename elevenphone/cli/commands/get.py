@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -10,13 +11,14 @@ import click
 import elevenphone
 from elevenphone.cli.access import Access
 from elevenphone.cli.commands import access_options, json_option, no_agent_option, select_option
-from elevenphone.cli.errors import ExitCode, ends_run, exit_code_of_error, telephone_number_error
+from elevenphone.cli.errors import ExitCode, ends_run, exit_code_of, telephone_number_error
 from elevenphone.cli.shell import run
 from elevenphone.errors import ElevenPhoneError, InvalidPhoneNumberIdError
 
 if TYPE_CHECKING:
     from elevenphone import Lookup, PhoneNumberClient
     from elevenphone.cli.formats.columns import Selection
+    from elevenphone.cli.show.results import Show
 
 # From here on `fetch` is the better command: it shows progress, and can be resumed.
 _MANY = 500
@@ -59,76 +61,58 @@ def command(
         raise click.UsageError("`-` stands for all the ids on standard input: give no others.")
     from elevenphone.cli.formats.columns import selection_of  # noqa: PLC0415 - slow, as below
     from elevenphone.cli.formats.ids import IdSource  # noqa: PLC0415
+    from elevenphone.cli.show.results import on_output  # noqa: PLC0415
 
     selection = selection_of(select, no_agent=no_agent)
     access.check()
     if ids == ("-",):
         ids = tuple(IdSource(None, access.shell.stdin, None).ids())
-    return run(_Get(access, ids, selection, as_json=as_json).look_up())
+    show = on_output(access.shell, selection, as_json=as_json, is_one=len(ids) == 1)
+    return run(_look_up(access, ids, selection, show))
 
 
-class _Get:
-    """One call of the command."""
+async def _look_up(access: Access, ids: Sequence[str], selection: Selection, show: Show) -> ExitCode:
+    """Look ids up, show what became of each in their order, and choose the exit code."""
+    from elevenphone.cli.show.results import Tally  # noqa: PLC0415 - slow
 
-    def __init__(self, access: Access, ids: Sequence[str], selection: Selection, *, as_json: bool) -> None:
-        from elevenphone.cli.show.results import Tally, on_output  # noqa: PLC0415 - slow
+    shell, tally, code = access.shell, Tally(), ExitCode.ALL_FOUND
+    if len(ids) >= _MANY and shell.errors.isatty():
+        shell.say(f"elevenphone: {len(ids):,} ids; `elevenphone fetch` shows progress and can be resumed.")
+    async with (
+        access.client() as client,
+        contextlib.aclosing(_lookups(client, ids, access.deadline)) as lookups,
+    ):
+        async for lookup, stopped_by in lookups:
+            tally.add(lookup)
+            if isinstance(lookup, elevenphone.Failed) and (
+                len(ids) == 1
+                or isinstance(lookup.error, InvalidPhoneNumberIdError)
+                or ends_run(lookup, stopped_by)
+            ):
+                code = max(code, exit_code_of(lookup.error))
+            if selection.takes(lookup):
+                show(lookup)
+    for complaint in tally.complaints():
+        shell.say(f"elevenphone: {complaint}")
+    return code or tally.exit_code
 
-        self._access = access
-        self._shell = access.shell
-        self._ids = ids
-        self._selection = selection
-        is_card = (
-            len(ids) == 1 and selection.columns is None and not as_json and self._shell.output_is_terminal
-        )
-        self._show = self._show_card if is_card else on_output(self._shell, selection, as_json=as_json)
-        self._tally = Tally()
-        self._ended = ExitCode.ALL_FOUND
 
-    async def look_up(self) -> ExitCode:
-        """Look the ids up, show what became of each in their order, and choose the exit code."""
-        if len(self._ids) >= _MANY and self._shell.errors.isatty():
-            count = f"{len(self._ids):,} ids"
-            self._shell.say(f"elevenphone: {count}; `elevenphone fetch` shows progress and can be resumed.")
-        async with self._access.client() as client:
-            if len(self._ids) == 1:
-                await self._look_one_up(client)
+async def _lookups(
+    client: PhoneNumberClient, ids: Sequence[str], deadline: float
+) -> AsyncGenerator[tuple[Lookup, ElevenPhoneError | None]]:
+    """Look ids up; yield each lookup, and the error that has stopped all of them, if one has."""
+    from msgspec.structs import replace  # noqa: PLC0415 - slow, as below
+
+    from elevenphone.cli.show.results import look_up  # noqa: PLC0415
+
+    if len(ids) == 1:
+        yield await look_up(client, ids[0]), None
+        return
+    refusals = [telephone_number_error(each) for each in ids]
+    asked = [each for each, refusal in zip(ids, refusals, strict=True) if refusal is None]
+    async with client.stream(asked, ordered=True, deadline=deadline) as lookups:
+        for index, refusal in enumerate(refusals):
+            if refusal is None:
+                yield replace(await anext(lookups), index=index), lookups.stopped_by
             else:
-                await self._look_several_up(client)
-        for complaint in self._tally.complaints():
-            self._shell.say(f"elevenphone: {complaint}")
-        return self._ended or self._tally.exit_code
-
-    async def _look_one_up(self, client: PhoneNumberClient) -> None:
-        from elevenphone.cli.show.results import look_up  # noqa: PLC0415 - slow
-
-        lookup = await look_up(client, self._ids[0])
-        self._settle(lookup)
-        if isinstance(lookup, elevenphone.Failed):
-            self._ended = exit_code_of_error(lookup.error)
-
-    async def _look_several_up(self, client: PhoneNumberClient) -> None:
-        from msgspec.structs import replace  # noqa: PLC0415 - slow
-
-        refusals = [telephone_number_error(each) for each in self._ids]
-        asked = [each for each, refusal in zip(self._ids, refusals, strict=True) if refusal is None]
-        async with client.stream(asked, ordered=True, deadline=self._access.deadline) as lookups:
-            for index, refusal in enumerate(refusals):
-                if refusal is None:
-                    self._settle(replace(await anext(lookups), index=index), lookups.stopped_by)
-                else:
-                    self._settle(elevenphone.Failed(index, self._ids[index], 0, 0.0, refusal))
-
-    def _settle(self, lookup: Lookup, stopped_by: ElevenPhoneError | None = None) -> None:
-        self._tally.add(lookup)
-        if isinstance(lookup, elevenphone.Failed) and (
-            isinstance(lookup.error, InvalidPhoneNumberIdError) or ends_run(lookup, stopped_by)
-        ):
-            self._ended = max(self._ended, exit_code_of_error(lookup.error))
-        if self._selection.takes(lookup):
-            self._show(lookup)
-
-    def _show_card(self, lookup: Lookup) -> None:
-        if isinstance(lookup, elevenphone.Found):  # for one that failed, the error says it all
-            from elevenphone.cli.show.terminal import print_card  # noqa: PLC0415 - rich only where a person looks
-
-            print_card(self._shell, lookup.number)
+                yield elevenphone.Failed(index, ids[index], 0, 0.0, refusal), None

@@ -124,7 +124,7 @@ def find_command(access: Access, *, numbers: tuple[str, ...], as_json: bool, sel
       elevenphone find '1 555 123-4567' --json
     """  # noqa: D301 - click wants the character itself
     for number in numbers:
-        if not any(character.isdigit() for character in number):
+        if not _NO_DIGIT.sub("", number):
             raise click.UsageError(f"{number!r} is not a telephone number: it has no digit.")
     from elevenphone.cli.formats.columns import selection_of  # noqa: PLC0415 - slow, as below
     from elevenphone.cli.show.results import on_output  # noqa: PLC0415

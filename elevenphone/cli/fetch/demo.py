@@ -22,7 +22,7 @@ from elevenphone.cli.formats.ids import IdSource
 from elevenphone.cli.formats.lines import decode_line
 from elevenphone.cli.shell import Shell, run
 from elevenphone.cli.show.results import Tally
-from elevenphone.cli.show.runs import headline, outcome_table, provider_table, run_progress
+from elevenphone.cli.show.runs import print_outcome, run_progress
 from elevenphone.cli.show.terminal import COLUMNS, RowTable, error_console, lookup_cells, output_console
 from elevenphone.cli.text import counted
 from elevenphone.emulator import Emulator, Latency
@@ -155,13 +155,9 @@ class _Demo:
         """Print the summary, the samples, and what to do next."""
         console = output_console(self._shell)
         console.print()
-        console.print(headline(self.tally, self._seconds))
         if self._stats is not None:
-            console.print(outcome_table(self.tally, self._stats, _NOTES))
+            print_outcome(console, self.tally, self._stats, self._seconds, notes=_NOTES)
         if self._samples:
-            console.print()
-            console.print(provider_table(self.tally))
-            console.print()
             console.print(Text("One of each", style="bold"))
             table = RowTable(console, COLUMNS)
             for sample in self._samples.values():

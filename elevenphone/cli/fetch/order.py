@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-import msgspec
-
 from elevenphone._records import encodable
 from elevenphone.cli.errors import OutputError, Refusal
 from elevenphone.cli.fetch.journal import ChangedError, Journal
-from elevenphone.cli.formats import database
 from elevenphone.cli.formats.columns import Selection
-from elevenphone.cli.formats.files import Target, beside_a_database, require_directory
-from elevenphone.cli.formats.ids import IdSource, InputError
+from elevenphone.cli.formats.files import Target, beside_a_database, read_back, require_directory
+from elevenphone.cli.formats.ids import IdSource
 from elevenphone.cli.formats.rows import without_nul
 
 
@@ -48,7 +44,7 @@ class Order:
     @property
     def summary_file(self) -> Path | None:
         """The file of the counts, if they go to one."""
-        return None if self.summary in (None, "-") else Path(self.summary or "")
+        return None if self.summary is None or self.summary == "-" else Path(self.summary)
 
     @property
     def outputs(self) -> list[Path]:
@@ -72,12 +68,12 @@ def check_places(order: Order) -> None:
     elif target.file.exists() and not (order.force or order.resume):
         again = "; --resume asks again for what failed" if target.journal.exists() else ""
         raise Refusal(f"'{target.path}' exists: give --force to overwrite it{again}.")
-    if order.failures is not None:
-        require_directory(order.failures)
-        if order.failures.exists() and not order.failures.is_file():
-            raise Refusal(f"'{order.failures}' is not a file: --failures needs one.")
-        if order.failures.exists() and not (order.force or (order.resume and not target.is_stream)):
-            raise Refusal(f"'{order.failures}' exists: give --force to overwrite it.")
+    if (failures := order.failures) is not None:
+        require_directory(failures)
+        if failures.exists() and not failures.is_file():
+            raise Refusal(f"'{failures}' is not a file: --failures needs one.")
+        if failures.exists() and not (order.force or order.resume):
+            raise Refusal(f"'{failures}' exists: give --force to overwrite it.")
     for path in () if target.is_stream else order.outputs:
         if path.exists() and not os.access(path, os.W_OK):
             raise OutputError(f"'{path}'", "it is read-only")
@@ -133,59 +129,18 @@ def finished(order: Order) -> Counter[str] | None:
         )
     written_as = without_nul if target.format == "csv" else str
     counts: Counter[str] = Counter()
-    for row, phone_number_id in zip_longest(_statuses(target), order.source.ids()):
+    rows = read_back(target)
+    names = next(rows)
+    for row, phone_number_id in zip_longest(rows, order.source.ids()):
         if row is None or phone_number_id is None or row[0] != written_as(encodable(phone_number_id)):
             raise ChangedError(f"'{target.path}' is finished, and is of other ids: --force starts over.")
         counts[row[1] or ""] += 1
-    if counts and _selected(target) != order.selection.columns:
+    # A selection begins with id and status, and has no agent that is not flat.
+    are_all = names[:1] == ("index",) or "assigned_agent" in names
+    if counts and (None if are_all else names) != order.selection.columns:
         raise Refusal(f"'{target.path}' is finished, and has other columns: --force starts over.")
     if order.failures is not None and not order.failures.exists():
         raise Refusal(
             f"'{target.path}' is finished, and '{order.failures}' was not made then: --force starts over."
         )
     return counts
-
-
-def _selected(target: Target) -> tuple[str, ...] | None:
-    """Read which columns were selected for a file that `fetch` wrote; `None` for all of them."""
-    if target.format == "db":
-        names = database.column_names(target.file)
-    elif target.format == "parquet":
-        from elevenphone.cli.formats import parquet  # noqa: PLC0415 - pyarrow is an extra, and slow
-
-        names = parquet.column_names(target.file)
-    else:
-        with target.file.open(encoding="utf-8", errors="replace") as file:
-            first = file.readline()
-        if (first[0] == "{") != (target.format == "jsonl"):
-            raise Refusal(f"'{target.path}' is finished, and is not {target.format}: --force starts over.")
-        names = (
-            list(msgspec.json.decode(first, type=dict[str, msgspec.Raw]))
-            if first[0] == "{"
-            else (first.rstrip("\n").split(","))
-        )
-    # A selection begins with id and status, and has no agent that is not flat.
-    return None if names[0] == "index" or "assigned_agent" in names else tuple(names)
-
-
-def _statuses(target: Target) -> Iterator[tuple[str | None, ...]]:
-    """Iterate over the ids and statuses in a file that `fetch` wrote.
-
-    Raises:
-        Refusal: It is not such a file.
-    """
-    columns = ("phone_number_id", "status")
-    try:
-        if target.format == "db":
-            yield from database.read_columns(target.file, *columns)
-        elif target.format == "parquet":
-            from elevenphone.cli.formats import parquet  # noqa: PLC0415 - pyarrow is an extra, and slow
-
-            yield from parquet.read_columns(target.file, *columns)
-        else:
-            texts = (IdSource(target.file, None, column).ids() for column in columns)
-            yield from zip(*texts, strict=True)
-    except (InputError, ValueError, OSError):
-        raise Refusal(
-            f"'{target.path}' exists, and not from `fetch`: give --force to overwrite it."
-        ) from None

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from elevenphone import ClientStats
 from elevenphone.cli.access import Access, ClientSettings
-from elevenphone.cli.errors import ExitCode, OutputError, Refusal, exit_code_of_exception
+from elevenphone.cli.errors import ExitCode, OutputError, Refusal, exit_code_of
 from elevenphone.cli.fetch.fetching import Fetching
 from elevenphone.cli.fetch.journal import Header, Journal
 from elevenphone.cli.fetch.order import Order, check_places, files_of, finished, refuse_existing
@@ -21,11 +21,8 @@ from elevenphone.cli.shell import run
 from elevenphone.cli.show.results import Tally
 from elevenphone.cli.show.runs import (
     RunProgress,
-    headline,
-    outcome_table,
-    provider_table,
+    print_outcome,
     run_progress,
-    summary_document,
     write_summary,
 )
 from elevenphone.cli.show.terminal import error_console
@@ -58,7 +55,7 @@ def run_fetch(access: Access, settings: ClientSettings, order: Order) -> ExitCod
         code = fetch.run()
     except (Exception, KeyboardInterrupt) as error:
         try:
-            fetch.write_summary(exit_code_of_exception(error))
+            fetch.write_summary(exit_code_of(error))
         except OutputError as another:  # what ended the run is more important
             error.add_note(f"elevenphone: {another}")
         raise
@@ -79,7 +76,6 @@ class _Fetch:
         # The answers so far, those of earlier runs too.
         self._tally = Tally()
         self._stats: ClientStats | None = None
-        self._before = 0
         self._seconds = 0.0
 
     def run(self) -> ExitCode:
@@ -90,11 +86,8 @@ class _Fetch:
 
     def write_summary(self, code: ExitCode) -> None:
         """Write the summary as JSON, where it was asked for."""
-        if self._order.summary is not None:
-            document = summary_document(
-                code, self._tally, self._stats, before=self._before, seconds=self._seconds
-            )
-            write_summary(self._shell, self._order.summary, document)
+        if (place := self._order.summary) is not None:
+            write_summary(self._shell, place, code, self._tally, self._stats, self._seconds)
 
     def _to_file(self) -> ExitCode:
         """Fetch into a journal, and make the file of that."""
@@ -105,7 +98,7 @@ class _Fetch:
             tally.found, tally.not_found, tally.failed = (
                 counts[each] for each in ("found", "not_found", "failed")
             )
-            self._before = tally.done
+            tally.before = tally.done
             text = f"{tally.found:,} found, {tally.not_found:,} not found, {tally.failed:,} failed"
             self._say(f"'{order.target.path}' is finished: {text}. --force starts over.")
             return tally.exit_code
@@ -164,15 +157,15 @@ class _Fetch:
         refuse_existing(order, journal)
         for lookup in journal.resume(header):
             self._tally.add(lookup)
-        self._before = self._tally.done
+        self._tally.before = self._tally.done
         if not journal.has_key(header.key):
             self._shell.say(
                 "elevenphone: the run was begun with another key; the answers found then are kept."
             )
         if journal.damaged:
-            damaged = counted(journal.damaged, "group of answers", "groups of answers")
             self._shell.say(
-                f"elevenphone: {damaged} in '{journal.path}' changed on the disk: asked for again."
+                f"elevenphone: {counted(journal.damaged, 'group')} of answers in '{journal.path}' changed "
+                "on the disk: asked for again."
             )
 
     def _fetch(self, sink: Sink, total: int | None) -> Fetching:
@@ -186,7 +179,7 @@ class _Fetch:
         progress = RunProgress()
         if not (order.quiet or (order.target.is_stream and self._shell.output_is_terminal)):
             console = error_console(self._shell)
-            progress = run_progress(console, total, self._before, live=not self._access.verbose)
+            progress = run_progress(console, total, self._tally.before, live=not self._access.verbose)
         async with self._access.client(**self._settings) as client:
             fetching = Fetching(
                 client,
@@ -230,12 +223,7 @@ class _Fetch:
             return
         if self._tally.done and self._stats is not None:
             console = error_console(self._shell)
-            console.print(headline(self._tally, self._seconds, self._before))
-            console.print(outcome_table(self._tally, self._stats))
-            if self._tally.found:
-                console.print()
-                console.print(provider_table(self._tally))
-                console.print()
+            print_outcome(console, self._tally, self._stats, self._seconds)
         else:
             self._say(f"There are no ids in {self._order.source.name}.")
         for complaint in self._tally.complaints():

@@ -7,13 +7,15 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import click
+import msgspec
 
 from elevenphone.cli.errors import OutputError, Refusal
+from elevenphone.cli.formats.ids import IdSource, InputError
 from elevenphone.cli.formats.rows import ENDINGS, Format
 
 _DESCRIPTOR = re.compile(r"/dev/(stdin|stdout|stderr|fd/\d+)|/proc/(self|\d+)/fd/\d+")
@@ -54,7 +56,7 @@ def target_of(output: str, given: Format | None) -> Target:
     if output in {"-", "/dev/stdout"}:
         return _stream(None, given)
     path = Path(output)
-    if stat.S_ISDIR(_mode_with_type(path)):
+    if os.path.isdir(path):  # noqa: PTH112 - raises nothing
         raise OutputError(f"'{output}'", "it is a directory")
     if is_stream(path):
         return _stream(path, given)
@@ -80,14 +82,10 @@ def _stream(path: Path | None, given: Format | None) -> Target:
 
 def is_stream(path: Path) -> bool:
     """Tell whether a path names something to write into, such as a pipe, rather than a file to replace."""
-    return not stat.S_ISREG(_mode_with_type(path)) or _DESCRIPTOR.fullmatch(str(path)) is not None
-
-
-def _mode_with_type(path: Path) -> int:
-    try:
-        return path.stat().st_mode
-    except OSError:
-        return stat.S_IFREG  # does not exist yet; if it cannot be made, opening it says why
+    if _DESCRIPTOR.fullmatch(str(path)):
+        return True
+    # What does not exist yet will be a file; if it cannot be made, opening it says why.
+    return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - raise nothing
 
 
 def _refuse_open_database(path: Path) -> None:
@@ -102,6 +100,47 @@ def _refuse_open_database(path: Path) -> None:
 def beside_a_database(path: Path) -> list[Path]:
     """Return what programs of SQLite leave beside a database that is open, or was not closed."""
     return [path.with_name(path.name + suffix) for suffix in ("-journal", "-wal", "-shm")]
+
+
+def read_back(target: Target) -> Iterator[tuple[str | None, ...]]:
+    """Read a file that `fetch` wrote.
+
+    Yields:
+        The names of its columns, and then the id and the status of each row.
+
+    Raises:
+        Refusal: It is not such a file.
+    """
+    path, columns = target.file, ("phone_number_id", "status")
+    try:
+        if target.format == "db":
+            from elevenphone.cli.formats import database  # noqa: PLC0415 - only where it is asked for
+
+            yield tuple(database.column_names(path))
+            yield from database.read_columns(path, *columns)
+        elif target.format == "parquet":
+            from elevenphone.cli.formats import parquet  # noqa: PLC0415 - pyarrow is an extra, and slow
+
+            yield tuple(parquet.column_names(path))
+            yield from parquet.read_columns(path, *columns)
+        else:
+            yield _names_of_text(path, target.format)
+            yield from zip(*(IdSource(path, None, column).ids() for column in columns), strict=True)
+    except (InputError, ValueError, OSError, msgspec.MsgspecError):
+        raise Refusal(
+            f"'{target.path}' exists, and is not from `fetch`, or not {target.format}: "
+            "give --force to overwrite it."
+        ) from None
+
+
+def _names_of_text(path: Path, format_: Format) -> tuple[str, ...]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        first = file.readline()
+    if format_ == "jsonl":
+        return tuple(msgspec.json.decode(first or "{}", type=dict[str, msgspec.Raw]))
+    if first.startswith("{"):
+        raise ValueError("it is JSON")
+    return tuple(first.rstrip("\n").split(","))
 
 
 def require_directory(path: Path) -> None:
@@ -136,7 +175,9 @@ def whole_file(path: Path, *, replace: bool, mark: str | None = None) -> Generat
     place = _place_of(path)
     part = unfinished_file(path, mark or secrets.token_hex(4))
     try:
-        with _opened(part, place) as file:
+        part.unlink(missing_ok=True)  # of a run with the same mark, which did not end
+        create(part, like=place)
+        with part.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -160,20 +201,12 @@ def _place_of(path: Path) -> Path:
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
-def _opened(part: Path, path: Path) -> BinaryIO:
-    part.unlink(missing_ok=True)  # of a run with the same mark, which did not end
-    create(part, like=path)
-    return part.open("wb")
-
-
 def _move(part: Path, path: Path, *, replace: bool) -> None:
     if not replace:
         try:
             os.link(part, path)
-        except FileExistsError:
-            raise Refusal(f"'{path}' has appeared in the meantime, and is not overwritten.") from None
-        except (OSError, NotImplementedError):  # a file system without links
-            if path.exists():
+        except (OSError, NotImplementedError):  # something is there, or the file system has no links
+            if os.path.lexists(path):
                 raise Refusal(f"'{path}' has appeared in the meantime, and is not overwritten.") from None
         else:
             return

@@ -8,7 +8,7 @@ import itertools
 import os
 import stat
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -155,13 +155,13 @@ class IdSource:
     def _csv_ids(self, lines: Iterator[str]) -> Iterator[str]:
         header = next(lines)
         try:
-            delimiter = next((each for each in _DELIMITERS if self._column in _fields(header, each)), None)
+            headers = {delimiter: _fields(header, delimiter) for delimiter in _DELIMITERS}
         except csv.Error as error:
             raise self._wrong(f"line 1: {error}") from None
+        delimiter = next((each for each, names in headers.items() if self._column in names), None)
         if delimiter is None:
-            separator = "\t" if self._ending == ".tsv" else ","
-            raise self._lacks_column(_fields(header, separator))
-        position = _fields(header, delimiter).index(self._column)
+            raise self._lacks_column(headers["\t" if self._ending == ".tsv" else ","])
+        position = headers[delimiter].index(self._column)
         csv.field_size_limit(_LONGEST_LINE)  # `raw` may be longer than the usual limit
         rows = csv.reader(lines, delimiter=delimiter)
         try:
@@ -260,7 +260,7 @@ class IdSource:
     def _wrong(self, problem: str) -> InputError:
         return InputError(f"cannot read the ids from {self.name}: {problem}.")
 
-    def _lacks_column(self, there: list[str]) -> InputError:
+    def _lacks_column(self, there: Sequence[str]) -> InputError:
         more = len(there) - _COLUMNS_NAMED
         names = ", ".join(map(repr, there[:_COLUMNS_NAMED])) or "none"
         rest = f" and {more:,} more" if more > 0 else ""

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -50,13 +51,14 @@ class Tally:
         not_found: Ids that the API does not know.
         failed: All other failures.
         passing: Failures for a reason that may pass.
+        before: How many of all these are of earlier runs.
         providers: Numbers found, by provider.
         without_agent: Numbers without an agent, by provider.
         errors: Lookups that were not found or failed, by the kind of error.
     """
 
     def __init__(self) -> None:
-        self.found = self.not_found = self.failed = self.passing = 0
+        self.found = self.not_found = self.failed = self.passing = self.before = 0
         self.providers: Counter[str] = Counter()
         self.without_agent: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
@@ -110,13 +112,15 @@ def _complaint(first: Failed, count: int) -> str:
     return what if what.startswith(repr(whose)) else f"{whose}: {what}"
 
 
-def on_output(shell: Shell, selection: Selection, *, as_json: bool) -> Show:
-    """Show results as rows where a person reads them, and else, or with --json, as lines of JSON."""
+def on_output(shell: Shell, selection: Selection, *, as_json: bool, is_one: bool = False) -> Show:
+    """Show results as rows, or one as a card, to a person; to others, or with --json, as lines of JSON."""
     if as_json or not shell.output_is_terminal:
         return _on_pipe(shell, selection, "jsonl")
-    from elevenphone.cli.show.terminal import row_printer  # noqa: PLC0415 - rich only where a person looks
+    from elevenphone.cli.show import terminal  # noqa: PLC0415 - rich only where a person looks
 
-    return row_printer(shell, selection)
+    if is_one and selection.columns is None:
+        return partial(terminal.print_card, shell)
+    return terminal.row_printer(shell, selection)
 
 
 def _on_pipe(shell: Shell, selection: Selection, format_: Format) -> Show:

@@ -144,12 +144,24 @@ def _counts_line(tally: Tally, stats: ClientStats) -> str:
     )
 
 
-def headline(tally: Tally, seconds: float, before: int = 0) -> Text:
-    """Say how long the lookups took, without those that were there before."""
-    done = tally.done - before
-    rate = done / seconds if seconds else 0.0
-    text = f"{counted(done, 'lookup')} in {seconds:.1f} s, {rate:,.0f} a second"
-    return Text(f"{text}; {before:,} were there before" if before else text, style="bold")
+def print_outcome(
+    console: Console,
+    tally: Tally,
+    stats: ClientStats,
+    seconds: float,
+    notes: Mapping[str, str] | None = None,
+) -> None:
+    """Print how a run ended; `notes` are remarks beside lines of `outcome_table`."""
+    done = tally.done - tally.before
+    text = f"{counted(done, 'lookup')} in {seconds:.1f} s, {done / seconds if seconds else 0:,.0f} a second"
+    if tally.before:
+        text += f"; {tally.before:,} were there before"
+    console.print(Text(text, style="bold"))
+    console.print(outcome_table(tally, stats, notes))
+    if tally.found:
+        console.print()
+        console.print(provider_table(tally))
+        console.print()
 
 
 def outcome_table(tally: Tally, stats: ClientStats, notes: Mapping[str, str] | None = None) -> Table:
@@ -183,29 +195,33 @@ def provider_table(tally: Tally) -> Table:
     return table
 
 
-def summary_document(
-    code: ExitCode, tally: Tally, stats: ClientStats | None, *, before: int, seconds: float
-) -> dict[str, object]:
-    """Say how a run ended, in numbers and words for a script.
+def write_summary(
+    shell: Shell, place: str, code: ExitCode, tally: Tally, stats: ClientStats | None, seconds: float
+) -> None:
+    """Write how a run ended, in numbers and words for a script, as a line of JSON.
 
     Args:
+        shell: Where standard error is.
+        place: A file, or `-` for standard error.
         code: The command's exit code.
         tally: The answers, those of earlier runs included.
         stats: The client's counters; `None` where none was opened.
-        before: Answers of earlier runs.
         seconds: Seconds that this run took.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
     details = {"errors": tally.errors, "providers": tally.providers, "without_agent": tally.without_agent}
     # A finished run that is resumed is known by its statuses alone.
     has_details = tally.errors.total() + tally.providers.total() == tally.done
-    return {
+    document = {
         "ended": code.ending,
         "exit_code": int(code),
         "done": tally.done,
         "found": tally.found,
         "not_found": tally.not_found,
         "failed": tally.failed,
-        "before": before,
+        "before": tally.before,
         **(details if has_details else {}),
         "seconds": round(seconds, 3),
         "requests": stats.requests if stats else 0,
@@ -214,14 +230,6 @@ def summary_document(
         "concurrency_limit": stats.concurrency_limit if stats else 0,
         "connections": stats.connections_opened if stats else 0,
     }
-
-
-def write_summary(shell: Shell, place: str, document: dict[str, object]) -> None:
-    """Write the summary to a file, or to standard error for `-`.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
     line = msgspec.json.encode(document) + b"\n"
     if place == "-":
         shell.errors.write(line.decode())

@@ -21,7 +21,7 @@ from elevenphone.cli.formats.columns import Columns, Selection
 from elevenphone.cli.formats.rows import FLAG_WORDS
 from elevenphone.cli.shell import Shell
 from elevenphone.cli.text import printable
-from elevenphone.lookups import Failed, Lookup
+from elevenphone.lookups import Failed, Found, Lookup
 from elevenphone.models import InboundTrunk, OutboundTrunk, PhoneNumber, SIPTrunkPhoneNumber
 
 _PROVIDERS = {"twilio": "Twilio", "exotel": "Exotel", "sip_trunk": "SIP trunk"}
@@ -181,10 +181,11 @@ def number_card(number: PhoneNumber, width: int) -> RenderableType:
     return Panel(grid, title=title, title_align="left", box=box.ROUNDED, expand=False)
 
 
-def print_card(shell: Shell, number: PhoneNumber) -> None:
-    """Print the card of a number."""
-    console = output_console(shell)
-    console.print(number_card(number, console.width))
+def print_card(shell: Shell, lookup: Lookup) -> None:
+    """Print the card of a number; for a lookup that failed, the error says it all."""
+    if isinstance(lookup, Found):
+        console = output_console(shell)
+        console.print(number_card(lookup.number, console.width))
 
 
 def lookup_cells(lookup: Lookup) -> dict[str, Text]:
