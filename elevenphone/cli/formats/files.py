@@ -128,7 +128,7 @@ def read_back(target: Target) -> Iterator[tuple[str | None, ...]]:
             yield from zip(*(IdSource(path, None, column).ids() for column in columns), strict=True)
     except (InputError, ValueError, OSError, msgspec.MsgspecError):
         raise Refusal(
-            f"'{target.path}' exists, and is not from `fetch`, or not {target.format}: "
+            f"'{target.path}' exists, and is not {target.format} that `fetch` wrote: "
             "give --force to overwrite it."
         ) from None
 
