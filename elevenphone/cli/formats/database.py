@@ -63,8 +63,9 @@ def _literal(value: object) -> str:
     if value is GAP:
         return "?"
     if isinstance(value, str):
-        text = value.replace("'", "''").replace("\0", "' || char(0) || '")
-        return f"'{text}'"
+        if "\0" in value:  # which would end the statement
+            return f"CAST(x'{value.encode().hex()}' AS TEXT)"
+        return "'" + value.replace("'", "''") + "'"
     return "NULL" if value is None else repr(value)
 
 
