@@ -25,6 +25,7 @@ from elevenphone import (
     decode,
 )
 from elevenphone.cli.formats.columns import COLUMNS, NUMBER_COLUMNS, Selection
+from elevenphone.cli.formats.database import DatabaseRows
 from elevenphone.cli.formats.rows import CSVLines
 
 PACKAGE = Path(__file__).parents[2]
@@ -114,6 +115,11 @@ def test_a_database_has_the_columns_of_the_csv_and_each_body(api: Api, ids: Path
     assert without == sum(api.emulator.number(each).assigned_agent is None for each in api.ids)
     assert (types["index"], types["elapsed"], types["label"]) == ("INTEGER", "REAL", "TEXT")
     assert types["outbound_trunk.has_auth_credentials"] == "INTEGER"
+
+
+def test_a_database_that_cannot_be_opened_is_an_error_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="unable to open database file"):  # as SQLite says of a long path, too
+        DatabaseRows(str(tmp_path), Selection())
 
 
 def test_parquet_is_the_schema_of_the_arrow_extra(api: Api, ids: Path, tmp_path: Path) -> None:
