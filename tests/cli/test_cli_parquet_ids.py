@@ -29,7 +29,7 @@ def made(**columns: object) -> bytes:
 
 def test_a_column_of_text_is_read(tmp_path: Path) -> None:
     path = tmp_path / "ids.parquet"
-    path.write_bytes(made(phone_number_id=["phnum_1", None, "phnum_2"], n=[1, 2, 3]))
+    path.write_bytes(made(phone_number_id=[" phnum_1", None, "phnum_2\r\n"], n=[1, 2, 3]))
     assert read(path) == IDS
     with pytest.raises(Refusal, match="'phone_number_id', 'n'"):
         read(path, "label")
