@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sqlite3
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from elevenphone import (
 )
 from elevenphone.cli.formats.columns import COLUMNS, NUMBER_COLUMNS, Selection
 from elevenphone.cli.formats.database import DatabaseRows
+from elevenphone.cli.formats.lines import encode_line
 from elevenphone.cli.formats.rows import CSVLines
 
 PACKAGE = Path(__file__).parents[2]
@@ -231,3 +233,16 @@ def test_csv_keeps_what_only_a_new_provider_has() -> None:
     assert (first["provider"], json.loads(first["raw"])) == ("new", json.loads(OTHER.raw))
     assert first["raw"].isprintable()
     assert (second["phone_number_id"], second["error_code"]) == ("q\\udcff", "c")
+
+
+def test_a_line_leaves_nothing_in_memory() -> None:
+    found = Found(0, "p", 1, 0.5, OTHER)
+    encode_line(found)
+    tracemalloc.start()
+    try:
+        for _ in range(1_000):
+            encode_line(found)
+        left, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert left < 10_000
