@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sqlite3
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from elevenphone import (
     decode,
 )
 from elevenphone.cli.formats.columns import COLUMNS, NUMBER_COLUMNS, Selection
+from elevenphone.cli.formats.database import DatabaseRows
+from elevenphone.cli.formats.lines import encode_line
 from elevenphone.cli.formats.rows import CSVLines
 
 PACKAGE = Path(__file__).parents[2]
@@ -114,6 +117,11 @@ def test_a_database_has_the_columns_of_the_csv_and_each_body(api: Api, ids: Path
     assert without == sum(api.emulator.number(each).assigned_agent is None for each in api.ids)
     assert (types["index"], types["elapsed"], types["label"]) == ("INTEGER", "REAL", "TEXT")
     assert types["outbound_trunk.has_auth_credentials"] == "INTEGER"
+
+
+def test_a_database_that_cannot_be_opened_is_an_error_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="unable to open database file"):  # as SQLite says of a long path, too
+        DatabaseRows(str(tmp_path), Selection())
 
 
 def test_parquet_is_the_schema_of_the_arrow_extra(api: Api, ids: Path, tmp_path: Path) -> None:
@@ -225,3 +233,16 @@ def test_csv_keeps_what_only_a_new_provider_has() -> None:
     assert (first["provider"], json.loads(first["raw"])) == ("new", json.loads(OTHER.raw))
     assert first["raw"].isprintable()
     assert (second["phone_number_id"], second["error_code"]) == ("q\\udcff", "c")
+
+
+def test_a_line_leaves_nothing_in_memory() -> None:
+    found = Found(0, "p", 1, 0.5, OTHER)
+    encode_line(found)
+    tracemalloc.start()
+    try:
+        for _ in range(1_000):
+            encode_line(found)
+        left, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert left < 10_000

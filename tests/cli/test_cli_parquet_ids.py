@@ -29,7 +29,7 @@ def made(**columns: object) -> bytes:
 
 def test_a_column_of_text_is_read(tmp_path: Path) -> None:
     path = tmp_path / "ids.parquet"
-    path.write_bytes(made(phone_number_id=["phnum_1", None, "phnum_2"], n=[1, 2, 3]))
+    path.write_bytes(made(phone_number_id=[" phnum_1", None, "phnum_2\r\n"], n=[1, 2, 3]))
     assert read(path) == IDS
     with pytest.raises(Refusal, match="'phone_number_id', 'n'"):
         read(path, "label")
@@ -50,6 +50,15 @@ def test_a_column_of_another_kind_of_text_is_read(tmp_path: Path, kind: str) -> 
         pytest.skip("this pyarrow cannot write it")
     (tmp_path / "ids.parquet").write_bytes(content)
     assert read(tmp_path / "ids.parquet") == IDS
+
+
+def test_two_columns_of_the_same_name_are_refused(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    names = ["phone_number_id", "label", "label", "phone_number_id"]
+    parquet.write_table(pyarrow.Table.from_arrays([pyarrow.array(["phnum_1"])] * 4, names), file)
+    (tmp_path / "ids.parquet").write_bytes(file.getvalue())
+    with pytest.raises(Refusal, match=r": there are several columns 'phone_number_id'\.$"):
+        read(tmp_path / "ids.parquet")
 
 
 GOOD = made(phone_number_id=["phnum_1"] * 1_000)
@@ -77,6 +86,19 @@ def test_what_is_wrong_is_said_in_plain_words(tmp_path: Path, content: bytes, co
     with pytest.raises(Refusal) as caught:
         IdSource(path, None, None).survey()
     assert str(caught.value) == f"cannot read the ids from '{path}': {complaint}."
+
+
+def test_a_damaged_byte_of_a_page_is_refused_if_it_makes_a_difference(tmp_path: Path) -> None:
+    path = tmp_path / "ids.parquet"
+    content = made(phone_number_id=pyarrow.array([f"phnum_{n % 5}" for n in range(20)]).dictionary_encode())
+    refused = 0
+    for place in range(4, len(content) - 8 - int.from_bytes(content[-8:-4], "little")):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        try:
+            read(path)
+        except Refusal:
+            refused += 1
+    assert refused > 10
 
 
 def test_a_file_that_is_not_there_is_named_once(tmp_path: Path) -> None:

@@ -153,3 +153,24 @@ def test_a_database_has_of_each_lookup_what_it_has_alone(
         if isinstance(each, Found) and "raw" in row:
             row["raw"] = encode(each.number).decode()
     assert read == [tuple(row.values()) for row in wanted]
+
+
+@pytest.mark.parametrize("text", ["\0" * 1_000, "'\0%?'" * 1_000, "'" * 9_000], ids=["nul", "all", "quotes"])
+def test_a_database_takes_much_that_needs_care(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns, "_MOST_SHARED_BYTES", 20_000)
+    number = TwilioPhoneNumber(
+        phone_number="+1",
+        label="one",
+        phone_number_id="phnum_1",
+        assigned_agent=AssignedAgent(agent_id="a", agent_name="b", environment=text),
+    )
+    path = tmp_path / "out.db"
+    name = "assigned_agent.environment"
+    with path.open("wb") as file, rows_of("db", file, Selection((name,))) as rows:
+        for index in range(4):
+            rows.add(lookup(index, "phnum_1", number))
+    with closing(sqlite3.connect(path)) as database:
+        read = database.execute("SELECT * FROM lookups").fetchall()
+    assert read == [(text,)] * 4

@@ -22,21 +22,24 @@ class DatabaseRows(RowTemplates):
     def __init__(self, path: str, selection: Selection) -> None:
         names = selection.names
         super().__init__(names, _FLAGS, of_json=str, with_raw=True)
-        # The whole path: some SQLites take a name that begins with `file:` for an address.
-        self._connection = sqlite3.connect(
-            Path(path).absolute(),
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=_STATEMENTS,
-        )
-        # The file takes its place when it is whole: until then there is nothing to recover.
-        # A SIP trunk's row has about 2 KB: the usual pages, of 4 KB, would be half empty.
-        self._connection.executescript(
-            "PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;"
-        )
         self._table = "numbers" if selection.of_numbers else "lookups"
         columns = ", ".join(f'"{name}" {_SQL_TYPES.get(TYPES[name], "TEXT")}' for name in names)
-        self._cursor = self._connection.execute(f'CREATE TABLE "{self._table}" ({columns})')
+        try:
+            # The whole path: some SQLites take a name that begins with `file:` for an address.
+            self._connection = sqlite3.connect(
+                Path(path).absolute(),
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=_STATEMENTS,
+            )
+            # The file takes its place when it is whole: until then there is nothing to recover.
+            # A SIP trunk's row has about 2 KB: the usual pages, of 4 KB, would be half empty.
+            self._connection.executescript(
+                "PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;"
+            )
+            self._cursor = self._connection.execute(f'CREATE TABLE "{self._table}" ({columns})')
+        except sqlite3.Error as error:  # such as a path that is too long for SQLite
+            raise OSError(str(error)) from None
 
     def template(self, values: Sequence[object]) -> str:
         """Make a statement: SQLite takes a value that stands in it in no time; see `RowTemplates`."""
@@ -63,8 +66,9 @@ def _literal(value: object) -> str:
     if value is GAP:
         return "?"
     if isinstance(value, str):
-        text = value.replace("'", "''").replace("\0", "' || char(0) || '")
-        return f"'{text}'"
+        if "\0" in value:  # which would end the statement
+            return f"CAST(x'{value.encode().hex()}' AS TEXT)"
+        return "'" + value.replace("'", "''") + "'"
     return "NULL" if value is None else repr(value)
 
 

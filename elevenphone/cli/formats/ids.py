@@ -179,7 +179,7 @@ class IdSource:
             if self._column not in (there := parquet.column_names(path)):
                 raise self._lacks_column(there)
             for (phone_number_id,) in parquet.read_columns(path, self._column):
-                yield phone_number_id or ""
+                yield (phone_number_id or "").strip()
         except parquet.ParquetError as error:
             raise self._wrong(str(error)) from None
         except OSError as error:

@@ -60,7 +60,8 @@ def encode_line(lookup: Lookup) -> bytes:
 
 def encode_lines(lookups: Iterable[Lookup]) -> bytes:
     """Write lookups as JSON, one a line."""
-    return printable_json(_ENCODER.encode_lines(map(_document, lookups)))
+    documents = [_document(each) for each in lookups]  # msgspec 0.22 never frees an iterator that it is given
+    return printable_json(_ENCODER.encode_lines(documents))
 
 
 def rounded(seconds: float) -> float:

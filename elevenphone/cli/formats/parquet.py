@@ -43,6 +43,8 @@ def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:
         for column in columns:
             if column not in schema.names:
                 raise ParquetError(f"there is no column {column!r}")
+            if schema.names.count(column) > 1:
+                raise ParquetError(f"there are several columns {column!r}")
             kind = schema.types[schema.names.index(column)]
             if not _is_text(kind):
                 raise ParquetError(f"the column {column!r} is of {kind}, not of text")
@@ -67,7 +69,7 @@ def _opened(path: Path) -> Generator[pyarrow.parquet.ParquetFile]:
             yield file
     except ParquetError:
         raise
-    except (OSError, ValueError, NotImplementedError):  # pyarrow raises any of them for one and the same file
+    except (OSError, ValueError, pyarrow.ArrowException):  # any of them for one and the same file
         raise ParquetError("it is damaged, or of a kind that pyarrow cannot read") from None
 
 
