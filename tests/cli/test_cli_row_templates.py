@@ -119,7 +119,8 @@ def as_csv(value: object) -> str:
 
 @pytest.fixture(autouse=True)
 def few_templates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let templates be forgotten, and some be too long to be kept."""
+    """Let templates be made early and forgotten, and some be too long to be kept."""
+    monkeypatch.setattr(columns, "_ROWS_WORTH_A_TEMPLATE", 2)
     monkeypatch.setattr(columns, "_MOST_TEMPLATES", 2)
     monkeypatch.setattr(columns, "_MOST_SHARED_BYTES", 400)
 

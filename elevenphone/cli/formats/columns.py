@@ -63,14 +63,15 @@ _OF_ERRORS = dict(
         strict=True,
     )
 )
-# What nearly every number, or failure, has for itself.
+# Columns whose values differ between nearly all numbers, or failures.
 _OWN = {"phone_number", "label", "assigned_agent.agent_id", "assigned_agent.agent_name"} | {
     "error_message",
     "request_id",
 }
 _ENCODER = msgspec.json.Encoder()
-# Templates of a kind of lookups that are remembered, and bytes of what the rows of one share.
-_MOST_TEMPLATES, _MOST_SHARED_BYTES = 200, 20_000
+# A template takes as long to make as three rows. So many are remembered of a kind of lookups, and values
+# that rows share are longer only in odd cases.
+_ROWS_WORTH_A_TEMPLATE, _MOST_TEMPLATES, _MOST_SHARED_BYTES = 3, 200, 20_000
 COLUMNS = tuple(TYPES)
 """The columns of a lookup, in their order."""
 
@@ -142,14 +143,15 @@ class _Kind:
 
     Attributes:
         has_raw: As above.
-        own: Takes what each number or error has for itself.
-        shared: Takes what many have: most trunks, for example, have several numbers.
-        widths: Of how many columns each of the latter is the value.
+        own: Takes the values that each number or error has for itself.
+        shared: Takes the values that many share, such as a trunk, which several numbers use.
+        widths: How many columns each shared value fills.
         flags: Places of flags in all values, and `nested`, those of lists and mappings.
-        choose: Chooses the columns from all values and a last one for what is lacking.
-        choose_there: Chooses those that are not lacking, and `choose_own`, those of the lookup alone.
-        templates: What `RowTemplates` makes of shared values, by their JSON; `None` for what came once.
-        bare_template: The same without any shared value.
+        choose: Chooses the columns from all values and a last one, which stands for missing ones.
+        choose_there: Chooses the columns that are not missing, and `choose_own`, those of the lookup alone.
+        seen: How many rows had the same shared values, by the JSON of these.
+        templates: What `RowTemplates` made of these values, by their JSON.
+        bare_template: A template without any shared value.
     """
 
     def __init__(self, subject: msgspec.Struct, names: Sequence[str], *, has_raw: bool) -> None:
@@ -167,7 +169,8 @@ class _Kind:
         self.choose = _chooser([there.index(name) if name in there else -1 for name in names])
         self.choose_there = _chooser([there.index(name) for name in names if name in there])
         self.choose_own = _chooser([there.index(name) for name in names if name in of_lookup])
-        self.templates: dict[bytes, str | None] = {}
+        self.seen: dict[bytes, int] = {}
+        self.templates: dict[bytes, str] = {}
         self.bare_template = ""
 
 
@@ -274,13 +277,14 @@ class RowTemplates(Columns, ABC):
         if template is not None:
             return template, kind.choose_own(own)
         values = self._all(kind, lookup, own, shared)
-        if key in kind.templates:  # A template costs as much as several rows: what comes once gets none.
-            gaps: list[object] = [GAP] * len(own)
-            kind.templates[key] = self.template(kind.choose([*gaps, *values[len(own) :], None]))
-        elif len(key) <= _MOST_SHARED_BYTES:
-            if len(kind.templates) >= _MOST_TEMPLATES:
+        if len(key) <= _MOST_SHARED_BYTES:
+            if key not in kind.seen and len(kind.seen) >= _MOST_TEMPLATES:
+                kind.seen.clear()
                 kind.templates.clear()
-            kind.templates[key] = None
+            kind.seen[key] = kind.seen.get(key, 0) + 1
+            if kind.seen[key] >= _ROWS_WORTH_A_TEMPLATE:
+                gaps: list[object] = [GAP] * len(own)
+                kind.templates[key] = self.template(kind.choose([*gaps, *values[len(own) :], None]))
         if not kind.bare_template:
             kind.bare_template = self.template(kind.choose([*[GAP] * len(values), None]))
         return kind.bare_template, kind.choose_there(values)
