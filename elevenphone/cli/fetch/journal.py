@@ -198,7 +198,7 @@ class Journal:
         rows = [Row.of(lookups, passes=passes) for (passes, _), lookups in near.items()]
         with self._file.transaction():
             self._file.connection.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", rows)
-        self.kept += len(batch)
+        self.kept += sum(len(lookups) for (passes, _), lookups in near.items() if not passes)
         return zip(near.values(), (row.lines for row in rows), strict=True)
 
     def in_order(self, count: int, start: int = 0) -> Iterator[bytes]:
