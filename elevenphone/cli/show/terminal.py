@@ -28,7 +28,13 @@ _PROVIDERS = {"twilio": "Twilio", "exotel": "Exotel", "sip_trunk": "SIP trunk"}
 _WIDEST = 40
 _ROOM_FOR_CARD = 60
 # Columns whose values are never cut, and the width of most of them.
-_WHOLE = {"phone_number": 16, "phone_number_id": 34}
+_WHOLE = {
+    "phone_number": 16,
+    "phone_number_id": 34,
+    "status": 9,
+    "assigned_agent.agent_id": 32,
+    "assigned_agent.branch_id": 34,
+}
 _GAP = 2
 _NARROWEST = 4
 
