@@ -113,10 +113,10 @@ def list_command(
 @select_option
 @access_options(deadline=60.0, each="page")
 def find_command(access: Access, *, numbers: tuple[str, ...], as_json: bool, select: str | None) -> int:
-    """Find numbers by the telephone number.
+    """Find numbers by their telephone number.
 
-    A NUMBER is looked for as it stands first, and then without regard to spaces,
-    dashes and a missing +. The result has its id, agent, label and provider.
+    The command first looks for each NUMBER exactly as written, then without regard
+    to spaces, dashes and a missing +. It shows id, agent, label and provider.
 
     \b
     Examples:
