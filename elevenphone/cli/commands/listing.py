@@ -82,7 +82,7 @@ def list_command(
     if ids_only and (as_json or select is not None or output is not None or format_ is not None):
         raise click.UsageError("--ids prints ids alone: leave --json, --select, --output and --format out.")
     from elevenphone.cli.formats.columns import selection_of  # noqa: PLC0415 - slow, as below
-    from elevenphone.cli.formats.files import target_of  # noqa: PLC0415
+    from elevenphone.cli.formats.files import require_place, target_of  # noqa: PLC0415
     from elevenphone.cli.show.results import into, on_output  # noqa: PLC0415
 
     selection = selection_of(select, no_agent=no_agent, of_numbers=True)
@@ -90,6 +90,7 @@ def list_command(
     if output is not None or format_ is not None:
         target = target_of(output or "-", format_)
         access.refuse_same(OUT=target.path)
+        require_place(target)
         if not target.is_stream and target.file.exists() and not force:
             raise Refusal(f"'{target.path}' exists: give --force to overwrite it.")
     given = {name: value for name, value in filters.items() if value is not None}

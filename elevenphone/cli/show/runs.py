@@ -18,7 +18,7 @@ from rich.text import Text
 
 from elevenphone import ClientStats
 from elevenphone.cli.errors import ExitCode, OutputError
-from elevenphone.cli.formats.files import is_stream, whole_file
+from elevenphone.cli.formats.files import is_stream, require_directory, whole_file
 from elevenphone.cli.shell import Shell
 from elevenphone.cli.show.results import Tally
 from elevenphone.cli.show.terminal import provider_name
@@ -237,6 +237,7 @@ def write_summary(
         shell.errors.flush()
         return
     path = Path(place)
+    require_directory(path)
     try:
         with path.open("wb", 0) if is_stream(path) else whole_file(path, replace=True) as file:
             file.write(line)
