@@ -234,6 +234,22 @@ def test_a_bar_and_its_counts_are_drawn_in_the_same_place(columns: int) -> None:
     assert drawings[-1] == ""  # cleared
 
 
+@pytest.mark.parametrize(("columns", "end"), [(30, "0/s"), (38, "0/s"), (60, " left")])
+def test_the_line_of_a_bar_that_is_too_narrow_has_no_cut_words(columns: int, end: str) -> None:
+    now = 100.0
+    console = Console(file=io.StringIO(), width=columns, force_terminal=True, legacy_windows=False)
+    assert isinstance(console.file, io.StringIO)
+    progress = BarProgress(console, 1_000_000, clock=lambda: now)
+    tally = Tally()
+    tally.found = 500_000
+    now = 5_100.0
+    progress.update(tally, STATS)
+    first = Text.from_ansi(console.file.getvalue()).plain.split("\n")[0]
+    assert first.startswith("500,000/1,000,000") or "━" in first
+    assert first.endswith(end)
+    assert len(first) < columns
+
+
 def test_a_bar_is_cleared_and_drawn_by_one_write() -> None:
     writes: list[str] = []
 

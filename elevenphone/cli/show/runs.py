@@ -104,7 +104,8 @@ class BarProgress(_ConsoleProgress):
         if not self._total:
             return Text(words)
         if (rate := self._rate(tally)) > 0:
-            words += f"  {timedelta(seconds=int((self._total - tally.done) / rate))} left"
+            left = f"  {timedelta(seconds=int((self._total - tally.done) / rate))} left"
+            words += left if len(words + left) <= width else ""
         bar = min(width - len(words) - 1, _WIDEST_BAR)
         if bar < _NARROWEST_BAR:
             return Text(words[:width])
