@@ -154,6 +154,10 @@ class _Listing:
         async with self._access.client() as client:
             async for number in self._numbers(client, filters):
                 self._take(number)
+        if not (self._shown or self._faulty) and self._shell.output_is_terminal:
+            is_filtered = filters or self._selection.no_agent
+            none = "no number passes the filters" if is_filtered else "the workspace has no numbers"
+            self._shell.say(f"elevenphone: {none}. Check --region too.")
         return ExitCode.SOME_FAILED if self._faulty else ExitCode.ALL_FOUND
 
     async def show_dialled(self, numbers: Sequence[str]) -> ExitCode:
