@@ -139,7 +139,7 @@ def _ended_by(shell: Shell, error: BaseException) -> ExitCode:
             if isinstance(error, click.UsageError) and error.ctx is not None:
                 help_ = f"Try '{error.ctx.command_path} --help' for help."
                 shell.errors.write(f"{error.ctx.get_usage()}\n{help_}\n\n")
-            message = error.format_message()
+            message = error.format_message().expandtabs(2)
         case ElevenPhoneError():
             message = explained(error)
         case OSError() if error.errno in {errno.EMFILE, errno.ENFILE}:

@@ -273,6 +273,7 @@ def test_a_summary_as_json_says_how_the_run_ended(api: Api, tmp_path: Path) -> N
     providers = {api.emulator.number(each).provider for each in known}
     assert providers == set(msgspec.convert(first["providers"], dict[str, int]))
     assert read()["ended"] == "refused"
+    assert read("-o", str(tmp_path / "absent" / "out.csv"))["ended"] == "output_failed"
     again = read("--resume")
     assert [again[name] for name in ("ended", "done", "before", "found", "requests")] == [
         "complete",

@@ -73,4 +73,4 @@ async def test_a_queue_of_the_server_is_named_as_what_holds_the_run(tmp_path: Pa
     ):
         with fetching_of(400, client, tmp_path, notes.append) as run:
             await run.run()
-    assert any("more would only wait there" in note for note in notes)
+    assert any(" at once; more would only wait there" in note for note in notes)

@@ -283,3 +283,22 @@ def test_selected_fields_are_stacked_where_rows_would_cut_the_status(api: Api) -
     ):
         ended = run_shown("get", *api.ids[:2], "--select", fields, columns=columns, variables=api.variables)
         assert shown in ended.output
+
+
+@pytest.mark.parametrize("columns", [40, 120])
+def test_a_terminal_without_escapes_is_as_wide_as_it_says(api: Api, columns: int) -> None:
+    def shown(terminal: str) -> str:
+        variables = {**api.variables, "TERM": terminal}
+        return run_shown("get", *api.ids[:3], columns=columns, variables=variables).output
+
+    assert shown("dumb") == shown("xterm")
+
+
+def test_a_selected_agent_id_is_whole_at_every_width(api: Api) -> None:
+    shown = run("get", "--select", "assigned_agent.agent_id", *api.ids[:20], **api.variables)
+    agents = {line["assigned_agent.agent_id"] for line in map(json.loads, shown.output.splitlines())} - {None}
+    assert any(len(agent) > 30 for agent in agents)
+    fields = "phone_number,label,assigned_agent.agent_id"
+    for columns in (40, 80, 110, 120):
+        ended = run_shown("get", "--select", fields, *api.ids[:20], columns=columns, variables=api.variables)
+        assert all(agent in ended.output for agent in agents)

@@ -28,6 +28,14 @@ def test_numbers_are_rows_on_a_terminal_and_lines_elsewhere(api: Api) -> None:
     assert [line["label"] for line in lines] == [each.label for each in numbers_of(api)]
 
 
+def test_an_empty_list_is_explained_on_a_terminal(api: Api) -> None:
+    filters = ("--label", "a label that no number has")
+    shown = run_shown("list", *filters, variables=api.variables)
+    assert (shown.code, shown.output) == (0, "")
+    assert shown.errors == "elevenphone: no number passes the filters. Check --region too.\n"
+    assert run("list", *filters, **api.variables) == (0, "", "")
+
+
 def test_options_are_filters_of_the_request(api: Api) -> None:
     options = {
         "search": "x",

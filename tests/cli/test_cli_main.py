@@ -106,6 +106,10 @@ def test_wrong_usage_is_reported(arguments: tuple[str, ...]) -> None:
     assert ended.errors.startswith("Usage: elevenphone")
 
 
+def test_the_choices_of_a_missing_argument_are_indented() -> None:
+    assert "\n  powershell" in run("completion").errors
+
+
 @pytest.mark.parametrize(
     ("typed", "suggestion"),
     [(("fech",), "'fetch'"), (("dotcor",), "'doctor'"), (("fetch", "--resum"), "--resume")],

@@ -71,7 +71,8 @@ def test_a_refusal_is_explained_and_leaves_all_files_as_they_are(
     before = contents(folder)
     ended = run("fetch", *arguments, **api.variables)
     assert ended.code == code, ended.errors
-    assert complaint in ended.errors
+    assert ended.errors.count(complaint) == 1
+    assert ended.errors.count("cannot write") <= 1
     assert contents(folder) == before
 
 

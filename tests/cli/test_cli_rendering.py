@@ -193,7 +193,9 @@ def test_a_tally_counts_what_was_found() -> None:
     tally.add(Failed(2, "phnum_3", 3, 0.1, RequestTimeoutError()))
     assert (tally.found, tally.not_found, tally.failed, tally.done) == (1, 1, 1, 3)
     assert "Twilio" in shown(provider_table(tally))
-    assert "connections" in shown(outcome_table(tally, STATS))
+    outcome = shown(outcome_table(tally, STATS)).splitlines()
+    assert "  connections  3" in outcome
+    assert outcome == [line.rstrip() for line in outcome]
 
 
 def test_a_line_every_two_seconds_at_most() -> None:
@@ -230,6 +232,39 @@ def test_a_bar_and_its_counts_are_drawn_in_the_same_place(columns: int) -> None:
     assert "no lookup has been answered for 5 s" in " ".join(plain)
     assert max(map(len, plain)) < columns
     assert drawings[-1] == ""  # cleared
+
+
+@pytest.mark.parametrize(("columns", "end"), [(30, "0/s"), (38, "0/s"), (60, " left")])
+def test_the_line_of_a_bar_that_is_too_narrow_has_no_cut_words(columns: int, end: str) -> None:
+    now = 100.0
+    console = Console(file=io.StringIO(), width=columns, force_terminal=True, legacy_windows=False)
+    assert isinstance(console.file, io.StringIO)
+    progress = BarProgress(console, 1_000_000, clock=lambda: now)
+    tally = Tally()
+    tally.found = 500_000
+    now = 5_100.0
+    progress.update(tally, STATS)
+    first = Text.from_ansi(console.file.getvalue()).plain.split("\n")[0]
+    assert first.startswith("500,000/1,000,000") or "━" in first
+    assert first.endswith(end)
+    assert len(first) < columns
+
+
+def test_a_bar_is_cleared_and_drawn_by_one_write() -> None:
+    writes: list[str] = []
+
+    class Terminal(io.StringIO):
+        def write(self, text: str, /) -> int:
+            writes.append(text)
+            return len(text)
+
+    progress = BarProgress(Console(file=Terminal(), width=80, force_terminal=True, legacy_windows=False), 50)
+    progress.update(Tally(), STATS)
+    writes.clear()
+    progress.update(Tally(), STATS)
+    (only,) = filter(None, writes)
+    assert only.startswith("\r\x1b[1A\x1b[J")
+    assert "0/50" in only
 
 
 def test_a_terminal_that_was_narrowed_is_cleared_of_the_lines_that_it_wrapped() -> None:

@@ -156,7 +156,8 @@ def test_another_input_is_refused(fetch: Fetch) -> None:
         fetch.write(changed)
         code, errors = fetch.run("--resume")
         assert (code, errors.count("\n")) == (2, 1)
-        assert "input has changed" in errors
+        assert "input has changed: it had " in errors
+        assert ("has other ids." in errors) == (len(changed) == len(fetch.ids))
     piped = "\n".join(fetch.ids[::-1][1:])
     code, errors = fetch.run("--resume", source="-", given=piped)
     assert code == 2

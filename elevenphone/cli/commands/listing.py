@@ -82,7 +82,7 @@ def list_command(
     if ids_only and (as_json or select is not None or output is not None or format_ is not None):
         raise click.UsageError("--ids prints ids alone: leave --json, --select, --output and --format out.")
     from elevenphone.cli.formats.columns import selection_of  # noqa: PLC0415 - slow, as below
-    from elevenphone.cli.formats.files import target_of  # noqa: PLC0415
+    from elevenphone.cli.formats.files import require_place, target_of  # noqa: PLC0415
     from elevenphone.cli.show.results import into, on_output  # noqa: PLC0415
 
     selection = selection_of(select, no_agent=no_agent, of_numbers=True)
@@ -90,6 +90,7 @@ def list_command(
     if output is not None or format_ is not None:
         target = target_of(output or "-", format_)
         access.refuse_same(OUT=target.path)
+        require_place(target)
         if not target.is_stream and target.file.exists() and not force:
             raise Refusal(f"'{target.path}' exists: give --force to overwrite it.")
     given = {name: value for name, value in filters.items() if value is not None}
@@ -113,10 +114,10 @@ def list_command(
 @select_option
 @access_options(deadline=60.0, each="page")
 def find_command(access: Access, *, numbers: tuple[str, ...], as_json: bool, select: str | None) -> int:
-    """Find numbers by the telephone number.
+    """Find numbers by their telephone number.
 
-    A NUMBER is looked for as it stands first, and then without regard to spaces,
-    dashes and a missing +. The result has its id, agent, label and provider.
+    The command first looks for each NUMBER exactly as written, then without regard
+    to spaces, dashes and a missing +. It shows id, agent, label and provider.
 
     \b
     Examples:
@@ -153,6 +154,10 @@ class _Listing:
         async with self._access.client() as client:
             async for number in self._numbers(client, filters):
                 self._take(number)
+        if not (self._shown or self._faulty) and self._shell.output_is_terminal:
+            is_filtered = filters or self._selection.no_agent
+            none = "no number passes the filters" if is_filtered else "the workspace has no numbers"
+            self._shell.say(f"elevenphone: {none}. Check --region too.")
         return ExitCode.SOME_FAILED if self._faulty else ExitCode.ALL_FOUND
 
     async def show_dialled(self, numbers: Sequence[str]) -> ExitCode:

@@ -234,5 +234,5 @@ class Fetching:
             return f"no lookup has been answered for {silence:.0f} s{self._trouble}"
         if self._client.stats.held_by_queue:
             limit = self._client.stats.concurrency_limit
-            return f"the server works on about {limit} at once, more would only wait there"
+            return f"the server works on about {limit} at once; more would only wait there"
         return ""

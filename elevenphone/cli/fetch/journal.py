@@ -198,7 +198,7 @@ class Journal:
         rows = [Row.of(lookups, passes=passes) for (passes, _), lookups in near.items()]
         with self._file.transaction():
             self._file.connection.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", rows)
-        self.kept += len(batch)
+        self.kept += sum(len(lookups) for (passes, _), lookups in near.items() if not passes)
         return zip(near.values(), (row.lines for row in rows), strict=True)
 
     def in_order(self, count: int, start: int = 0) -> Iterator[bytes]:
@@ -288,8 +288,9 @@ def _compare(then: Header, now: Header) -> None:
             "--resume needs the same server; --force starts over."
         )
     if None not in (then.digest, now.digest) and (then.ids, then.digest) != (now.ids, now.digest):
+        now_has = "other ids" if then.ids == now.ids else f"{now.ids:,}"
         raise ChangedError(
-            f"the input has changed: there were {then.ids:,} ids, and now {now.ids:,} or others. "
+            f"the input has changed: it had {then.ids:,} ids, and now has {now_has}. "
             "--resume needs the same input; --force starts over."
         )
 

@@ -12,7 +12,13 @@ from elevenphone._records import encodable
 from elevenphone.cli.errors import OutputError, Refusal
 from elevenphone.cli.fetch.journal import ChangedError, Journal
 from elevenphone.cli.formats.columns import Selection
-from elevenphone.cli.formats.files import Target, beside_a_database, read_back, require_directory
+from elevenphone.cli.formats.files import (
+    Target,
+    beside_a_database,
+    read_back,
+    require_directory,
+    require_place,
+)
 from elevenphone.cli.formats.ids import IdSource
 from elevenphone.cli.formats.rows import without_nul
 
@@ -62,6 +68,7 @@ def check_places(order: Order) -> None:
     target = order.target
     if order.summary_file is not None:
         require_directory(order.summary_file)
+    require_place(target)
     if target.is_stream:
         if order.resume:
             raise Refusal("a stream cannot be resumed: give a file, or leave --resume out.")

@@ -57,7 +57,8 @@ def run_fetch(access: Access, settings: ClientSettings, order: Order) -> ExitCod
         try:
             fetch.write_summary(exit_code_of(error))
         except OutputError as another:  # what ended the run is more important
-            error.add_note(f"elevenphone: {another}")
+            if str(another) != str(error):
+                error.add_note(f"elevenphone: {another}")
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

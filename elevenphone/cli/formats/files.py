@@ -51,7 +51,7 @@ def target_of(output: str, given: Format | None) -> Target:
 
     Raises:
         click.UsageError: They do not fit.
-        OutputError: There is a directory in its place, or none around it.
+        OutputError: There is a directory in its place.
     """
     if output in {"-", "/dev/stdout"}:
         return _stream(None, given)
@@ -68,10 +68,21 @@ def target_of(output: str, given: Format | None) -> Target:
             f"cannot tell the format of '{output}': end it in .jsonl, .csv, .parquet or .db, "
             "or give --format."
         )
-    require_directory(path)
-    if chosen == "db":
-        _refuse_open_database(path)
     return Target(path, chosen, is_stream=False)
+
+
+def require_place(target: Target) -> None:
+    """See that the output can be put in its place, before the work for it is done.
+
+    Raises:
+        OutputError: There is no directory for it.
+        Refusal: It is a database that is open.
+    """
+    if target.is_stream:
+        return
+    require_directory(target.file)
+    if target.format == "db":
+        _refuse_open_database(target.file)
 
 
 def _stream(path: Path | None, given: Format | None) -> Target:

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from elevenphone import ClientStats
 from elevenphone.cli.errors import ExitCode, OutputError
-from elevenphone.cli.formats.files import is_stream, whole_file
+from elevenphone.cli.formats.files import is_stream, require_directory, whole_file
 from elevenphone.cli.shell import Shell
 from elevenphone.cli.show.results import Tally
 from elevenphone.cli.show.terminal import provider_name
@@ -104,7 +104,8 @@ class BarProgress(_ConsoleProgress):
         if not self._total:
             return Text(words)
         if (rate := self._rate(tally)) > 0:
-            words += f"  {timedelta(seconds=int((self._total - tally.done) / rate))} left"
+            left = f"  {timedelta(seconds=int((self._total - tally.done) / rate))} left"
+            words += left if len(words + left) <= width else ""
         bar = min(width - len(words) - 1, _WIDEST_BAR)
         if bar < _NARROWEST_BAR:
             return Text(words[:width])
@@ -115,9 +116,10 @@ class BarProgress(_ConsoleProgress):
     def _draw(self, lines: list[Text]) -> None:
         # The terminal may have become narrower, and the lines that were drawn may have become several.
         rows = sum(-(-max(cell_len(line.plain), 1) // self._console.width) for line in self._drawn)
-        if self._drawn:
-            self._console.file.write(_UP_AND_CLEAR.format(rows - 1) if rows > 1 else _CLEAR)
-        self._console.print(Text("\n").join(lines), end="", soft_wrap=True)
+        clear = (_UP_AND_CLEAR.format(rows - 1) if rows > 1 else _CLEAR) if self._drawn else ""
+        with self._console.capture() as drawn:
+            self._console.print(Text("\n").join(lines), end="", soft_wrap=True)
+        self._console.file.write(clear + drawn.get())  # at once, or the bar flickers
         self._console.file.flush()
         self._drawn = lines
 
@@ -169,7 +171,6 @@ def outcome_table(tally: Tally, stats: ClientStats, notes: Mapping[str, str] | N
     table = Table.grid(padding=(0, 2))
     table.add_column(min_width=13)
     table.add_column(justify="right")
-    table.add_column(style="dim")
     lines = {
         "found": (tally.found, "green"),
         "not found": (tally.not_found, "yellow" if tally.not_found else ""),
@@ -180,7 +181,8 @@ def outcome_table(tally: Tally, stats: ClientStats, notes: Mapping[str, str] | N
         "connections": (stats.connections_opened, ""),
     }
     for name, (count, style) in lines.items():
-        table.add_row(f"  {name}", Text(f"{count:,}", style=style), (notes or {}).get(name, ""))
+        note = [Text(notes.get(name, ""), style="dim")] if notes else []
+        table.add_row(f"  {name}", Text(f"{count:,}", style=style), *note)
     return table
 
 
@@ -236,6 +238,7 @@ def write_summary(
         shell.errors.flush()
         return
     path = Path(place)
+    require_directory(path)
     try:
         with path.open("wb", 0) if is_stream(path) else whole_file(path, replace=True) as file:
             file.write(line)

@@ -11,7 +11,7 @@ from typing import NamedTuple, TextIO
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleDimensions, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -28,7 +28,13 @@ _PROVIDERS = {"twilio": "Twilio", "exotel": "Exotel", "sip_trunk": "SIP trunk"}
 _WIDEST = 40
 _ROOM_FOR_CARD = 60
 # Columns whose values are never cut, and the width of most of them.
-_WHOLE = {"phone_number": 16, "phone_number_id": 34}
+_WHOLE = {
+    "phone_number": 16,
+    "phone_number_id": 34,
+    "status": 9,
+    "assigned_agent.agent_id": 32,
+    "assigned_agent.branch_id": 34,
+}
 _GAP = 2
 _NARROWEST = 4
 
@@ -49,7 +55,10 @@ def error_console(shell: Shell) -> Console:
 
 
 def _console(shell: Shell, stream: TextIO) -> Console:
-    return _Console(file=stream, markup=False, highlight=False, emoji=False, _environ=shell.environment)
+    console = _Console(file=stream, markup=False, highlight=False, emoji=False, _environ=shell.environment)
+    if console.is_dumb_terminal:  # which Rich takes to have 80 columns
+        console.size = ConsoleDimensions(shell.width, console.height)
+    return console
 
 
 class Column(NamedTuple):
