@@ -10,7 +10,7 @@ from elevenphone.transport import Response
 
 _T = TypeVar("_T")
 
-# A shorter key is no secret, and many answers contain it by chance.
+# A shorter key is not a secret, and many answers contain it by chance.
 _SHORTEST_SECRET = 8
 _REDACTED = "[API key]"
 _REDACTED_BYTES = _REDACTED.encode()

@@ -257,7 +257,7 @@ class Limits:
     def _pause(self, now: float, seconds: float, error: StatusError) -> None:
         # Only forward: a request that waits for the later time must not start at the earlier one.
         resumes_at = now + min(seconds, LONGEST_PAUSE)
-        # No wait is no pause: the requests in flight were not sent before its end.
+        # Without a wait there is no pause: the requests in flight were not sent before its end.
         if seconds > 0 and resumes_at > self.resumes_at:
             self.resumes_at, self.paused_by = resumes_at, error
 

@@ -215,7 +215,7 @@ class _LogFile(logging.FileHandler):
 
 
 def _proxy(text: str, origin: str) -> SplitResult:
-    with contextlib.suppress(ValueError):  # half an IPv6 address, or a port that is no number
+    with contextlib.suppress(ValueError):  # half an IPv6 address, or a port that is not a number
         url = urlsplit(text)
         if url.scheme in {"http", "https"} and url.hostname and url.port != 0:
             return url

@@ -105,7 +105,7 @@ def exit_code_of(error: BaseException) -> ExitCode:
     """Choose the exit code of a command that ends with an exception.
 
     Raises:
-        BaseException: `error` itself, if it is no way for a command to end.
+        BaseException: `error` itself, if no command ends with it.
     """
     match error:
         case KeyboardInterrupt():

@@ -125,7 +125,7 @@ def bad_gateway_page() -> Answer:
 
 
 def not_found() -> Answer:
-    """Answer for a path that is no route."""
+    """Answer for a path that no route has."""
     return Answer(404, _encode({"detail": "Not Found"}))
 
 

@@ -43,7 +43,7 @@ class Exchange:
     Attributes:
         request: The request as aiohttp read it.
         connection: The connection that it came on.
-        target: What it asks for; `None` if its path is no route.
+        target: What it asks for; `None` if no route has its path.
         request_id: The id that its answer is given.
         record: Where its status is written down, if requests are recorded.
     """

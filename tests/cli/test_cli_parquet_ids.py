@@ -67,8 +67,8 @@ GOOD = made(phone_number_id=["phnum_1"] * 1_000)
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"phone_number_id\nphnum_1\n", "it is no Parquet file: give it an ending that fits, such as .csv"),
-        (b"x", "it is no Parquet file: give it an ending that fits, such as .csv"),
+        (b"phone_number_id\nphnum_1\n", "it is not a Parquet file: give it an ending that fits, such as .csv"),
+        (b"x", "it is not a Parquet file: give it an ending that fits, such as .csv"),
         (b"", "it is empty"),
         (GOOD[:-20], "it is cut short"),
         (b"PAR1", "it is damaged, or of a kind that pyarrow cannot read"),

@@ -36,7 +36,7 @@ class Target(NamedTuple):
 
     @property
     def file(self) -> Path:
-        """The file of a target that is no stream."""
+        """The file of a target that is not a stream."""
         assert self.path is not None  # noqa: S101 - a file has a path
         return self.path
 

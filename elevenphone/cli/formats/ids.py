@@ -20,7 +20,7 @@ DEFAULT_COLUMN = "phone_number_id"
 _TABLES = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet"}
 _DELIMITERS = ",;\t|"
 _PIECE_BYTES = 65_536
-# A JSON array of millions of ids may be one line; what is longer is no list, and must not fill the memory.
+# A JSON array of millions of ids may be one line; what is longer is not a list, and must not fill the memory.
 _LONGEST_LINE = 134_217_728
 # Bytes at the start that tell a form.
 _LONGEST_MARK = 4
@@ -129,7 +129,7 @@ class IdSource:
             for element in array:
                 yield self._field(element) if isinstance(element, dict) else (element or "").strip()
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            problem = f"it is no JSON array of ids, or of objects with a text {self._column!r}: {error}"
+            problem = f"it is not a JSON array of ids, or of objects with a text {self._column!r}: {error}"
             raise self._wrong(problem) from None
 
     def _json_ids(self, lines: Iterator[str]) -> Iterator[str]:
@@ -199,12 +199,12 @@ class IdSource:
             carried.append(rest)
             length += len(rest)
             if length > _LONGEST_LINE:
-                raise self._wrong("it has a line longer than 128 MiB, and so is no list of ids")
+                raise self._wrong("it has a line longer than 128 MiB, and so is not a list of ids")
         if last := b"".join(carried):
             yield last.decode(errors="surrogateescape")
 
     def _checked(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Refuse a file that is no text, by its beginning."""
+        """Refuse a file that is not text, by its beginning."""
         first = _start_of(pieces)
         if first.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise self._wrong("it is UTF-16: save it as UTF-8")

@@ -28,7 +28,7 @@ _MARK_OF_ENCRYPTED = b"PARE"
 
 
 class ParquetError(ValueError):
-    """A file is no Parquet, or a column of it is no text."""
+    """A file is not Parquet, or one of its columns is not text."""
 
 
 def read_columns(path: Path, *columns: str) -> Iterator[tuple[str | None, ...]]:
@@ -74,7 +74,7 @@ def _opened(path: Path) -> Generator[pyarrow.parquet.ParquetFile]:
 
 
 def _require_parquet(path: Path) -> None:
-    """Refuse what is no whole Parquet file, by its first and last bytes."""
+    """Refuse what is not a whole Parquet file, by its first and last bytes."""
     with path.open("rb") as file:
         start = file.read(len(_MARK))
         size = file.seek(0, os.SEEK_END)
@@ -87,7 +87,7 @@ def _require_parquet(path: Path) -> None:
     if start == _MARK_OF_ENCRYPTED:
         raise ParquetError("it is encrypted")
     if start != _MARK:
-        raise ParquetError("it is no Parquet file: give it an ending that fits, such as .csv")
+        raise ParquetError("it is not a Parquet file: give it an ending that fits, such as .csv")
     if end != _MARK:
         raise ParquetError("it is cut short")
 
