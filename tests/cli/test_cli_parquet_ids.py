@@ -67,7 +67,7 @@ GOOD = made(phone_number_id=["phnum_1"] * 1_000)
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"phone_number_id\nphnum_1\n", "it is not a Parquet file: give it an ending that fits, such as .csv"),
+        (b"phone_number_id\nphnum_1", "it is not a Parquet file: give it an ending that fits, such as .csv"),
         (b"x", "it is not a Parquet file: give it an ending that fits, such as .csv"),
         (b"", "it is empty"),
         (GOOD[:-20], "it is cut short"),
