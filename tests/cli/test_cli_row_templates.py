@@ -146,7 +146,7 @@ def test_a_database_has_of_each_lookup_what_it_has_alone(
         path = Path(folder) / "out.db"
         with path.open("wb") as file, rows_of("db", file, Selection(names)) as rows:
             for each in lookups:
-                rows.add(each)
+                rows.add([(each, None)])
         with closing(sqlite3.connect(path)) as database:
             read = database.execute("SELECT * FROM lookups ORDER BY rowid").fetchall()
     wanted = [flat(each, names) for each in lookups]
@@ -171,7 +171,7 @@ def test_a_database_takes_much_that_needs_care(
     name = "assigned_agent.environment"
     with path.open("wb") as file, rows_of("db", file, Selection((name,))) as rows:
         for index in range(4):
-            rows.add(lookup(index, "phnum_1", number))
+            rows.add([(lookup(index, "phnum_1", number), None)])
     with closing(sqlite3.connect(path)) as database:
         read = database.execute("SELECT * FROM lookups").fetchall()
     assert read == [(text,)] * 4

@@ -8,7 +8,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
@@ -167,9 +167,13 @@ class FileSink(Sink):
     def _follow(self, lookups: list[Lookup], lines: list[bytes]) -> None:
         answers = zip(lookups, lines, strict=True)
         self._early.update(zip(map(_index, lookups), answers, strict=True))
+        turn: list[tuple[Lookup, bytes]] = []
+        while (answer := self._early.pop(self._next + len(turn), None)) is not None:
+            turn.append(answer)
+        self._next += len(turn)
         try:
-            while (answer := self._early.pop(self._next, None)) is not None:
-                self._export(*answer)
+            if turn:
+                self._export(turn)
         except OSError:  # such as a full disk; the journal has the answers, so `complete` begins again
             self.close()
         if len(self._early) > _MOST_EARLY:
@@ -196,8 +200,7 @@ class FileSink(Sink):
             if self._target.format == "jsonl" and self._selection == Selection() and self._failed is None:
                 self._file.writelines(lines)  # as they are
                 return
-            for line in lines:
-                self._export(decode_line(line), line)
+            self._export((decode_line(line), line) for line in lines)
 
     def close(self) -> None:
         """Delete the files if they are not complete."""
@@ -207,12 +210,17 @@ class FileSink(Sink):
             with contextlib.suppress(OutputError):
                 files.__exit__(OSError, OSError(), None)
 
-    def _export(self, lookup: Lookup, line: bytes) -> None:
-        self._next += 1
-        if self._selection.takes(lookup):
-            self._rows.add(lookup, line)
-        if self._failed is not None and isinstance(lookup, Failed):
-            self._failed.write(line)
+    def _export(self, answers: Iterable[tuple[Lookup, bytes]]) -> None:
+        if self._failed is not None or self._selection.no_agent:
+            answers = self._taken(answers)
+        self._rows.add(answers)
+
+    def _taken(self, answers: Iterable[tuple[Lookup, bytes]]) -> Iterator[tuple[Lookup, bytes]]:
+        for lookup, line in answers:
+            if self._failed is not None and isinstance(lookup, Failed):
+                self._failed.write(line)
+            if self._selection.takes(lookup):
+                yield lookup, line
 
 
 class _Output(NamedTuple):

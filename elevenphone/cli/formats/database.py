@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from elevenphone.cli.formats.columns import GAP, TYPES, RowTemplates, Selection
-from elevenphone.lookups import Lookup
+from elevenphone.cli.formats.lines import Answer
 
 _FLAGS: dict[object, object] = {True: 1, False: 0}
 _SQL_TYPES: dict[object, str] = {int: "INTEGER", bool: "INTEGER", float: "REAL"}
@@ -46,20 +46,22 @@ class DatabaseRows(RowTemplates):
         literals = ", ".join(map(_literal, values))
         return f'INSERT INTO "{self._table}" VALUES ({literals})'  # noqa: S608 - every value is quoted
 
-    def add(self, lookup: Lookup, line: bytes | None = None) -> None:
-        """Write one row."""
-        self._execute(*self.row(lookup, line))
+    def add(self, answers: Iterable[Answer]) -> None:
+        """Write rows."""
+        execute = self._cursor.execute
+        try:
+            for lookup, line in answers:
+                execute(*self.row(lookup, line))
+        except sqlite3.Error as error:
+            raise OSError(str(error)) from None
 
     def close(self) -> None:
         """Make the file whole."""
         with closing(self._connection):
-            self._execute("COMMIT", ())
-
-    def _execute(self, statement: str, values: tuple[object, ...]) -> None:
-        try:
-            self._cursor.execute(statement, values)
-        except sqlite3.Error as error:
-            raise OSError(str(error)) from None
+            try:
+                self._cursor.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise OSError(str(error)) from None
 
 
 def _literal(value: object) -> str:

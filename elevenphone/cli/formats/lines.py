@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -51,6 +52,10 @@ _CLASSES: dict[str, type[ElevenPhoneError]] = {
     for value in vars(errors).values()
     if isinstance(value, type) and issubclass(value, ElevenPhoneError)
 }
+
+
+Answer: TypeAlias = tuple[Lookup, bytes | None]
+"""A lookup, and the same as `encode_line` writes it, where that is at hand."""
 
 
 def encode_line(lookup: Lookup) -> bytes:
@@ -107,18 +112,15 @@ def _decode_other(line: bytes) -> Found:
 
 
 def _document(lookup: Lookup) -> _Line | _OtherLine:
-    common = (
-        lookup.index,
-        encodable(lookup.phone_number_id),
-        status_of(lookup),
-        lookup.attempts,
-        rounded(lookup.elapsed),
-    )
+    phone_number_id, elapsed = encodable(lookup.phone_number_id), rounded(lookup.elapsed)
     if not isinstance(lookup, Found):
-        return _Line(*common, error=error_document(lookup.error))
+        error = error_document(lookup.error)
+        status = status_of(lookup)
+        return _Line(lookup.index, phone_number_id, status, lookup.attempts, elapsed, error=error)
     if isinstance(lookup.number, OtherPhoneNumber):
-        return _OtherLine(*common, msgspec.Raw(_on_one_line(lookup.number.raw)))
-    return _Line(*common, lookup.number)
+        raw = msgspec.Raw(_on_one_line(lookup.number.raw))
+        return _OtherLine(lookup.index, phone_number_id, "found", lookup.attempts, elapsed, raw)
+    return _Line(lookup.index, phone_number_id, "found", lookup.attempts, elapsed, lookup.number)
 
 
 def _on_one_line(body: bytes) -> bytes:

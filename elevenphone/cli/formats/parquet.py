@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -18,7 +18,7 @@ except ModuleNotFoundError:
 
 from elevenphone.arrow import SCHEMA, record_batch
 from elevenphone.cli.formats.columns import NUMBER_COLUMNS, Selection
-from elevenphone.cli.formats.lines import decode_line
+from elevenphone.cli.formats.lines import Answer, decode_line
 from elevenphone.lookups import Lookup
 
 _ROWS = 10_000
@@ -111,12 +111,13 @@ class ParquetRows:
         self._waiting: list[Lookup] = []
         self._writer = pyarrow.parquet.ParquetWriter(file, self._table([]).schema)
 
-    def add(self, lookup: Lookup, line: bytes | None = None) -> None:
-        """Write one row, with the others of its group."""
-        # As the line has it, so that a resumed run makes the same file as one that nobody interrupted.
-        self._waiting.append(lookup if line is None else decode_line(line))
-        if len(self._waiting) >= _ROWS:
-            self._write()
+    def add(self, answers: Iterable[Answer]) -> None:
+        """Write rows, many at a time."""
+        for lookup, line in answers:
+            # As the line has it, so that a resumed run makes the same file as one that nobody interrupted.
+            self._waiting.append(lookup if line is None else decode_line(line))
+            if len(self._waiting) >= _ROWS:
+                self._write()
 
     def close(self) -> None:
         """Write the rest, and the footer."""

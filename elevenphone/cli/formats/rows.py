@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from itertools import starmap
 from typing import BinaryIO, Literal, Protocol, TypeAlias
 
 import msgspec
 
 from elevenphone.cli.formats.columns import GAP, Columns, RowTemplates, Selection
-from elevenphone.cli.formats.lines import encode_line
+from elevenphone.cli.formats.lines import Answer, encode_line
 from elevenphone.cli.text import printable_json
 from elevenphone.lookups import Found, Lookup
 from elevenphone.models import encode
@@ -119,8 +120,8 @@ def text_form(format_: Format, selection: Selection) -> TextForm:
 class Rows(Protocol):
     """Writes lookups into a file."""
 
-    def add(self, lookup: Lookup, line: bytes | None = None) -> None:
-        """Write one; `line` as for `TextForm.encode`."""
+    def add(self, answers: Iterable[Answer]) -> None:
+        """Write rows."""
         ...
 
     def close(self) -> None:
@@ -134,8 +135,8 @@ class _TextRows:
         self._form = form
         file.write(form.header)
 
-    def add(self, lookup: Lookup, line: bytes | None = None) -> None:
-        self._file.write(self._form.encode(lookup, line))
+    def add(self, answers: Iterable[Answer]) -> None:
+        self._file.writelines(starmap(self._form.encode, answers))
 
     def close(self) -> None:
         pass

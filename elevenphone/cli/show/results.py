@@ -148,7 +148,7 @@ def into(shell: Shell, target: Target, selection: Selection, *, replace: bool) -
         return
     opened = _pipe(target.path) if target.is_stream else whole_file(target.path, replace=replace)
     with opened as file, rows_of(target.format, file, selection) as rows:
-        yield rows.add
+        yield lambda lookup: rows.add([(lookup, None)])
 
 
 @contextlib.contextmanager
