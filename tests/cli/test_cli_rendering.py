@@ -194,7 +194,7 @@ def test_a_tally_counts_what_was_found() -> None:
     assert (tally.found, tally.not_found, tally.failed, tally.done) == (1, 1, 1, 3)
     assert "Twilio" in shown(provider_table(tally))
     outcome = shown(outcome_table(tally, STATS)).splitlines()
-    assert "  connections  3" in outcome
+    assert outcome[-1].split() == ["connections", "3"]
     assert outcome == [line.rstrip() for line in outcome]
 
 
