@@ -30,12 +30,6 @@ def test_commands_and_options_are_completed() -> None:
     assert "--format" in completed(r"C:\Program Files\elevenphone.exe", "fetch", "-")
 
 
-def test_without_words_commands_are_completed() -> None:
-    ended = run_process(_ELEVENPHONE_COMPLETE="powershell_complete")
-    assert (ended.code, ended.errors) == (0, "")
-    assert "fetch\t" in ended.output
-
-
 @pytest.mark.parametrize(
     ("words", "values"),
     [

@@ -54,7 +54,7 @@ class _PowerShellComplete(ShellComplete):
         """Read the words before the cursor, and the one that is being written."""
         from os import environ  # noqa: PLC0415 - click gives the variables to nobody
 
-        _, *words, word = environ.get("_ELEVENPHONE_WORDS", "\n").split("\n")
+        _, *words, word = environ["_ELEVENPHONE_WORDS"].split("\n")
         return words, word.strip("'\"")
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
