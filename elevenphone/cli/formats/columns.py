@@ -64,14 +64,17 @@ _OF_ERRORS = dict(
     )
 )
 # Columns whose values differ between nearly all numbers, or failures.
-_OWN = {"phone_number", "label", "assigned_agent.agent_id", "assigned_agent.agent_name"} | {
-    "error_message",
-    "request_id",
+_OWN = {
+    *("phone_number", "label", "assigned_agent.agent_id", "assigned_agent.agent_name"),
+    *("error_message", "request_id"),
 }
 _ENCODER = msgspec.json.Encoder()
-# A template takes as long to make as three rows. So many are remembered of a kind of lookups, and values
-# that rows share are longer only in odd cases.
-_ROWS_WORTH_A_TEMPLATE, _MOST_TEMPLATES, _MOST_SHARED_BYTES = 3, 200, 20_000
+# Making a template takes as long as writing three rows without one.
+_ROWS_WORTH_A_TEMPLATE = 3
+# Templates that are remembered for each kind of lookup.
+_MOST_TEMPLATES = 200
+# A SIP trunk's values take about 1 KB. Longer ones are rare, and get no template.
+_MOST_SHARED_BYTES = 20_000
 COLUMNS = tuple(TYPES)
 """The columns of a lookup, in their order."""
 
@@ -253,8 +256,8 @@ class Columns:
 class RowTemplates(Columns, ABC):
     """Takes each lookup as a template, which it shares with others, and the values to put there.
 
-    To take and to write 47 values costs more than all else that is done for a row, and most of them are
-    the flags and the trunk that many numbers share.
+    Taking and writing the 47 values of a row costs more than everything else that is done for it. Most of
+    them are flags and parts of a trunk, which many numbers share.
     """
 
     @abstractmethod
@@ -305,7 +308,7 @@ def _paths(subject: msgspec.Struct) -> dict[str, list[str]]:
 
 
 def _chooser(places: list[int]) -> Callable[[Sequence[object]], tuple[object, ...]]:
-    if len(places) < 2:
+    if len(places) < 2:  # for which an itemgetter makes no tuple
         return lambda values: tuple(values[place] for place in places)
     return itemgetter(*places)
 

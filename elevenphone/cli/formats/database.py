@@ -42,7 +42,7 @@ class DatabaseRows(RowTemplates):
             raise OSError(str(error)) from None
 
     def template(self, values: Sequence[object]) -> str:
-        """Make a statement: SQLite takes a value that stands in it in no time; see `RowTemplates`."""
+        """Make a statement: a value written in it costs far less than a parameter; see `RowTemplates`."""
         literals = ", ".join(map(_literal, values))
         return f'INSERT INTO "{self._table}" VALUES ({literals})'  # noqa: S608 - every value is quoted
 

@@ -20,7 +20,7 @@ DEFAULT_COLUMN = "phone_number_id"
 _TABLES = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet"}
 _DELIMITERS = ",;\t|"
 _PIECE_BYTES = 65_536
-# A JSON array of millions of ids may be one line; what is longer is not a list, and must not fill the memory.
+# A JSON array of millions of ids may be one line; a longer one is not a list, and must not fill memory.
 _LONGEST_LINE = 134_217_728
 # Bytes at the start that tell a form.
 _LONGEST_MARK = 4
