@@ -49,7 +49,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         (("ids.txt", "-o", "out.csv", "--ca-file", "there.csv"), 2, "cannot use --ca-file 'there.csv'"),
         (("ids.txt", "-o", "out.csv", "--log-file", "absent/log"), 4, "cannot write 'absent/log'"),
         (("ids.txt", "-o", "there.csv"), 2, "--force"),
-        (("ids.txt", "-o", "there.csv", "--resume"), 2, "not csv that `fetch` wrote"),
+        (("ids.txt", "-o", "there.csv", "--resume"), 2, "not a csv file that `fetch` wrote"),
         (("ids.txt", "-o", "out.csv", "--failures", "there.csv"), 2, "--force"),
         (("ids.txt", "-o", "absent/out.csv"), 4, "'absent/out.csv': there is no directory 'absent'"),
         (("ids.txt", "-o", "out.csv", "--failures", "absent/f"), 4, "there is no directory 'absent'"),

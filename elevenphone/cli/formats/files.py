@@ -139,7 +139,7 @@ def read_back(target: Target) -> Iterator[tuple[str | None, ...]]:
             yield from zip(*(IdSource(path, None, column).ids() for column in columns), strict=True)
     except (InputError, ValueError, OSError, msgspec.MsgspecError):
         raise Refusal(
-            f"'{target.path}' exists, and is not {target.format} that `fetch` wrote: "
+            f"'{target.path}' exists, and is not a {target.format} file that `fetch` wrote: "
             "give --force to overwrite it."
         ) from None
 
